@@ -230,7 +230,7 @@ class Store(Workspace):
     # --- changes ----------------------------------------------------------------------------------
 
     def tag(self, source: str, target: str) -> TagChange:
-        """Make ``target`` name the image or manifest that ``source`` names.
+        """Point the tag ``target`` at the image or manifest that ``source`` names.
 
         Args:
             source: A tag, digest reference, digest or image ID.
@@ -268,7 +268,7 @@ class Store(Workspace):
     def remove(
         self, name: str, *, force: bool = False, prune_parents: bool = True
     ) -> tuple[RemovedName, ...]:
-        """Remove a name, and the image with its last name, by the rules of ``docker rmi``.
+        """Remove a name, by the rules of ``docker rmi``. Removing the last name removes the image.
 
         The next collection frees the bytes.
 

@@ -1,6 +1,7 @@
 """Open a file without waiting for a disk, if the kernel has the file's path in memory.
 
-An event loop may call this itself (``RESOLVE_CACHED``, openat2(2), Linux 5.12).
+An event loop may call `open_cached` directly, without a thread (``RESOLVE_CACHED``, openat2(2),
+Linux 5.12).
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def open_cached(path: Path) -> BinaryIO | None:
 
     Returns:
         The file, unbuffered; None if ``path`` is not a regular file, if the kernel would have to
-        read the disk, or if the system does not have this call.
+        read the disk, or if the system does not have openat2(2).
     """
     if _syscall is None:
         return None

@@ -21,9 +21,10 @@ BLOBS: Final = "blobs"
 
 @final
 class DirectoryBlobs:
-    """The durable `store.blobs.protocol.BlobStore`.
+    """A durable blob store in a folder; implements `store.blobs.protocol.BlobStore`.
 
-    A location is a file's path, relative to the folder of blobs. It depends only on the digest.
+    A location is a file's path, relative to the folder of blobs. The path depends only on the
+    digest.
 
     Args:
         root: The root of the store, which contains the folder `BLOBS`.

@@ -1,4 +1,4 @@
-"""Blobs in memory, for tests: the contract of a blob store in code."""
+"""A blob store in memory, for tests; the simplest code that fulfils the contract."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class MemoryBlobs:
     """The reference implementation of `store.blobs.protocol.BlobStore`.
 
     Args:
-        blobs: The initial blobs. As on a disk, their bytes may be damaged.
+        blobs: The bytes of the initial blobs, by digest. Bytes with a different digest stand for a
+            damaged blob.
     """
 
     reuses_locations: Final = True
@@ -26,7 +27,7 @@ class MemoryBlobs:
         self._blobs = {self.location(digest): data for digest, data in (blobs or {}).items()}
 
     def location(self, digest: Digest) -> Location:
-        """Return ``memory:`` and the digest, unlike the location in a folder."""
+        """Return the location of a blob: ``memory:`` and the digest."""
         return Location(f"memory:{digest}")
 
     def digest(self, location: Location) -> Digest:
@@ -65,7 +66,7 @@ class MemoryBlobs:
 
 @final
 class _OpenBytes:
-    """Bytes as a `store.blobs.protocol.OpenBlob`."""
+    """An open blob whose bytes are in memory; implements `store.blobs.protocol.OpenBlob`."""
 
     def __init__(self, data: bytes) -> None:
         self._data = memoryview(data)

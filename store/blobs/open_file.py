@@ -1,4 +1,4 @@
-"""An open blob in a regular file."""
+"""An open blob whose bytes are in a regular file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class OpenFile:
     """An open file as a `store.blobs.protocol.OpenBlob`.
 
     Args:
-        file: A regular file, unbuffered, at its start. It is closed with this object.
+        file: A regular file, unbuffered, at its start. Closing this object closes the file.
         path: Path of the file, for errors.
     """
 

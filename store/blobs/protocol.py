@@ -1,4 +1,4 @@
-"""The contract of a blob store, which keeps bytes under locations."""
+"""The contract of blob stores: a blob store keeps the bytes of blobs under locations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class OpenBlob(Protocol):
 
     @property
     def size(self) -> int:
-        """The size of the stored bytes; it differs from the catalogue's if the blob was damaged."""
+        """The size of the stored bytes; the size of a damaged blob may be wrong."""
 
     def read(self, size: int = -1, /) -> bytes:
         """Return the next bytes.
@@ -78,9 +78,9 @@ class OpenBlob(Protocol):
 class BlobStore(Protocol):
     """A store of bytes under locations. A blob never changes after it was published.
 
-    A blob store needs no locks of its own: blobs may be read at any time, beside all other calls.
-    It does not hash. `store.content` verifies the bytes that it reads, and a file is hashed while
-    it is staged.
+    A blob store needs no locks of its own: blobs may be read at any time, during any other call. A
+    blob store does not compute digests: `store.content` verifies the bytes that it reads, and files
+    are hashed before they are published.
 
     `store.blobs.memory` is the reference implementation, and ``tests/contracts/test_blob_store.py``
     tests every implementation. Errors (no room, no permission, a failing disk) are raised as
@@ -89,13 +89,14 @@ class BlobStore(Protocol):
 
     @property
     def reuses_locations(self) -> bool:
-        """Whether a blob that is published again gets the location that it had before.
+        """Whether a blob gets the same location as before when it is published again.
 
-        This decides which calls need a write unit (docs/architecture.md, "Publish" and "Collect").
-        If locations are reused, as in a folder of files named by their digest, call `publish` and
-        `remove` inside the write unit that has just looked at the rows. Otherwise another process
-        may publish at the same location between the look and the call. If each location is used
-        once, call `publish` and `remove` outside of units, and change only rows inside.
+        The answer decides which calls need a write unit (docs/architecture.md, "Publish" and
+        "Collect"). If locations are reused, as in a folder of files named by their digest, call
+        `publish` and `remove` inside the write unit that has just looked at the rows. Otherwise
+        another process may publish at the same location between the query and the call. If each
+        location is used once, call `publish` and `remove` outside of units, and change only rows
+        inside.
         """
 
     def location(self, digest: Digest) -> Location:
@@ -138,9 +139,9 @@ class BlobStore(Protocol):
 
         Args:
             staged: Paths of local files, each with the location of the blob. The files are
-                published one after another. If one fails, the files before it are blobs already,
-                and the files after it are untouched. The caller has announced the files, and
-                removes them (`store.workspace.operations`).
+                published one after another. If one file fails, the files before it are blobs
+                already, and the files after it are untouched. The caller has announced the files,
+                and removes them (`store.workspace.operations`).
 
         Raises:
             FileNotFoundError: A path does not exist.
@@ -149,9 +150,9 @@ class BlobStore(Protocol):
     def remove(self, location: Location) -> int:
         """Remove a blob if it exists.
 
-        A removal need not survive a crash: a blob that comes back has no row, and a collection
-        finds it as an orphan. `reuses_locations` says whether this must be called inside a write
-        unit.
+        A removal need not survive a crash: a blob that reappears after a crash has no row, so the
+        next collection finds it as an orphan. `reuses_locations` says whether this must be called
+        inside a write unit.
 
         Returns:
             The number of bytes freed; 0 if there was no such blob.

@@ -1,4 +1,4 @@
-"""Content: digests, the bytes behind them, and their states."""
+"""Content: each digest, where its bytes are stored, and whether they can be read."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def present(connection: Connection, digests: Iterable[Digest]) -> set[Digest]:
 def ensure(
     connection: Connection, digest: Digest, size_bytes: int | None, state: ContentState
 ) -> ContentKey:
-    """Return the row number of a digest; insert a row if it has none.
+    """Return the row number of a digest; insert a row if the digest has none.
 
     A row in state absent or damaged becomes present if ``state`` is present. No other state
     changes.
@@ -347,10 +347,10 @@ def sources(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, S
 
 
 def _preference(one: StoredEncoding) -> tuple[bool, bool, bool, bool, int, str]:
-    """Return the sort key of an encoding: proof before speed.
+    """Return the sort key of an encoding: first proven encodings, then fast encodings.
 
-    A client that pushes a smaller blob must not choose what other repositories' layers are decoded
-    from.
+    Otherwise a client could push a smaller blob, and the layers of other repositories would be
+    decoded from that blob.
     """
     return (
         not one.is_ours,

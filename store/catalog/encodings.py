@@ -1,4 +1,4 @@
-"""Encodings: which stored blobs decode to which digests."""
+"""Encodings: records that a stored blob decodes to the bytes of a digest."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class NewEncoding:
         codec: The name of the codec.
         seekable: Whether any part can be decoded alone.
         ours: Whether this store has made the encoding, from verified bytes.
-        checked: Whether the whole encoding was decoded and compared with the digest.
+        checked: Whether the whole encoding was decoded and the result compared with the digest.
     """
 
     decoded: ContentKey
@@ -93,7 +93,7 @@ def put_encodings(connection: Connection, new: Sequence[NewEncoding]) -> None:
 
 
 def note_check(connection: Connection, decoded: Digest, stored: Digest, *, seekable: bool) -> None:
-    """Record that a whole encoding was decoded and compared; unknown encodings are left out.
+    """Record that a whole encoding decodes to its digest; do nothing if the encoding has no row.
 
     Args:
         connection: A write transaction.
@@ -118,7 +118,7 @@ def forget(connection: Connection, decoded: Digest, stored: Digest) -> None:
 
 
 def _is(decoded: Digest, stored: Digest) -> ColumnElement[bool]:
-    """Return the condition on the row of one encoding."""
+    """Return the SQL condition that selects the row of one encoding."""
     return and_(
         encoding.c.content_id == _key(decoded),
         encoding.c.stored_id == _key(stored),

@@ -1,7 +1,7 @@
 """History: events, and the ledger of imports.
 
-These records hold digests as plain values, so that they keep no content in the store. No operation
-skips work because of them.
+These records hold digests as plain values, so a collection may delete content although a record
+names it. No operation skips work because of these records.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def is_foreign(connection: Connection, key: ContentKey) -> bool:
-    """Return whether a download address of this layer is known."""
+    """Return whether the catalogue has a download address for a layer."""
     return bool(
         connection.execute(select(exists().where(foreign_source.c.content_id == key))).scalar()
     )

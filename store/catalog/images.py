@@ -183,7 +183,7 @@ def manifests_of(
 
 
 def rooted(connection: Connection, images: Iterable[ContentKey]) -> set[ContentKey]:
-    """Return the images whose manifest, or an index above it, is tagged or kept."""
+    """Return the images with a manifest that is tagged, kept, or below a tagged or kept index."""
     found: set[ContentKey] = set()
     for some in batches(list(images)):
         up = (

@@ -27,7 +27,7 @@ class ChainedLayer:
 
     Attributes:
         diff_id: The digest of the layer's plain bytes.
-        chain_id: The chain ID of this layer with everything below it.
+        chain_id: The chain ID of this layer and all layers below it.
         size_bytes: The size of the plain bytes; 0 if it is not known.
     """
 

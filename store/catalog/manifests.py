@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A link of a manifest, with the row number of its target."""
+    """A link of a manifest, with the row number of the link's target."""
 
     link: Link
     target: ContentKey
@@ -193,7 +193,7 @@ def repositories_of(connection: Connection, digests: Iterable[Digest]) -> list[R
 
 
 def roots_of(connection: Connection, image_key: ContentKey) -> list[tuple[Digest, bool]]:
-    """Return the manifests of an image, each with whether it has a tag or is kept; by digest."""
+    """Return each manifest of an image, and whether it is tagged or kept; sorted by digest."""
     named = exists(select(literal(1)).where(reference.c.manifest_id == manifest.c.content_id))
     held = exists(select(literal(1)).where(kept.c.manifest_id == manifest.c.content_id))
     query = select(content.c.digest, or_(named, held).label("rooted")).join(
@@ -210,7 +210,7 @@ def roots_of(connection: Connection, image_key: ContentKey) -> list[tuple[Digest
 @final
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """A manifest or index with the size of everything that it lists.
+    """A manifest or index, and the total size of the content that it lists.
 
     Attributes:
         key: Its row number.
@@ -288,7 +288,7 @@ def _described(
 
 
 def size_below(connection: Connection, key: ContentKey) -> int:
-    """Return the size of a manifest and everything present below it in bytes, each digest once."""
+    """Return the size of a manifest and all present content below it in bytes, each digest once."""
     down = select(content.c.id).where(content.c.id == key).cte("below", recursive=True)
     down = down.union(
         select(manifest_edge.c.content_id).join(down, down.c.id == manifest_edge.c.manifest_id)

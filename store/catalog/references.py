@@ -44,7 +44,7 @@ class TagTarget:
         digest: Digest of the manifest or index.
         image: Row number of the image that the tag stands for; None for an artifact, and for an
             index without an image for the default platform.
-        image_id: The ID of that image.
+        image_id: The ID of the image that the tag stands for.
     """
 
     reference: Reference
@@ -128,7 +128,7 @@ def in_repository(connection: Connection, name: Repository) -> tuple[TagTarget, 
 
 
 def of_image(connection: Connection, key: ContentKey) -> tuple[TagTarget, ...]:
-    """Return every tag whose manifest describes an image, or whose index lists such a manifest.
+    """Return every tag that points at a manifest of an image, or at an index with such a manifest.
 
     The tags are in byte order of the full reference.
     """

@@ -1,4 +1,4 @@
-"""Repositories: the manifests and blobs that each of them may serve."""
+"""Repositories: the manifests and blobs that each repository may serve."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class HeldManifest:
     """A manifest or index that a repository may serve.
 
     Attributes:
-        key: Its row number.
-        digest: Its digest.
-        media_type: Its media type.
-        data: Its bytes; None if they are not in the database, or are damaged.
+        key: Row number of the manifest or index.
+        digest: Digest of the manifest or index.
+        media_type: Media type of the manifest or index.
+        data: Bytes of the manifest or index; None if they are not in the database, or are damaged.
     """
 
     key: ContentKey
@@ -59,8 +59,8 @@ class HeldBlob:
     """A blob in state present that a repository may serve.
 
     Attributes:
-        size_bytes: Its size in bytes.
-        in_file: Whether a file holds its bytes unencoded.
+        size_bytes: Size of the blob in bytes.
+        in_file: Whether a file holds the blob's bytes unencoded.
     """
 
     size_bytes: int
@@ -154,7 +154,7 @@ def holders_of_all(connection: Connection, digests: Iterable[Digest]) -> dict[Di
 
 
 def image_holders(connection: Connection, digest: Digest) -> tuple[str, ...]:
-    """Return the names of repositories that may serve a manifest by this digest or image ID."""
+    """Return the names of repositories that may serve the manifest of a digest or image ID."""
     about = select(content.c.id).where(content.c.digest == digest).scalar_subquery()
     query = (
         select(repository.c.name)
@@ -239,10 +239,11 @@ def _manifest(
 
 
 def kept_without_name(connection: Connection, digest: Digest) -> bool:
-    """Return whether a manifest that is kept without a name has this digest or reaches it.
+    """Return whether a digest names, or lies below, a manifest that is kept without a name.
 
-    A manifest that a repository holds was pushed there, perhaps by a client that listed digests it
-    had no access to. Such a manifest counts only if the repository holds the digest as well.
+    A client can push a manifest that lists digests of content that the client may not read. So if a
+    repository holds the kept manifest, the manifest counts only if a repository that holds it also
+    holds the digest.
     """
     start = select(content.c.id).where(
         content.c.digest == digest, content.c.state == ContentState.PRESENT.value

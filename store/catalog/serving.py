@@ -1,4 +1,4 @@
-"""Changes to the manifests and blobs that repositories may serve."""
+"""Changes to the lists of manifests and blobs that each repository may serve."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def serve_with_subject(connection: Connection, referrer: ContentKey) -> bool:
     """Let every repository that serves the subject of a manifest serve the manifest too.
 
     Returns:
-        Whether any repository did not serve it before.
+        Whether this is new for any repository: it did not serve the manifest before.
     """
     subject = select(manifest.c.subject_id).where(manifest.c.content_id == referrer)
     mine = select(repository_content.c.repository_id).where(

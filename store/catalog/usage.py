@@ -1,4 +1,4 @@
-"""Sums over the whole store, for ``df``."""
+"""Numbers and total sizes of the images, layers and files of a store, for ``df``."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def size_of_images(connection: Connection) -> int:
 
 
 def sizes(connection: Connection) -> dict[ContentKey, int]:
-    """Return the size of each image's uncompressed layers together, in bytes."""
+    """Return the total size of each image's uncompressed layers in bytes."""
     totals = _totals()
     rows = connection.execute(
         select(image.c.content_id, totals.c.total).join(totals, totals.c.id == image.c.top_layer_id)

@@ -1,4 +1,4 @@
-"""Variants: images whose layers are stored, or offered, in a different codec."""
+"""Variants: tags such as ``TAG-zstd``, for an image with its layers in a different codec."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ If the tag's last entry has it, no other operation has set the tag since.
 
 
 def is_offered(connection: Connection, name: Reference) -> bool:
-    """Return whether a registry set this tag last, for a variant that it made."""
+    """Return whether a tag was last set by a registry, for a variant that the registry made."""
     query = select(reference_log.c.operation).where(
         reference_log.c.repository == str(name.repository), reference_log.c.tag == name.tag
     )

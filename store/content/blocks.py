@@ -1,9 +1,9 @@
 """Read any part of a digest's bytes in blocks, into the caller's memory, from any stored form.
 
-`store.content.reader` hashes the whole of what it reads; a part cannot be checked like that. Frames
-of seekable zstd carry checksums, which are checked here. A caller that hands out a part makes sure
-that the encoding is proven (`Sources.is_proven`), and one that hands out the whole reads it through
-`store.content.whole_check`.
+A digest can be checked only when all bytes are read, as in `store.content.reader`. Here only the
+checksums in frames of seekable zstd are checked. A caller that returns a part of the bytes first
+makes sure that the encoding is proven (`Sources.is_proven`). A caller that returns all bytes reads
+them through `store.content.whole_check`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Blocks(Protocol):
         """The number of bytes that can be read."""
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
-        """Read some bytes.
+        """Read at least one byte at a position.
 
         Args:
             position: Offset of the first byte, less than `size_bytes`.
@@ -96,7 +96,7 @@ def open_blocks(blobs: BlobStore, sources: Sources) -> Blocks:
 
 @final
 class _Inline:
-    """Bytes from the catalogue."""
+    """Bytes that are stored in the catalogue itself."""
 
     def __init__(self, data: bytes) -> None:
         self._data = memoryview(data)
@@ -132,7 +132,7 @@ class _Plain:
 
 @final
 class _Frames:
-    """Independent frames. A read decodes the frame that contains the position."""
+    """An encoding of independent frames. A read decodes the frame that contains the position."""
 
     def __init__(self, blob: OpenBlob, frames: Frames, size_bytes: int) -> None:
         self._blob = blob
@@ -157,7 +157,7 @@ class _Frames:
 
 @final
 class _Stream:
-    """Bytes decoded as a stream: reading forward is cheap, reading backward starts again."""
+    """An encoding decoded as a stream. Reading forward is cheap; reading backward starts again."""
 
     def __init__(self, blob: OpenBlob, stored: StoredEncoding, sources: Sources) -> None:
         self._blob = blob

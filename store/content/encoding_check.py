@@ -1,10 +1,10 @@
-"""The check that a foreign encoding decodes to the recorded digest in every way that is used.
+"""Checks that a foreign encoding decodes to its digest both as a stream and frame by frame.
 
 A zstd blob can be decoded in two ways: as a stream, or frame by frame with its seek table. A client
-can make a blob for which both succeed with different results. So the check decodes the blob in both
-ways and compares the results. It also follows the frames block by block: each frame must fill its
-place in the table, and no bytes may lie between two frames, because only one of the ways would
-decode them.
+can make a blob for which both ways succeed with different results. So the check decodes the blob in
+both ways and compares the results. The check also follows the frames block by block. Each frame
+must have the place and size that the seek table says. No bytes may lie between two frames, because
+only a stream would decode these bytes.
 
 Spec: RFC 8878 section 3.1.2 (skippable frames).
 """
@@ -51,7 +51,7 @@ def stream(blob: OpenBlob, codec: Codec, *, max_bytes: int) -> Iterator[bytes]:
 
 
 def decodes_to(blob: OpenBlob, codec: Codec, content: Digest, content_bytes: int) -> bool:
-    """Return whether a blob, decoded as a stream, has a digest and a size.
+    """Return whether a blob, decoded as a stream, has the expected digest and size.
 
     Args:
         blob: The open blob; the caller closes it.
@@ -73,7 +73,7 @@ def decodes_to(blob: OpenBlob, codec: Codec, content: Digest, content_bytes: int
 def has_sound_frames(
     blob: OpenBlob, stored: StoredEncoding, content: Digest, content_bytes: int
 ) -> bool:
-    """Return whether a blob, decoded with its seek table, has a digest and a size.
+    """Return whether a blob, decoded with its seek table, has the expected digest and size.
 
     Args:
         blob: The open blob; the caller closes it.
@@ -97,7 +97,7 @@ def has_sound_frames(
 
 
 def has_digest(blob: OpenBlob, digest: Digest) -> bool:
-    """Return whether the bytes of a blob have a digest.
+    """Return whether the bytes of a blob have the expected digest.
 
     Args:
         blob: The open blob; the caller closes it.

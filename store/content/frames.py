@@ -50,9 +50,9 @@ class Frames:
             content_bytes: The total size that the frames must decode to.
 
         Returns:
-            The frames; None if the encoding has to be decoded as a stream. In this case it is
-            not seekable zstd, its seek table is missing or wrong, or a frame is larger than
-            `MAX_FRAME_BYTES`.
+            The frames; None if the encoding has to be decoded as a stream. A stream is necessary if
+            the encoding is not seekable zstd, if its seek table is missing or wrong, or if a frame
+            is larger than `MAX_FRAME_BYTES`.
         """
         index = _read_index(blob) if stored.codec is Codec.ZSTD and stored.seekable else None
         if index is None or sum(frame.content_bytes for frame in index) != content_bytes:

@@ -1,9 +1,9 @@
-"""Parallel writes of stored bytes into one output file, each at its offset.
+"""Parallel writes of stored bytes into one output file, each piece at its own offset.
 
 Any free thread reads, decodes and writes the next piece, in any order. No piece passes through a
 queue of buffers, so the speed is limited only by the cores and the file system. For output that has
-to be a stream, use `store.content.reader`. As in the reader, every stored byte is hashed again: the
-file is sound only after `Scatter.finish` has returned.
+to be a stream, use `store.content.reader`. Every stored byte is hashed again, as in the reader, so
+the file is sound only after `Scatter.finish` has returned.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Scatter:
     def _start_frames(
         self, sources: Sources, offset: int, on_written: Callable[[int], None]
     ) -> bool:
-        """Begin to write from frames of this program; return False for any other encoding."""
+        """Begin to write from frames that this store made; return False for any other encoding."""
         stored = sources.encodings[0]
         if not stored.is_ours:
             # The decoded bytes have to be hashed in their order.
@@ -238,7 +238,7 @@ class Scatter:
 
 @final
 class _Content:
-    """The bytes of a digest that are being written: the open blob, if any, and the tasks."""
+    """A digest whose bytes are being written: its open blob, if any, and the writing tasks."""
 
     def __init__(self, blob: OpenBlob | None, tasks: list[Future[None]]) -> None:
         self._blob = blob

@@ -1,8 +1,8 @@
-"""Checks whether the blobs of the catalogue still exist, with their sizes.
+"""Checks that the blobs in the catalogue still exist and still have the recorded sizes.
 
 If a blob is deleted by hand, or lost with a disk, its row remains. A comparison of sizes is cheap
-enough for every request. It finds blobs that are missing or cut short. Only reading a blob finds
-other damage.
+enough for every request. The comparison finds blobs that are missing or cut short. Other damage is
+found only when a blob is read.
 """
 
 from __future__ import annotations

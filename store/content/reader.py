@@ -1,9 +1,9 @@
-"""Read all bytes of a digest in order and verified, from any stored form.
+"""Read and verify all bytes of a digest, from first to last, from any stored form.
 
-Stored bytes are hashed again whenever they are read; zstd frames carry checksums besides. The bytes
-that a foreign encoding decodes to are hashed too: the digest of the stored bytes does not say what
-they decode to. Frames are decoded ahead by a pool while hashes are computed on threads of their
-own.
+Stored bytes are hashed again whenever they are read; zstd frames also carry checksums. The decoded
+bytes of a foreign encoding are hashed as well, because the digest of the stored bytes does not
+prove the decoded bytes. Frames are decoded ahead by a pool while hashes are computed on threads of
+their own.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class _Verifier:
         return self._hash.hexdigest() == self._digest.hex
 
     def require_digest(self) -> None:
-        """Raise DamagedContent unless the digest of all bytes is right."""
+        """Raise DamagedContent if all bytes together do not have the digest."""
         if not self.matches():
             got = Digest(self._digest.algorithm, self._hash.hexdigest())
             raise damaged(

@@ -1,4 +1,4 @@
-"""Open the blob of a digest, and the errors for content that cannot be read."""
+"""Opening the blob of a digest, and the errors for content that cannot be read."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def damaged(digest: Digest, why: str) -> DamagedContent:
 
 
 def false_encoding(digest: Digest, content: Digest) -> FalseEncoding:
-    """Return the error for a blob that decodes to other bytes than the catalogue says.
+    """Return the error for a blob that does not decode to the digest in the catalogue.
 
     Args:
         digest: The blob.
-        content: The content that it was to decode to.
+        content: The digest that the blob should decode to.
     """
     return FalseEncoding(
         f"stored content {digest} is damaged: it does not decode to {content}",

@@ -1,4 +1,4 @@
-"""The check of a digest whose bytes are read in blocks, before the last block is returned."""
+"""Check the digest of bytes that are read in blocks, before the last block is returned."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @final
 class WholeCheck:
-    """The check of a digest while its bytes are read in order. Parts may be read twice.
+    """The check of a digest while its bytes are read from first to last. Parts may be read twice.
 
     If reading starts in the middle or skips bytes, the digest is not checked.
 
@@ -74,7 +74,7 @@ class CheckedBlocks:
         self.size_bytes = blocks.size_bytes
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
-        """Read some bytes, like `Blocks.read_into`.
+        """Read at least one byte at a position, like `Blocks.read_into`.
 
         Args:
             position: Offset of the first byte.

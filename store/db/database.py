@@ -1,4 +1,4 @@
-"""The catalogue's database, whatever its engine: units of work, look-ups, durability."""
+"""The interface of the catalogue's database, the same for every engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Durability(Enum):
     """When a committed change becomes safe from a power cut.
 
-    A change always survives the end of its process, and it is never applied in part.
+    A committed change always survives the end of its process. A change is never applied in part.
     """
 
     SYNCED = auto()
@@ -25,7 +25,7 @@ class Durability(Enum):
 
 
 class Rows(Protocol):
-    """The result of a look-up: the methods of SQLAlchemy's result that look-ups need."""
+    """The rows that a look-up found, with the methods of SQLAlchemy's result that callers use."""
 
     def one_or_none(self) -> Any:  # noqa: ANN401 - a row has the columns of its statement
         """Return the only row, or None if there is no row. Raises ValueError for several rows."""
@@ -81,7 +81,7 @@ class Database(Protocol):
         """
 
     def copy(self) -> AbstractContextManager[Connection]:
-        """Return a connection to a private copy of one snapshot, to try changes on.
+        """Return a connection to a private copy of one snapshot, on which changes can be tried.
 
         Writers of the original need not wait. The copy is removed at the end of the block.
 

@@ -1,7 +1,7 @@
 """Tables, constraints and indexes of the catalogue, without behaviour.
 
 ``docs/architecture.md`` describes each table. `migrations` holds the schema's history; a test
-compares the schema that the migrations build with this one.
+compares the schema that the migrations build with the tables in this module.
 """
 
 from __future__ import annotations

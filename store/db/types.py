@@ -79,7 +79,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 @final
 class JsonMap(TypeDecorator[Mapping[str, Any]]):
-    """A small JSON object of this program. Documents of images are stored as bytes instead."""
+    """A small JSON object that this program writes. Documents of images are not of this type."""
 
     impl = Text
     cache_ok = True

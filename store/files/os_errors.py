@@ -23,7 +23,7 @@ _NO_FILE: Final = frozenset(
 
 @final
 class Whose(Enum):
-    """Whose files an error concerns. This decides the hint of the error."""
+    """The owner of the files that an error concerns; the owner decides the hint of the error."""
 
     STORE = auto()
     """The store's own files, below its root."""

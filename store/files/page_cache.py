@@ -1,4 +1,4 @@
-"""Writes of large files, with hints to the Linux page cache for which Python has no function.
+"""Write large files, and give the Linux page cache hints that Python has no functions for.
 
 A hint that the system does not know is left out.
 """
@@ -79,7 +79,8 @@ def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
 def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
     """Reserve space on the file system for bytes that will be written.
 
-    This finds a full disk early, and bytes written in any order are not fragmented.
+    The reservation finds a full disk early. It also keeps a file from being fragmented if the bytes
+    are written in any order.
 
     Args:
         descriptor: The output file, open for writing.

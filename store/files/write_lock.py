@@ -25,9 +25,9 @@ _OWNER_BYTES: Final = 200
 
 
 class WriteLock:
-    """A lock on which writers queue before ``BEGIN IMMEDIATE``.
+    """A lock that each writer waits for before ``BEGIN IMMEDIATE``.
 
-    The writers wait in the kernel, and can report which operation they wait for.
+    The writers wait in the kernel, and can report the owner that they wait for.
 
     Args:
         path: The lock file, which is created if it is missing.

@@ -1,4 +1,4 @@
-"""An archive before and after it is read: the input, the store's holdings, and the result."""
+"""The types for reading an archive: its input, the content in the store, and the result."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Holdings(Protocol):
         """Return the digests of ``wanted`` whose bytes the store has."""
 
     def layers(self, wanted: Iterable[tuple[Digest, DiffID]]) -> AbstractSet[tuple[Digest, DiffID]]:
-        """Return the pairs of ``wanted`` whose blob the store has and knows to decode to the diff.
+        """Return the pairs of ``wanted`` that the store records as an encoding of a diff.
 
         Args:
             wanted: Pairs of a blob's digest and the diff ID that it should decode to.

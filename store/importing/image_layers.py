@@ -1,4 +1,4 @@
-"""Layers of images without a manifest: the archive names them by path, the config by diff ID."""
+"""Layers of images without a manifest: the archive lists their paths, a config their diff IDs."""
 
 from __future__ import annotations
 

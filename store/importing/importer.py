@@ -132,7 +132,7 @@ def _import(
 
 
 class _DryRunDone(Exception):
-    """The end of a dry run. It carries the report, and rolls the transaction back."""
+    """Raised at the end of a dry run to roll the transaction back. It carries the report."""
 
     def __init__(self, report: ImportReport) -> None:
         super().__init__()

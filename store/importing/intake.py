@@ -1,4 +1,4 @@
-"""The archive formats that can be imported: how to recognise and read each of them.
+"""The archive formats that can be imported: how to recognise and read each format.
 
 In a file or folder, the documents are read first, and content that the store already has is not
 read. In a pipe, all bytes have passed before the documents are known.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One archive format.
+    """An archive format: how to recognise it and how to read it.
 
     Attributes:
         recognises: Returns whether the members are an archive of this format.

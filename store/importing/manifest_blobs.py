@@ -1,4 +1,4 @@
-"""Blobs that the manifests of an archive list: layers, configs and other blobs."""
+"""Stages the blobs that the manifests of an archive list: layers, configs and other blobs."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def layers_of(
 
 
 def others_of(document: Document, configs: Mapping[Digest, ImageConfig]) -> list[Link]:
-    """Return the links of a document, without links to documents and to layers of an image.
+    """Return the links of a document, except its links to documents and to an image's layers.
 
     Args:
         document: A manifest or index.

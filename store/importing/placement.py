@@ -45,7 +45,7 @@ class Placement:
         connection: An open write transaction.
         blobs: Receives the files.
         operation: The operation of the import.
-        limits: Hold the largest size of documents that are stored in the database.
+        limits: Say how large a document in the database may be.
         now: The time of the import.
 
     Attributes:

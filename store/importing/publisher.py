@@ -1,8 +1,8 @@
 """The transaction at the end of an import: move files into place, insert rows, set tags.
 
-The transaction first looks everything up again. Content that was found before it is leased. A
-staged file is dropped if its content has become present since. Nothing is printed before the
-commit.
+The transaction first looks up again what the store has. Content that was found earlier still
+exists, because the operation leases it. A staged file is dropped if its content has become present
+since it was staged. Nothing is printed before the commit.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(slots=True)
 class Published:
-    """The result of the transaction.
+    """The result of the transaction that ends an import.
 
     Attributes:
         images: The images of the archive, in the archive's order.
@@ -68,7 +68,7 @@ class Publisher:
         connection: An open write transaction.
         blobs: Receives the files.
         operation: The operation of the import.
-        limits: Hold the largest size of documents that are stored in the database.
+        limits: Say how large a document in the database may be.
         now: The time of the import.
         clobber: Whether the import may move a tag from a different image; if False, it fails then.
     """
@@ -261,7 +261,7 @@ class Publisher:
             self._done.changed |= naming.keep(self._connection, manifest, now=self._now)
 
     def _is_held(self, graph: Graph, root: Root) -> bool:
-        """Return whether a root has a subject in the store, with which it is kept."""
+        """Return whether a root's subject is in the store and so keeps the root."""
         subject = graph.documents[root.digest].subject
         return subject is not None and references.is_manifest(self._connection, subject.digest)
 

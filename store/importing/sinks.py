@@ -1,4 +1,4 @@
-"""Sinks: in one pass, they hash a layer, encode it in the pool, and write the result.
+"""Sinks: a sink hashes a layer, encodes it in the pool and writes the result, in one pass.
 
 hashlib and zstandard release the GIL, so a few threads keep every core busy. Memory is bounded by
 the pieces in flight, not by the size of the layer.
@@ -33,7 +33,7 @@ class LayerSink(Protocol):
 
 
 class _Window:
-    """At most ``size`` outstanding results.
+    """A queue of at most ``size`` results that are still being computed.
 
     Waiting for the oldest result bounds the memory and raises the result's error in the caller.
     """
@@ -183,7 +183,7 @@ class FrameSink:
 
 @final
 class _Lane:
-    """Work on the pieces of one layer, in the order of the layer.
+    """A queue of work on the pieces of one layer, done in the order of the pieces.
 
     The work runs in an executor, or in the calling thread if every core has a layer of its own.
     """
@@ -209,7 +209,7 @@ class _Lane:
 class KeptSink:
     """Stores a compressed layer as received, and hashes it both compressed and decoded.
 
-    The caller decodes it and feeds the plain bytes.
+    The caller decodes the layer and feeds the plain bytes as well.
 
     Args:
         file: Where the compressed bytes are written.

@@ -1,6 +1,6 @@
-"""Staging: read bytes once, hash, check and encode them, and write the operation's folder.
+"""Staging: read bytes once, hash, check and encode them, and write them to a file.
 
-No transaction is open during staging.
+The files are in the folder of the operation. No transaction is open during staging.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ class Staged:
 
     @property
     def received(self) -> Hashed:
-        """Digest and size of the bytes as received, which a manifest would list."""
+        """Digest and size of the bytes as received; a manifest that lists the file states these."""
         if self.original is not None:
             return self.original.stored
         return self.diff if self.codec is None or self.is_ours else self.stored
 
     def checked(self) -> Staged:
-        """Return this object if the file is a layer.
+        """Return this object if the file is a layer; raise the problem if not.
 
         Raises:
             InvalidArchive: The bytes are not a tar archive, or do not decode.
@@ -359,7 +359,7 @@ class _Check:
 
 
 def plain_bytes(staged: Staged, limits: Limits) -> Iterator[bytes]:
-    """Read a staged file again, decoded.
+    """Read a staged file again and yield its decoded bytes.
 
     Args:
         staged: The file to read.

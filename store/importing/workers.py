@@ -78,7 +78,7 @@ class Pool:
     def is_full(self) -> bool:
         """Whether every core has a layer of its own.
 
-        If so, it costs time and gains nothing to pass a layer's pieces to other threads.
+        If so, passing a layer's pieces to other threads costs time and gains nothing.
         """
         return self._passing >= self.workers
 

@@ -1,4 +1,4 @@
-"""Blobs of a registry: found in the catalogue, checked on disk, and opened."""
+"""The blobs of a registry: find them in the catalogue, check them on disk, and open them."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ class ServedBlob:
         """Open the blob for reading in blocks. This may wait for a disk.
 
         Args:
-            whole: Whether the caller reads it from its first byte to its last. What is decoded from
-                a foreign encoding is then hashed on the way; for a part, the encoding has to have
-                been checked once.
+            whole: Whether the caller reads the blob from its first byte to its last. Then bytes
+                decoded from a foreign encoding are hashed while they are read. If the caller reads
+                only a part, a foreign encoding is checked as a whole first, once.
 
         Returns:
             The bytes, to be closed by the caller.
@@ -96,7 +96,7 @@ class ServedBlob:
 class ServedBlobs:
     """The blobs of a store's repositories. Threads may share this object.
 
-    A damaged or missing blob counts as not held, so that a client that has it pushes it again.
+    A damaged or missing blob counts as not held, so a client that has the blob pushes it again.
 
     Args:
         workspace: The opened store.

@@ -1,4 +1,4 @@
-"""Stored content that the registry finds missing on disk."""
+"""The registry's reaction when it finds stored files missing on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deleting blobs, tags and manifests from a repository. A collection frees the bytes."""
+"""Delete blobs, tags and manifests from a repository. A later collection frees their bytes."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class HashStates:
         self._guard = threading.Lock()
 
     def save(self, upload_id: str, offset_bytes: int, hasher: _Hash) -> None:
-        """Keep the state of an upload for its next request.
+        """Keep the hash state of an upload for the upload's next request.
 
         Args:
             upload_id: ID of the upload.
@@ -36,7 +36,7 @@ class HashStates:
                 self._states.popitem(last=False)
 
     def take(self, upload_id: str, offset_bytes: int) -> _Hash | None:
-        """Return the state of an upload, and drop it here.
+        """Return the hash state of an upload, and forget it.
 
         Args:
             upload_id: ID of the upload.

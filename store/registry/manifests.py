@@ -1,4 +1,4 @@
-"""Manifests of a registry: found by tag or digest, read, and verified."""
+"""The manifests of a registry: find them by tag or digest, read and verify them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ServedManifest:
 class ServedManifests:
     """The manifests of a store's repositories. Threads may share this object.
 
-    A damaged manifest counts as not held, so that a client that has it pushes it again.
+    A damaged manifest counts as not held, so a client that has the manifest pushes it again.
 
     Args:
         workspace: The opened store.

@@ -1,4 +1,4 @@
-"""The content that a client may read, by the repositories that serve it."""
+"""The content that a client may read: content of the repositories that the client may read."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def unreadable(
     contents: Iterable[Sources],
     may_read: Callable[[Repository], bool],
 ) -> list[Digest]:
-    """Return the digests that the client may not read: no repository that it may read serves them.
+    """Return the digests that are not served by any repository that the client may read.
 
-    A client may also read the decoded form of a blob that it may read.
+    If a client may read a blob, it may also read the decoded form of the blob.
 
     Args:
         connection: A read unit.

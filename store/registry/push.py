@@ -1,6 +1,6 @@
 """The push of a manifest: parse it, then store it with its image and tags in one write unit.
 
-The write unit looks up everything that the manifest points to again.
+The write unit looks up again everything that the manifest points to.
 """
 
 from __future__ import annotations

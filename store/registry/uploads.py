@@ -1,10 +1,11 @@
 """Uploads to a registry: bytes arrive in several requests, and become a blob at the end.
 
-An upload is a file in ``uploads/`` and a row; both survive a restart. The file is locked only while
-a request writes to it. The row holds the number of valid bytes in the file, and these bytes are
-durable. The next request cuts off the bytes that a killed server wrote beyond them. The row itself
-need not be durable. After a power cut it may have an earlier offset, and the client continues from
-there; or it may be missing, and the client begins a new upload.
+An upload is a file in ``uploads/`` and a row in the catalogue; file and row survive a restart. The
+file is locked only while a request writes to it. The row holds the number of valid bytes in the
+file, and these bytes are durable. If a killed server wrote more bytes, the next request cuts off
+these bytes. The row itself need not be durable. After a power cut the row may have an earlier
+offset; then the client continues from that offset. Or the row may be missing; then the client
+begins a new upload.
 """
 
 from __future__ import annotations

@@ -97,7 +97,8 @@ def begin(
 ) -> Operation:
     """Make an operation's row, folder and lock.
 
-    All three are made in the caller's write unit, so no other process sees one without the others.
+    All three are made in the caller's write unit, so no other process sees an operation that is
+    incomplete.
 
     Args:
         connection: A write unit.

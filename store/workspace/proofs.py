@@ -1,4 +1,4 @@
-"""Checks of foreign encodings, before a part of the bytes is decoded from such an encoding.
+"""Check a foreign encoding before a part of it is decoded for the first time.
 
 Imports, and the verification of pushes, check an encoding before they record it. Only encodings
 from an older version of this program are still unchecked (migration 0004).
@@ -31,8 +31,8 @@ class Prover:
 
     Args:
         blobs: The blob store that holds the encodings.
-        record: Records a check of an encoding of a digest; returns whether that was possible. If
-            not, this object remembers the check.
+        record: Records in the catalogue that an encoding of a digest was checked; returns whether
+            it could be recorded. If not, this object remembers the check.
         report: Called with the error of each false encoding.
     """
 

@@ -331,7 +331,8 @@ class Workspace:
     def report_damage(self, error: DamagedContent | ContentMissing) -> None:
         """Mark a digest as damaged, so that its bytes are not served again, or forget an encoding.
 
-        A blob that is sound and decodes to another content than was recorded stays as it is.
+        If a sound blob decodes to a different digest than recorded, the blob itself is not marked
+        as damaged.
 
         A read-only store is not changed.
 

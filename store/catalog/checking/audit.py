@@ -1,4 +1,4 @@
-"""The statements of the catalogue, row by row, which fsck checks."""
+"""Queries that return the catalogue's rows for fsck to check."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class AuditedManifest:
     """A manifest or index with its links, as the catalogue records them.
 
     Attributes:
-        key: Its row number.
-        digest: Its digest.
-        media_type: Its media type.
+        key: Row number of the manifest or index.
+        digest: Digest of the manifest or index.
+        media_type: Media type of the manifest or index.
         edges: Each link as (role, position within the role, digest), by role and position.
-        image: The image that it describes; None for an index or artifact.
+        image: The image that the manifest describes; None for an index or artifact.
     """
 
     key: ContentKey
@@ -83,7 +83,7 @@ def encodings(connection: Connection) -> tuple[tuple[Digest, Digest], ...]:
 
 
 def unobtainable(connection: Connection) -> tuple[tuple[Digest, ContentState], ...]:
-    """Return the digests in state present without bytes or an encoding, each with its state."""
+    """Return (digest, state) of each digest that is present but has no stored bytes or encoding."""
     rows = connection.execute(
         select(content.c.digest, content.c.state)
         .where(
@@ -172,7 +172,7 @@ def manifests(connection: Connection) -> tuple[AuditedManifest, ...]:
 
 
 def affected(connection: Connection, digest: Digest) -> tuple[str, ...]:
-    """Return the images for which a digest is the config, a layer, or the stored form of a layer.
+    """Return the images that use a digest as config, as layer, or as the stored form of a layer.
 
     Returns:
         ``repository:tag`` for each tag of such an image, the ID for an image without a tag; sorted.

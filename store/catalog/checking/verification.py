@@ -115,7 +115,7 @@ def mark_verified(connection: Connection, keys: Sequence[ContentKey]) -> bool:
 
 
 def completed_by(connection: Connection, diffs: Sequence[ContentKey]) -> list[ContentKey]:
-    """Return the images, not verified yet, that contain one of ``diffs`` and lack no layer."""
+    """Return the unverified images that contain any of ``diffs`` and have no absent layer."""
     found: list[ContentKey] = []
     for some in batches(diffs):
         above = select(layer.c.id).where(layer.c.diff_id.in_(some)).cte("above", recursive=True)

@@ -1,4 +1,4 @@
-"""Condemned files: no row names them, and they wait to be unlinked."""
+"""Condemned files: files without a blob row, recorded until they are unlinked."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 
 def condemn(connection: Connection, digests: Sequence[Digest], now: datetime) -> None:
-    """Record files to unlink. A file that gets a blob row again before that stays.
+    """Record files to unlink. A file stays if it gets a blob row again before it is unlinked.
 
     Args:
         connection: An open write transaction.
-        digests: The digests of the files; a digest that is condemned already keeps its time.
+        digests: The digests of the files; a digest that is condemned already keeps the time of its
+            first record.
         now: The current time.
     """
     there: set[Digest] = set()
@@ -52,7 +53,7 @@ def next_condemned(connection: Connection, limit: int) -> list[Digest]:
 def still_condemned(
     connection: Connection, digests: Sequence[Digest]
 ) -> tuple[tuple[Digest, bool], ...]:
-    """Return the digests that are still condemned, each with whether it has a blob row again.
+    """Return each digest that is still condemned, and whether its file has a blob row again.
 
     A file with a blob row must stay.
 
@@ -74,5 +75,5 @@ def still_condemned(
 
 
 def forget(connection: Connection, digests: Sequence[Digest]) -> None:
-    """Remove ``digests`` from the condemned files, after each file was unlinked or has to stay."""
+    """Delete the records of condemned files that were unlinked or that have to stay."""
     connection.execute(delete(condemned).where(condemned.c.digest.in_(list(digests))))

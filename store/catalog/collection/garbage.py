@@ -1,4 +1,4 @@
-"""Garbage: rows that nothing refers to. A deletion checks again that each row is unreferenced."""
+"""Garbage: rows that nothing refers to. Each deletion checks again that a row is unreferenced."""
 
 from __future__ import annotations
 

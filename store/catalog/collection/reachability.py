@@ -1,4 +1,4 @@
-"""Reachability: the manifests that tags reach, through indexes and from subjects to referrers."""
+"""Reachability: tags reach manifests, the manifests in indexes, and the referrers of manifests."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _walk(
     start: set[ContentKey],
     step: Callable[[Connection, Sequence[ContentKey]], set[tuple[ContentKey, ContentKey]]],
 ) -> set[tuple[ContentKey, ContentKey]]:
-    """Return every (above, below) pair that is found by repeating ``step`` from ``start``."""
+    """Return every (above, below) pair that ``step`` finds when repeated from ``start`` on."""
     found: set[tuple[ContentKey, ContentKey]] = set()
     seen, front = set(start), sorted(start)
     while front:

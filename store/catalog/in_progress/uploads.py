@@ -1,4 +1,4 @@
-"""Upload sessions: how many bytes each has received, and when it received the last of them."""
+"""Upload sessions: the size of each session's file, and the time when its last bytes arrived."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class UploadRow:
     """One upload session.
 
     Attributes:
-        id: Unique ID, a part of its URL.
+        id: Unique ID, a part of the session's URL.
         repository: Full name of the repository.
-        offset_bytes: Size of its file: the number of bytes received.
+        offset_bytes: Size of the session's file: the number of bytes received.
     """
 
     id: str
@@ -84,7 +84,7 @@ def forget(
     Args:
         connection: An open write transaction.
         upload_id: ID of the session.
-        untouched_since: Delete it only if it received its last bytes before this time.
+        untouched_since: Delete the session only if it received its last bytes before this time.
     """
     over = delete(upload).where(upload.c.id == upload_id)
     return bool(

@@ -1,4 +1,4 @@
-"""The list of images, page by page, with the columns that it shows."""
+"""The list of images: its order, its pages and its columns."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class ImageSummary:
     """One image in the list.
 
     Attributes:
-        key: Its row number.
-        image_id: Its ID.
+        key: Row number of the image.
+        image_id: ID of the image.
         created_s: Creation time as Unix time in seconds; None if it is not known.
-        parent: The image that it was built on; None if it is not recorded.
+        parent: The image that this image was built on; None if it is not recorded.
         has_children: Whether another image was built on it.
     """
 
@@ -41,7 +41,7 @@ class ImageSummary:
 
 
 def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, int]:
-    """Return the size of each image's uncompressed layers together, in bytes.
+    """Return the total size of each image's uncompressed layers in bytes.
 
     Args:
         connection: An open transaction.
@@ -86,7 +86,7 @@ class ListPosition:
 
     @property
     def order(self) -> tuple[bool, int, int]:
-        """A sort key: positions in ascending order are in the order of the list."""
+        """The sort key that puts positions in the order of the list."""
         return self.created_s is None, -(self.created_s or 0), -self.key
 
 
@@ -144,7 +144,7 @@ def positions_of(connection: Connection, keys: Iterable[ContentKey]) -> list[Lis
 
 
 def summaries(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, ImageSummary]:
-    """Return the columns that the list shows of each image.
+    """Return the columns of the list for each image.
 
     Args:
         connection: An open transaction.

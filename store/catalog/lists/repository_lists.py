@@ -1,4 +1,4 @@
-"""Pages of the lists of a registry: repositories, tags and referrers."""
+"""The lists of a registry, page by page: repositories, tags and referrers."""
 
 from __future__ import annotations
 
@@ -40,11 +40,12 @@ class Referrer:
     """A manifest or index that has a subject.
 
     Attributes:
-        digest: Its digest.
-        size_bytes: Its size in bytes.
-        media_type: Its media type.
-        artifact_type: Its artifact type, or an empty string.
-        annotations: Its annotations; None if they were not loaded, because the page was full.
+        digest: Digest of the referrer.
+        size_bytes: Size of the referrer in bytes.
+        media_type: Media type of the referrer.
+        artifact_type: Artifact type of the referrer, or an empty string.
+        annotations: Annotations of the referrer; None if the page was full, so they were not
+            loaded.
     """
 
     digest: Digest
@@ -185,9 +186,9 @@ def referrers(
 
 
 def _enough(rows: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
-    """Yield rows up to the first row beyond `ANNOTATED_BYTES`, each with whether it is within.
+    """Yield rows until their total size exceeds `ANNOTATED_BYTES`; mark each row that still fits.
 
-    The first row is always within.
+    The row that exceeds the size is the last. The first row always counts as fitting.
     """
     size_bytes = 0
     for number, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""The catalogue in a SQLite file: units of work, look-ups, and the lock on which writers queue."""
+"""The catalogue in a SQLite file: units of work, look-ups, and the lock that writers wait for."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class SqliteDatabase:
         return write_unit(self._engine, self._lock, owner, durability)
 
     def copy(self) -> AbstractContextManager[Connection]:
-        """Return a connection to a private copy of one snapshot, to try changes on."""
+        """Return a connection to a private copy of one snapshot, on which changes can be tried."""
         from store.db.sqlite.snapshot import copied  # noqa: PLC0415 - only for a dry run
 
         return copied(self._engine)

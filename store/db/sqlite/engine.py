@@ -62,8 +62,8 @@ class Access(Enum):
 def make_engine(database: Path, access: Access) -> Engine:
     """Return an engine for a SQLite file. The first connection opens the file.
 
-    The driver's implicit transactions are off, because they do not cover DDL and begin too late.
-    The engine issues ``BEGIN`` itself, and ``BEGIN IMMEDIATE`` inside `write_unit`.
+    The driver's implicit transactions are off, because implicit transactions do not cover DDL and
+    begin too late. The engine issues ``BEGIN`` itself, and ``BEGIN IMMEDIATE`` inside `write_unit`.
 
     Args:
         database: Path of the database file.
@@ -121,7 +121,7 @@ def write_unit(
 
     Args:
         engine: The engine of the database.
-        lock: The lock on which writers queue.
+        lock: The lock that writers wait for.
         owner: The name of this writer; a writer that waits for it shows this name.
         durability: When the change becomes safe from a power cut.
 

@@ -1,8 +1,8 @@
 """The database file of a store, and how to open it: for writing, for reading, or as a copy.
 
 SQLite reads a database in WAL mode only if it can create files beside it, or if the caller declares
-that the file never changes (``immutable``). In the second case it silently ignores the log. So a
-database on read-only media is opened as immutable if it has no log. In a folder without write
+that the file never changes (``immutable``). In the second case SQLite silently ignores the log. So
+a database on read-only media is opened as immutable if it has no log. In a folder without write
 permission, the log and shared memory of a running writer are used. Any other database is read from
 a private copy.
 """

@@ -1,6 +1,6 @@
 """Look-ups: statements that are compiled once, and that the driver runs without a transaction.
 
-They serve the most frequent requests of a server. The work of SQLAlchemy for each statement (a
+Look-ups serve the most frequent requests of a server. The work of SQLAlchemy for each statement (a
 context, events, a general result) takes ten times as long as SQLite takes to find one row by an
 index.
 """

@@ -1,4 +1,4 @@
-"""A private copy of the catalogue, to try changes on."""
+"""A private copy of the catalogue, on which changes can be tried."""
 
 from __future__ import annotations
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class Members(Protocol):
     """The files of an archive, by path as the archive's documents write it.
 
-    Every method with a path raises UnsafePath if the path leads out of the archive. Except for
-    `exists`, such a method raises MissingMember if nothing exists at the path, and InvalidArchive
-    if the path is not a file.
+    Every method with a path raises UnsafePath if the path leads out of the archive. Every method
+    with a path except `exists` also raises MissingMember if nothing exists at the path, and
+    InvalidArchive if the path is not a file.
     """
 
     def exists(self, path: str) -> bool:

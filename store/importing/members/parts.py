@@ -1,4 +1,4 @@
-"""Staging of an archive's files, once for each purpose, with progress."""
+"""Staging of an archive's files: each at most once as a layer and once as a blob, with progress."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Part(NamedTuple):
     Attributes:
         key: Identifies the file within the archive.
         path: The path that the archive's documents use.
-        name: The name of the member, for errors; ``path`` may lead there through links.
+        name: The name of the member, for errors; ``path`` may lead to the member through links.
         size: Size in bytes.
         pieces: Returns the bytes of the file, piece by piece.
     """
@@ -105,7 +105,7 @@ class PartStaging:
 
 @final
 class Bar:
-    """The progress of one file, finished when the block ends.
+    """The progress of one file. It is reported as finished when the ``with`` block ends.
 
     Args:
         progress: Receives the start, every step and the end.
@@ -132,7 +132,7 @@ class Bar:
 
 @final
 class DocumentCeiling:
-    """Limits the sizes of an archive's documents, alone and together."""
+    """The limits of the size of each document in an archive, and of their total size."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -178,7 +178,7 @@ def joined(pieces: Iterator[bytes], size: int) -> bytes:
     """Return the joined pieces. Unlike ``b"".join``, this does not hold them in memory twice.
 
     Args:
-        pieces: The bytes, in order.
+        pieces: The bytes, from first to last.
         size: Total size of the pieces in bytes.
     """
     whole = io.BytesIO()

@@ -40,7 +40,8 @@ class _Large:
 class StreamMembers:
     """Members of a stream, which is read once from start to end.
 
-    A small member goes to the spool, and the tree has its offset there. A large member is staged.
+    A small member goes to the spool, and the tree records its offset in the spool. A large member
+    is staged.
 
     Args:
         source: The stream; it need not be seekable.
@@ -183,7 +184,7 @@ class StreamMembers:
 @final
 @dataclass(slots=True)
 class _Pieces:
-    """Pieces of a member; ``failed`` tells errors of the archive from errors of the decoder."""
+    """The pieces of a member; ``failed`` says whether reading the archive raised an error."""
 
     pieces: Iterator[bytes]
     failed: bool = field(default=False)
