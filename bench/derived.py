@@ -1,4 +1,4 @@
-"""Figures of one round, from which the figures of targets are computed."""
+"""Compute figures from the samples of one round; targets limit these figures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def cpu(one: Round, name: str) -> float:
 
 
 def net(one: Round, name: str) -> float:
-    """Return a contestant's elapsed seconds; if the work takes less than 3 s, without the start."""
+    """Return a contestant's elapsed seconds, minus the process start if the work is short.
+
+    Work is short if it takes less than 3 s without the process start.
+    """
     whole, work = wall(one, name), wall(one, name) - wall(one, START)
     return whole if work >= _LONG_S else max(work, 1e-6)
 
@@ -46,5 +49,8 @@ def beyond_start_s(name: str, one: Round) -> float:
 
 
 def times_faster(ours: str, theirs: str, one: Round) -> float:
-    """Return the time of the contestant ``theirs``, divided by the net time of ``ours``."""
+    """Return how many times faster ``ours`` is than ``theirs``.
+
+    The elapsed time of ``theirs`` is divided by `net` of ``ours``.
+    """
     return wall(one, theirs) / net(one, ours)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median, lowest and highest of some figures, and how many there are."""
+    """The median, the lowest and the highest of some figures, and the number of figures."""
 
     median: float
     low: float

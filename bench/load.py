@@ -1,7 +1,7 @@
 """An HTTP client with the lowest possible cost.
 
-It requests a path on several connections at once, and discards response bodies without copying
-them.
+The client requests a path on several connections at once, and discards response bodies without
+copying them.
 
 python -m bench.load PORT CLIENTS TIMES BYTES PATH
 

@@ -1,4 +1,4 @@
-"""A description of the machine, for readers of the figures; it has no name of machine or owner."""
+"""Describe the machine for readers of the figures, without the name of the machine or its owner."""
 
 from __future__ import annotations
 

@@ -27,7 +27,10 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 @dataclass(slots=True)
 class Daemon:
-    """The processes of a server that does work for a program; their cost is added."""
+    """The processes of a server that does work for a program.
+
+    The cost of these processes is added to the cost of the program.
+    """
 
     pids: tuple[int, ...]
     _before: float = field(default=0.0)
@@ -112,9 +115,9 @@ def run(
 
 
 class _Errors:
-    """The standard error of a program, of which the last 4000 bytes are kept.
+    """The last 4000 bytes of a program's standard error.
 
-    A thread reads it, so that the program never waits.
+    A thread reads the standard error all the time, so that the program never waits for a reader.
     """
 
     _KEPT: Final = 4000

@@ -1,4 +1,4 @@
-"""The error for a program or file that a measurement needs and that is missing."""
+"""The error that is raised if a measurement needs a program or file that is missing."""
 
 from __future__ import annotations
 

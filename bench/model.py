@@ -103,7 +103,7 @@ class Case:
         name: The name in the results and in ``make bench ONLY=name``.
         title: A description in one line.
         contestants: Returns the contestants; called once, before the first round. The first
-            contestant is storectl, with which the others are compared.
+            contestant is storectl; the other contestants are compared with storectl.
         targets: The requirements for the results.
         input_bytes: Returns the size of the input, from which rates are computed; called after
             ``contestants``. None if the case has no rate.

@@ -1,8 +1,9 @@
 """TCP without pacing between the processes of one machine.
 
-The congestion control BBR uses timers to pace packets. On the loopback interface, a server then
-waits for timers instead of its client. How long it waits depends on the state of the connection, so
-the figures of one server vary by a factor of two. Linux's default, CUBIC, does not pace packets.
+The congestion control BBR uses timers to pace packets. On the loopback interface, a server with
+BBR waits for timers instead of waiting for its client. The wait depends on the state of the
+connection, so the figures of one server vary by a factor of two. Linux's default, CUBIC, does not
+pace packets.
 """
 
 from __future__ import annotations

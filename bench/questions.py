@@ -1,4 +1,4 @@
-"""Questions to a store that are answered faster than a process starts.
+"""Measure questions to a store; an answer takes less time than the start of a process.
 
 One process asks a question many times. It prints the median cost of an answer, and the peak memory
 of the process.

@@ -66,7 +66,7 @@ def run(case: Case, shop: Workshop, rounds: int, until_s: float = math.inf) -> C
 
 
 def rotated(contestants: list[Contestant], turn: int) -> list[Contestant]:
-    """Return the contestants in the order of a round; the next round starts with the second."""
+    """Return the contestants in the order of round ``turn``: rotated by ``turn`` places."""
     first = turn % len(contestants)
     return contestants[first:] + contestants[:first]
 

@@ -1,6 +1,6 @@
-"""Parts of the work that a library does alone, as limits for storectl.
+"""Do a part of storectl's work with a library alone, as a limit for storectl.
 
-The program does one part on a file, and prints its cost without the start of the process.
+This program does the part on one file, and prints the cost without the start of the process.
 
 python -m bench.work sha256|inflate FILE
 """

@@ -31,7 +31,7 @@ _PACKAGES: Final = ("storectl", "mirror", "exporter", "store", "migrations")
 
 
 class Workshop:
-    """The surroundings of one run; at its end, everything except the cache is removed."""
+    """The surroundings of one run; when the run ends, everything except the cache is removed."""
 
     def __init__(self, *, quick: bool) -> None:
         """Create the scratch folder.

@@ -1,6 +1,6 @@
 """The application: it routes requests to handlers, and turns errors into answers.
 
-It opens no socket: `mirror.server` or a test passes requests to it.
+The application opens no socket: `mirror.server` or a test passes requests to the application.
 """
 
 from __future__ import annotations

@@ -310,7 +310,7 @@ def _watch_files(
     listener: Listener,
     reload_requested: tuple[asyncio.Event, asyncio.Event],
 ) -> Iterator[Coroutine[None, None, None]]:
-    """Yield the tasks that apply files when they have changed or a reload is requested."""
+    """Yield tasks; each applies some files when they change or a reload is requested."""
     certificate, files = settings.certificate, settings.access
     if certificate is not None:
 

@@ -143,7 +143,8 @@ class Service:
         """Return whether an anonymous client has to request a token first.
 
         Clients learn the token endpoint only from the answer for ``/v2/``, so an anonymous client
-        gets a challenge there. An anonymous token gives it the same permissions as no token.
+        gets a challenge there. A token for anonymous callers gives the client the same permissions
+        as no token.
 
         Args:
             request: A request for the base path, ``/v2/``.

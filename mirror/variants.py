@@ -1,8 +1,8 @@
 """Variants: images with their layers in another encoding, ``TAG-zstd`` and ``TAG-gzip``.
 
 The first request for a variant creates its manifest. From then on the variant is an ordinary tag,
-whose manifest names the original. It follows the original: when ``TAG`` has moved, the next request
-creates a new variant, and when ``TAG`` is removed, the variant is removed as well
+whose manifest names the original. The variant follows the original: when ``TAG`` has moved, the
+next request creates a new variant, and when ``TAG`` is removed, the variant is removed as well
 (`store.names.tagging`). If a client has set the variant's tag, the tag is never replaced: the
 store's reference log records which operation set a tag last.
 
@@ -190,7 +190,7 @@ class Variants:
     def _push(
         self, original: Reference, name: str, encoding: Layers, graph: SavedGraph
     ) -> tuple[ImageID, ...]:
-        """Push a variant like a client: first blobs, then manifests before their index and the tag.
+        """Push the blobs of a variant, then its manifests, then their index with the tag.
 
         Raises:
             ReferenceNotFound: The original's tag no longer names its manifest, or a client has set
@@ -231,7 +231,7 @@ class Variants:
 
 
 def _original_of(manifest: ServedManifest) -> str | None:
-    """Return the digest of a variant's original, or None if the manifest does not name one."""
+    """Return the digest of the original that a variant's manifest names, or None."""
     document = json.loads(manifest.data)
     annotations = document.get("annotations") if isinstance(document, dict) else None
     found = annotations.get(ORIGINAL) if isinstance(annotations, dict) else None

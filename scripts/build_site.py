@@ -65,7 +65,7 @@ def main(site: Path) -> int:
 
 
 def write_pages(root: Path, folder: Path) -> None:
-    """Write every page of the site, and the images they show, into a folder."""
+    """Write all pages of the site, and the images that the pages show, into a folder."""
     sources = page_of_every_document(root)
     for document, name in sources.items():
         target = folder / name
@@ -79,7 +79,7 @@ def write_pages(root: Path, folder: Path) -> None:
 
 
 def page_of_every_document(root: Path) -> dict[str, str]:
-    """Return the page of every document and image, by its path in the repository."""
+    """Return the path on the site of every document and image, by the path in the repository."""
     docs = root / "docs"
     found = {
         f"docs/{path.relative_to(docs).as_posix()}": path.relative_to(docs).as_posix()

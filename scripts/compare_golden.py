@@ -2,9 +2,9 @@
 
 Two saves by Docker may differ in two places (docs/formats/docker-archive.md §3, §4):
 
-- The order of images in an archive of several images. It also decides which of two equal layers
-  becomes a file and which becomes a link. This program names the images in the order of Docker's
-  archive, so this difference does not occur.
+- The order of images in an archive of several images. The order also decides which of two equal
+  layers becomes a file and which becomes a link. This program names the images in the order of
+  Docker's archive, so this difference does not occur.
 - The times of directories whose layer is a link. The table reports this difference.
 """
 
@@ -60,7 +60,7 @@ def short_hash(path: Path) -> str:
 
 
 def names(archive: Path) -> list[str]:
-    """Return the names to save, in the archive's order: the tags, or the ID if there is no tag."""
+    """Return the images' tags in the archive's order; an image without tags is named by its ID."""
     with tarfile.open(archive) as tar:
         entries = json.load(tar.extractfile("manifest.json") or sys.stdin)
     return [
@@ -83,10 +83,11 @@ def compare(wanted: Path, got: Path) -> str | None:
 
 
 def without_link_times(archive: Path) -> list[tuple[bytes, bytes]]:
-    """Return each member's header and padded data, then the bytes after the last member.
+    """Return an archive's bytes, without the times of directories whose layer is a link.
 
-    Each header is followed by the member's time, which may come from a PAX header. For directories
-    whose layer is a link, the time is left out.
+    The list has the header and the padded data of each member, then the bytes after the last
+    member. In each header, time and checksum are zero. The member's time is appended to the header,
+    unless the member belongs to a directory whose layer is a link.
     """
     data = archive.read_bytes()
     with tarfile.open(archive) as tar:

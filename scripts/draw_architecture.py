@@ -119,7 +119,7 @@ PUSH: Final = Sequence(
 
 
 def main() -> int:
-    """Write the files."""
+    """Write every drawing to its file in docs/images."""
     for name, text in drawings().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
     return 0

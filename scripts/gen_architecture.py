@@ -1,8 +1,8 @@
 """Write the modules of every room into the table of docs/architecture.md.
 
 A room is a folder with modules. The first two columns, room and purpose, are written by hand; this
-program writes the third column, the modules. ``make docs`` runs it, and a test fails if a room is
-missing from the table or a module has moved.
+program writes the third column, the modules. ``make docs`` runs this program, and a test
+fails if a room is missing from the table or a module has moved.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Generator of docs/formats/broken-inputs.md (``make docs``): broken inputs and their errors."""
+"""Generate docs/formats/broken-inputs.md, the list of broken inputs and their errors.
+
+``make docs`` runs this program.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generator of docs/cli.md: the help of every command, the exit codes and the environment.
+"""Generate docs/cli.md: the help of every command, the exit codes and the environment.
 
 ``make docs`` runs this program, and a test fails if the file is out of date.
 """

@@ -1,4 +1,4 @@
-"""Generator of docs/interop.md and docs/clients.md: tests every cell with the real programs.
+"""Generate docs/interop.md and docs/clients.md; every cell is tested with the real programs.
 
 Run ``python scripts/interop_table.py`` as root, with the programs that `.ci/run` installs.
 """
@@ -14,7 +14,7 @@ CLIENTS = ROOT / "docs" / "clients.md"
 
 
 def main() -> None:
-    """Test every cell, and write both documents."""
+    """Test every cell of the tables, and write docs/interop.md and docs/clients.md."""
     sys.path.insert(0, str(ROOT))
     from tests.support.peers import client_report, report  # noqa: PLC0415 - after the path is set
     from tests.support.peers.client_matrix import Clients  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""All cases, in the order in which they run and are shown."""
+"""All benchmark cases, in the order in which they run and appear in the report."""
 
 from bench.cases import disk, imports, saves, scale, serving, start
 

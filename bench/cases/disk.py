@@ -29,7 +29,7 @@ GZIP: Final = "gzip blobs, as a registry keeps them"
 
 @dataclass(slots=True)
 class Layers:
-    """A command that compresses every layer of some archives; only the total size counts."""
+    """A contestant that compresses every layer of some archives to measure the total size."""
 
     name: str
     command: Sequence[str]
@@ -66,7 +66,7 @@ class Layers:
 
 @dataclass(slots=True)
 class Blobs:
-    """The blobs of a store; only their total size counts."""
+    """A contestant that measures the total size of the blobs in a store, and does no other work."""
 
     name: str
     root: Callable[[], Path]

@@ -56,7 +56,7 @@ LAYERS: Final = 6
 
 
 def _noise(shop: Workshop, size_mib: int, seed: int = 0) -> Path:
-    """Return a file of random bytes; like the bytes of a compressed layer, they do not compress."""
+    """Return a file of random bytes, which is as incompressible as a compressed layer."""
 
     def make(path: Path) -> None:
         chance = random.Random(seed)
@@ -107,7 +107,8 @@ def _feed_manifest(shop: Workshop, running: Running) -> tuple[str, int]:
 def _layer(shop: Workshop, size_mib: int, seed: int) -> Path:
     """Return an uncompressed layer.
 
-    With a compressed layer, the client would decode, which costs the same with every server.
+    If the layer were compressed, the client would have to decode it, at the same cost for every
+    server.
     """
     source = _noise(shop, size_mib, seed)
 
@@ -162,7 +163,7 @@ def _asked(
 
 
 def _best(one: Round, figure: Callable[[Round, str], float]) -> float:
-    """Return the lowest figure of the other registries."""
+    """Return the lowest figure among the registries that storectl is compared with."""
     return min(figure(one, name) for name in REGISTRIES if name in one)
 
 

@@ -27,12 +27,12 @@ class Command:
         argv: Returns the command line for a folder.
         inputs: Files and folders to read into the page cache before the run.
         setup: Called with the folder before the run, untimed; may raise MissingError.
-        keeps: The names in the folder that are the result; their size on disk is ``disk_bytes``.
+        keeps: The names of the results in the folder; their size on disk is ``disk_bytes``.
         stdin: A file for standard input; None for no input.
         stdout: The name of a file in the folder for standard output; None to discard the output.
         env: Returns additional environment variables for a folder.
         teardown: Called with the folder before the folder is removed.
-        daemon: Returns a server that does work for the command; its cost is added.
+        daemon: Returns a server that does work for the command; the server's cost is added.
     """
 
     name: str

@@ -35,7 +35,7 @@ def crowd(shop: Workshop) -> Path:
 
 
 def names(shop: Workshop) -> list[str]:
-    """Return twelve names of the crowded store, at regular intervals."""
+    """Return twelve of the crowded store's image names, picked at regular intervals."""
     scale = SMALL if shop.quick else MILLION
     return [scale.tag(index) for index in range(7, scale.images, scale.images // 11)]
 
@@ -84,7 +84,7 @@ def importing_new(name: str, shop: Workshop, root: Path | None) -> Command:
 
 @dataclass(slots=True)
 class Question:
-    """A contestant that asks a question of `bench.questions`.
+    """A contestant that asks a store one of the questions in `bench.questions`.
 
     Attributes:
         name: The contestant's name in the results.

@@ -1,4 +1,4 @@
-"""Limits: the lowest possible cost of parts of the work on this machine, measured in each round."""
+"""Limits: contestants that do one part of the work at the lowest cost possible on this machine."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def decoding(shop: Workshop, files: Callable[[], list[Path]], name: str = DECODE
 
 @dataclass(slots=True)
 class Bare:
-    """A contestant that runs a part of `bench.work` on files; the process start is not counted.
+    """A contestant that does one part of the work on files; the process start is not counted.
 
     Attributes:
         name: The contestant's name in the results.

@@ -47,7 +47,7 @@ def new_store(shop: Workshop, archives: Sequence[Path], *options: str) -> Path:
 def empty_store(root: Path) -> None:
     """Create an empty store, so that the import does not have to create it.
 
-    A running Docker Engine has an empty store as well.
+    The measurement is fair, because a running Docker Engine has created its store as well.
     """
     with Store.open(root, create=True):
         pass
@@ -112,7 +112,7 @@ def saving(
 def starting(shop: Workshop) -> Command:
     """Return the contestant that opens a store and does nothing else.
 
-    It runs ``db current``, which does not import Alembic.
+    The contestant runs ``storectl db current``, which does not import Alembic.
     """
     root = new_store(shop, [Inputs(shop).tiny()])
     return Command(START, shop, lambda _folder: [storectl(), "--root", str(root), "db", "current"])

@@ -1,4 +1,4 @@
-"""Contestants that run other programs, with their fastest settings, on storectl's inputs."""
+"""Contestants that run other programs, with their fastest settings, on the inputs of storectl."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class DockerLoad:
         self._again = again
 
     def prepare(self) -> None:
-        """Remove all images from the engine, then with ``again`` load the archive once.
+        """Remove all images from the engine; if ``again`` is set, load the archive once.
 
         Raises:
             MissingError: The engine cannot be started.
@@ -261,7 +261,7 @@ class PodmanSave:
         return self._command.run()
 
     def clean(self) -> None:
-        """Remove the saved archive, and unmount the storage; the end of the run removes it."""
+        """Remove the saved archive, and unmount the storage, which is removed when the run ends."""
         self._command.clean()
         _unmount(self._storage)
 

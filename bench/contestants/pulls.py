@@ -57,7 +57,7 @@ def crane(image: str, target: Path) -> list[str]:
 class FolderPull:
     """A client that copies an image from a server into a folder.
 
-    The cost includes the server.
+    The measured cost includes the cost of the server.
 
     Attributes:
         client: Returns the command line for an image and a folder; raises MissingError.
@@ -99,7 +99,7 @@ class FolderPull:
 
 @dataclass(slots=True)
 class DockerPull:
-    """An empty Docker Engine that pulls an image from a server. The cost includes the server."""
+    """An empty Docker Engine that pulls an image from a server; the cost of both is measured."""
 
     served: Served
 

@@ -27,7 +27,9 @@ WARMING: Final = "warming"
 
 @dataclass(slots=True)
 class Source:
-    """The images to push: in a server, as image layouts and in an engine, created on first use.
+    """The images to push, in a server, in image layouts and in a Docker Engine.
+
+    The layouts and the images in the engine are created on first use.
 
     Attributes:
         served: The server that holds the images.
@@ -51,7 +53,7 @@ class Source:
         return f"127.0.0.1:{running.port}/{repository}:{tag}"
 
     def layout(self, tag: str) -> Path:
-        """Return the folder of an image layout, in which the image has uncompressed layers.
+        """Return the folder of an image layout that holds an image with uncompressed layers.
 
         Raises:
             MissingError: skopeo or the server is missing.
@@ -144,7 +146,7 @@ def by_docker(source: Source, tag: str, target: str) -> list[str]:
 class ImagePush:
     """A client that pushes an image to a server that has already received another image.
 
-    The cost includes the server.
+    The measured cost includes the cost of the server.
 
     Attributes:
         client: Returns the command line for a source, a tag and a target; raises MissingError.

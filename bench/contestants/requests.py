@@ -73,7 +73,7 @@ def figures_of(clients: subprocess.Popen[str]) -> dict[str, float]:
 
 @dataclass(slots=True)
 class Requests:
-    """A server that answers requests of clients with almost no cost of their own.
+    """A server that answers requests; the clients themselves cost almost nothing.
 
     ``cpu_s`` and ``peak_bytes`` are the cost of the server alone. ``first_byte_s`` is the longest
     wait for the first byte of a response.

@@ -208,7 +208,7 @@ class Running:
             )
 
     def push_image(self, layers: Sequence[Path], tag: str = "1") -> bytes:
-        """Push an image with these layers, and return its manifest."""
+        """Push an image with the given layers, and return its manifest."""
         config = json.dumps(
             {
                 "architecture": "amd64",
@@ -276,7 +276,7 @@ _DIGESTS: Final[dict[Path, str]] = {}
 
 
 def digest_of(file: Path) -> str:
-    """Return the digest of a file, from a cache unless the file is ``config.json``."""
+    """Return the digest of a file; every digest but that of ``config.json`` is cached."""
     if file.name == "config.json" or file not in _DIGESTS:
         with file.open("rb") as opened:
             _DIGESTS[file] = f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"

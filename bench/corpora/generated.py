@@ -132,7 +132,7 @@ def layer_tar(spec: LayerSpec) -> Iterator[bytes]:
 
 
 class _Content:
-    """A stream of text and noise, in random order, each about 64 KiB at a time."""
+    """A stream of pieces of text and noise in random order; each piece has about 64 KiB."""
 
     def __init__(self, spec: LayerSpec) -> None:
         self._random = random.Random(spec.seed)

@@ -86,7 +86,7 @@ class Inputs:
         return self._shop.cached(f"{self._mark}real-{codec}", make)
 
     def real_oci(self, codec: str) -> Path:
-        """Return the layout as a tar archive sorted by name, with the blobs before the index."""
+        """Return `real_layout` as a tar archive sorted by name, with the blobs before the index."""
         layout = self.real_layout(codec)
 
         def make(path: Path) -> None:
@@ -108,7 +108,7 @@ class Inputs:
         return self._shop.cached(f"{self._mark}real-{codec}.tar", make)
 
     def oci_blobs(self, codec: str) -> list[Path]:
-        """Return the files of the layout's layers."""
+        """Return the files of the layers in `real_layout`."""
         layout = self.real_layout(codec)
         return [
             path

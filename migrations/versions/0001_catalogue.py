@@ -1,4 +1,4 @@
-"""Revision 1: content, images, manifests and names."""
+"""Revision 1: create the tables of content, images, manifests and names."""
 
 from __future__ import annotations
 

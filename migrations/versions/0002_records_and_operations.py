@@ -1,4 +1,4 @@
-"""Revision 2: records, running operations and collection."""
+"""Revision 2: create the tables of records, running operations and garbage collection."""
 
 from __future__ import annotations
 

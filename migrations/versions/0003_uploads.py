@@ -1,4 +1,4 @@
-"""Revision 3: uploads to the registry, which continue after a restart."""
+"""Revision 3: create the table of uploads, so that an upload can continue after a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Revision 4: which encodings the store made itself, and which it has checked.
+"""Revision 4: record which encodings the store made itself, and which encodings it has checked.
 
 Older versions marked a pushed zstd blob as seekable without comparing its seek table with its
 frames. Such a blob could decode to one layer as a stream, and to a different layer by its seek

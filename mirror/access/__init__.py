@@ -1,4 +1,4 @@
-"""Authentication and authorisation: the caller of a request, and what the caller may do."""
+"""Authentication finds the caller of a request; authorisation decides what the caller may do."""
 
 from mirror.access.authenticator import AuthenticationFailed, Authenticator
 from mirror.access.files import AccessFiles

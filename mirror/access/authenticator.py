@@ -54,7 +54,7 @@ class AuthenticationFailed(Exception):
 
 @final
 class Authenticator:
-    """The check of credentials, which finds the caller of a request.
+    """An authenticator: it checks the credentials of a request, and finds the caller.
 
     Args:
         access: The users, tokens and certificates. The attribute ``access`` may be replaced at any
@@ -173,11 +173,11 @@ class Authenticator:
         return known
 
     def _mark(self, given: Password, users: Mapping[str, bytes], address: str | None) -> bytes:
-        """Return the key under which a correct password is remembered.
+        """Return the key under which the authenticator remembers a correct password.
 
-        The key does not reveal the password, and it changes with the user's hash. It depends on the
-        client's network: otherwise a throttled client could go on guessing a password that
-        another client has just used.
+        The key does not reveal the password, and changes when the user's password hash changes. The
+        key also depends on the client's network. Otherwise a client that has to wait after failed
+        logins could go on guessing a password that a client of another network has just used.
         """
         known = users.get(given.user, b"")
         parts = (

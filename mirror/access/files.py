@@ -1,4 +1,4 @@
-"""The files of users and rules."""
+"""The files that hold the users and the access rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 @final
 @dataclass(frozen=True, slots=True)
 class AccessFiles:
-    """The files of users and rules, and the access settings from the command line.
+    """The files of users and access rules, with the access settings of the command line.
 
     Args:
         htpasswd: The file of users; None if there are no users.

@@ -1,4 +1,4 @@
-"""The origin of a request, found once for the log, the login limit and the challenge."""
+"""The origin of a request: found once, then used by the log, the login limit and the challenge."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ORIGIN: Final = web.RequestKey("origin", Origin)
 
 
 def note_origin(request: web.BaseRequest, proxies: TrustedProxies) -> None:
-    """Store the origin of a request that trusted proxies have forwarded in the request."""
+    """Find a request's origin from the headers of trusted proxies, and store it in the request."""
     if proxies.networks:
         headers = request.headers
         request[_ORIGIN] = proxies.origin(

@@ -21,11 +21,11 @@ _UNKNOWN_USER_HASH: Final = b"$2b$10$pqUBNxgLQUe2UU3x0OWNHu0bE5kZgqnVAZvt6v6nYBW
 
 
 def matches(users: Mapping[str, bytes], user: str, password: bytes, secret: bytes) -> bool:
-    """Return whether a user has a password; this takes a tenth of a second for any user.
+    """Return whether a password is correct; a call takes a tenth of a second for any user.
 
-    The password of an unknown user is compared with the hash of a known user, which depends on the
-    unknown name. So an unknown user takes as long as a wrong password, even if the hashes have
-    different costs.
+    The password of an unknown user is compared with the hash of a known user, whom the unknown name
+    selects. So the check of an unknown user takes as long as the check of a wrong password, even if
+    the hashes have different costs.
 
     Args:
         users: The bcrypt hashes by user.
@@ -76,7 +76,7 @@ def read_htpasswd(text: str) -> dict[str, bytes]:
 
 
 def _is_hash(hashed: bytes) -> bool:
-    """Return whether bcrypt accepts a hash; a hash with an excessive cost is rejected untried."""
+    """Return whether bcrypt accepts a hash; a hash with an excessive cost is not tried."""
     cost = hashed[4:6]
     if len(hashed) != 60 or not cost.isdigit() or not 4 <= int(cost) <= 16:  # noqa: PLR2004 - bcrypt's text has 60 characters; 2**16 rounds take seconds
         return False

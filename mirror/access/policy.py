@@ -1,4 +1,4 @@
-"""The permissions of callers: decisions without input or output."""
+"""Decide what a caller may do; this module reads no files and sends nothing."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class Access:
             common_name: The common name in the certificate; None without a certificate.
 
         Returns:
-            The user that the rules name for the certificate; an anonymous caller if there is none.
+            The user that the rules name for the certificate; an anonymous caller if the rules
+            name no user.
         """
         user = (
             None

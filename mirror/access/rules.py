@@ -96,9 +96,9 @@ class Pattern:
 def _expression(parts: Sequence[str]) -> str:
     """Return a regular expression for the parts of a pattern.
 
-    After each wildcard, the expression matches the text up to the next wildcard at the first
-    possible place, and never tries a later place (the groups are atomic). So the time to match a
-    name is linear in the name's length.
+    The literal text after a wildcard is matched at the first possible place only; the expression
+    never tries a later place, because its groups are atomic. So the time to match a name is linear
+    in the name's length.
     """
     runs: list[list[str]] = [[]]
     for part in parts:

@@ -106,7 +106,10 @@ class LoginFailures:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep other processes from writing; each process calls this in one thread at a time."""
+        """Lock the counts against other processes.
+
+        Each process may use the lock in only one thread at a time.
+        """
         fcntl.lockf(self._lock, fcntl.LOCK_EX)
         try:
             yield
@@ -123,7 +126,7 @@ def _anonymous_file() -> int:
 
 @final
 class Throttle:
-    """The limit of failed logins.
+    """The limit of failed logins from one network.
 
     Args:
         now: Returns the time of a monotonic clock that all processes share, in seconds.

@@ -24,7 +24,7 @@ _MAX_QUOTED: Final = 160
 @final
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request in a repository, after the check of the caller's permission.
+    """A request for a repository, whose caller has the permission that the request needs.
 
     Args:
         service: The registry that answers the request.

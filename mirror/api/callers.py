@@ -1,4 +1,4 @@
-"""Authentication of requests, and its error answers."""
+"""Find the caller of a request, or raise an error answer if the credentials are wrong."""
 
 from __future__ import annotations
 

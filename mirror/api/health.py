@@ -25,7 +25,7 @@ async def alive(_service: Service, _request: web.Request) -> web.StreamResponse:
 
 
 async def ready(service: Service, _request: web.Request) -> web.StreamResponse:
-    """Answer ``GET /readyz``: 200 if the store can be read, and written unless it is read-only."""
+    """Answer ``GET /readyz`` with 200 if the store is readable and, unless read-only, writable."""
     problem = await service.pools.read(_problem, service)
     return (
         web.Response(text="ok\n")

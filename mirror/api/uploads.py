@@ -1,4 +1,4 @@
-"""Requests for uploads: begin, append, status, finish and cancel; and mounts of stored blobs."""
+"""Requests that begin, continue, finish or cancel an upload, or mount a stored blob."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ async def _finish(call: Call, upload: Upload, digest: Digest) -> web.StreamRespo
 
 
 async def _receive(call: Call, upload: Upload) -> None:
-    """Append the request's body."""
+    """Append the body of the request to the upload."""
     _check_headers(call, upload)
     settings, pools = call.service.settings, call.service.pools
     deadline = BodyDeadline(

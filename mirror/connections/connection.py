@@ -39,7 +39,7 @@ SMALL_CROWD: Final = 64
 
 @final
 class Connection(asyncio.BufferedProtocol):
-    """One connection: aiohttp's protocol, except for the end of the connection.
+    """One connection, which aiohttp's protocol serves; this class decides when the connection ends.
 
     Args:
         protocol: The protocol of aiohttp that parses and answers requests.
@@ -78,9 +78,9 @@ class Connection(asyncio.BufferedProtocol):
         self._protocol.connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Return the buffer for the next read; only its beginning if there are many connections.
+        """Return the buffer for the next read, shortened if many connections are open.
 
-        aiohttp may keep the bytes of one read per connection in memory.
+        aiohttp may keep the bytes of one read in memory for every connection.
 
         Args:
             sizehint: Not used.
@@ -110,7 +110,7 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """Return whether the connection stays open after the client has closed its sending side.
 
-        With TLS, the end of TCP ends both directions.
+        A TLS connection does not stay open: the end of TCP ends both of its directions.
         """
         if self._transport is None or self._transport.get_extra_info("sslcontext") is not None:
             return False
@@ -157,7 +157,7 @@ class Connection(asyncio.BufferedProtocol):
         return waiting
 
     def watch_progress(self) -> ClientProgress:
-        """Return a stall timer for the client that starts now."""
+        """Start a stall timer for the client of this connection, and return the timer."""
         return ClientProgress(
             None if self._transport is None else self._transport.get_extra_info("socket")
         )
@@ -172,7 +172,7 @@ class Connection(asyncio.BufferedProtocol):
         self._request = request
 
     def end_answer(self) -> None:
-        """Mark the request as answered; soon close the connection if the client has stopped."""
+        """Mark the request as answered; if the client has stopped sending, close soon."""
         self._request = None
         if self._ending is not None:
             self._end_soon()

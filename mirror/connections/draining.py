@@ -23,7 +23,8 @@ async def drain(server: web.Server, connections: Collection[Connection], grace_s
     """Wait until every request that has begun is received and answered, then shut down.
 
     aiohttp's own shutdown has a time limit for each step, and its first step already drops bytes
-    that clients send. So it is called when no request is left or the time is over.
+    that clients send. So aiohttp's shutdown is called only when no request is left or the time is
+    over.
 
     Args:
         server: The server of aiohttp, which no longer accepts connections.

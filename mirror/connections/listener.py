@@ -15,7 +15,7 @@ BACKLOG: Final = 1024
 
 @final
 class Listener:
-    """The acceptor of connections in this process, on a socket that other processes may share.
+    """A listener: it accepts connections on a socket that other processes may share.
 
     Args:
         bound: The listening socket, non-blocking; `close` closes it.
@@ -28,12 +28,13 @@ class Listener:
         self._server: asyncio.Server | None = None
 
     async def open(self, context: ssl.SSLContext | None) -> None:
-        """Accept new connections with a TLS context; open connections keep their context.
+        """Use a TLS context for new connections; open connections keep the context they have.
 
-        An authority can be added to a context, but it cannot be removed, and neither can the
-        sessions that clients may resume without a certificate. So every renewal needs a new context
-        and a new server on the same socket. The kernel's queue belongs to the socket, so no waiting
-        client is lost.
+        A certificate authority can be added to a TLS context, but cannot be removed from it. A TLS
+        session cannot be removed either, and a client may resume a session without showing a
+        certificate again. So every renewal needs a new context, and a new server on the same
+        socket. Clients that wait for a connection are not lost, because the kernel's queue belongs
+        to the socket.
 
         Args:
             context: The TLS context; None to accept connections without TLS.

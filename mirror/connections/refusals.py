@@ -1,4 +1,4 @@
-"""Refusals of requests that reach no handler: invalid HTTP, and unsupported features of HTTP.
+"""Refuse requests that cannot reach a handler: invalid HTTP, and unsupported features of HTTP.
 
 aiohttp refuses most of these requests itself. This module gives the refusals the form of the
 distribution specification.
@@ -111,8 +111,8 @@ class StrictRequestHandler(web.RequestHandler):
     def _check_new(self, queued: int) -> None:
         """Refuse new requests that are unsupported, and end a body that is not valid HTTP.
 
-        Each new message is a request, of which the last may still lack bytes of its body, or an
-        error of aiohttp's parser.
+        Each new message in the queue is a request or an error of aiohttp's parser. The last request
+        may be incomplete: bytes of its body may still be missing.
 
         Args:
             queued: How many messages were in the queue before.
@@ -207,7 +207,9 @@ def refusal(status: int, message: str, *, closes: bool = False) -> web.Response:
 
 
 def _unsupported(message: RawRequestMessage) -> HTTPStatus | None:
-    """Return the status for an unsupported version or coding that aiohttp accepts.
+    """Return the error status for an unsupported HTTP version or transfer coding.
+
+    aiohttp itself accepts the request. Return None if the version and the coding are supported.
 
     Spec: RFC 9110 section 15.6.6, RFC 9112 section 6.1.
     """

@@ -1,7 +1,7 @@
-"""Clients that do not read their answer.
+"""Cut off clients that do not read the answers that aiohttp sends.
 
-`mirror.transfer` watches clients that download blobs. aiohttp sends all other answers. It keeps
-such an answer in memory and waits for the client without a time limit: its timer for idle
+`mirror.transfer` watches clients that download blobs. aiohttp sends all other answers. aiohttp
+keeps an answer in memory and waits for the client without a time limit: aiohttp's timer for idle
 connections starts only after an answer is sent, and a closing connection stays open until its last
 byte is sent.
 """

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 class HalfClosableTLS(ssl.SSLObject):
     """TLS of one connection whose peer may stop sending and go on reading.
 
-    With ``close_notify`` a peer announces that it sends no more bytes. This "does not have any
-    effect on its read side" (RFC 8446 section 6.1); Go's ``CloseWrite`` relies on that, and Go's
-    server and nginx still answer. Event loops treat ``close_notify`` as the end of both directions
-    and drop the answer. So if ``on_end`` is set, `read` hides ``close_notify`` from the loop and
-    calls ``on_end``, whose owner has to close the connection.
+    With ``close_notify`` a peer announces that it sends no more bytes. The peer may still read:
+    ``close_notify`` "does not have any effect on its read side" (RFC 8446 section 6.1). Clients
+    that use Go's ``CloseWrite`` expect an answer after ``close_notify``; Go's server and nginx send
+    the answer. Event loops treat ``close_notify`` as the end of both directions and drop the
+    answer. So if ``on_end`` is set, `read` hides ``close_notify`` from the loop and calls
+    ``on_end``. The code that set ``on_end`` has to close the connection.
     """
 
     on_end: Callable[[], None] | None = None
@@ -114,7 +115,7 @@ class Certificate:
 
 
 def _unreadable(error: OSError, *paths: Path) -> StoreError:
-    """Return the error of the first file that cannot be read, which OpenSSL does not name."""
+    """Return an error that names the first unreadable file; OpenSSL's own error names no file."""
     for path in paths:
         try:
             with reading_input(path):

@@ -1,8 +1,8 @@
 """The server's log: one JSON object or one line of text per event.
 
 A request is logged when its answer has ended. The log contains no part of a request that could be
-secret: of the headers only ``User-Agent``, and of the parameters only a valid ``ns``. Characters
-that could end a line early are escaped.
+secret: ``User-Agent`` is the only logged header, and a valid ``ns`` is the only logged parameter.
+Characters that could end a line early are escaped.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def access_logger(metrics: Metrics) -> type[AbstractAccessLogger]:
     """
 
     class Observer(AbstractAccessLogger):
-        """The counter and logger of answers; aiohttp calls it after the last byte is written."""
+        """Counts and logs answers; aiohttp calls `log` after writing the whole answer."""
 
         @property
         def enabled(self) -> bool:
@@ -98,7 +98,7 @@ def _client_fault(record: logging.LogRecord) -> bool:
 
 
 def reason(error: HttpProcessingError) -> str:
-    """Return what is wrong with a request, without its bytes, which may hold a password.
+    """Return what is wrong with a request, without quoting it: it may contain a password.
 
     Args:
         error: The error of aiohttp's parser.

@@ -35,7 +35,7 @@ EVENTS: Final = ("login_failures", "throttled_logins", "damaged_contents")
 @final
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The metrics with one name.
+    """A family: the metrics that have the same name and differ in their labels.
 
     Args:
         name: The name that Prometheus reads.

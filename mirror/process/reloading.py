@@ -42,8 +42,8 @@ class Reloadable(Generic[T]):
         """Read the files again if they have changed.
 
         Returns:
-            The error if the files have changed and are invalid, and the value is unchanged; None
-            otherwise.
+            The error if the files have changed and are invalid; the value then stays unchanged.
+            Otherwise None.
         """
         states = _states(self._paths)
         if states == self._loaded:

@@ -29,14 +29,14 @@ _MAX_EARLY_DEATHS: Final = 5
 
 @final
 class Workers:
-    """The supervisor of worker processes: it replaces workers that die, and ends all together.
+    """The supervisor of worker processes: it replaces a worker that dies, and stops all workers.
 
     Args:
-        work: Called in each worker with the worker's number; it runs until the worker gets SIGTERM.
-            `HANDLED_SIGNALS` are blocked when it is called, and it has to unblock them.
+        work: Called in each worker with the worker's number; runs until the worker gets SIGTERM.
+            `HANDLED_SIGNALS` are blocked at the time of the call, and ``work`` has to unblock them.
         count: The number of workers.
         refresh: Called in the parent at intervals and on SIGHUP; workers that start later inherit
-            the state that it has changed.
+            the state that ``refresh`` has changed.
         reloads: Whether SIGHUP is passed on to the workers; otherwise SIGHUP stops them.
         interval_s: The interval between two calls of ``refresh``, in seconds.
     """

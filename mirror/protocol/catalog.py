@@ -68,7 +68,7 @@ class Catalog:
         return found[:limit]
 
     def _read(self, *, after: str, limit: int) -> list[tuple[str, Repository]]:
-        """Return the next names and repositories, of the default registry and all others.
+        """Return the next names with their repositories, from all registries.
 
         Sorting ignores the domain of the default registry, so ``a.b/c`` and ``docker.io/a.b/c``
         have the same place in the list. Of the two, ``a.b/c`` is listed first.
@@ -89,7 +89,11 @@ class Catalog:
         return sorted(found, key=lambda pair: self._position(pair[0]))[:limit]
 
     def _position(self, name: str) -> tuple[str, bool]:
-        """Return the sort key: the name without the default registry, and whether it had one."""
+        """Return the sort key of a name.
+
+        The key is the name without the domain of the default registry, then whether the name has
+        this domain.
+        """
         position = name.removeprefix(f"{self.names.default_domain}/")
         return position, position != name
 

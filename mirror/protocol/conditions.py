@@ -17,7 +17,9 @@ def etag(digest: Digest) -> str:
 
 
 def is_known(if_none_match: str | None, tag: str) -> bool:
-    """Return whether the client already has the content; the comparison is weak.
+    """Return whether the client already has the content.
+
+    The entity tags are compared weakly (RFC 9110 section 8.8.3.2).
 
     Args:
         if_none_match: The value of ``If-None-Match``; None if the request has no such header.
@@ -30,7 +32,9 @@ def is_known(if_none_match: str | None, tag: str) -> bool:
 
 
 def range_applies(if_range: str | None, tag: str) -> bool:
-    """Return whether to answer with a range; the comparison is strong, and a date never matches.
+    """Return whether ``If-Range`` allows an answer with a range.
+
+    The entity tags are compared strongly, and a date in the header never allows a range.
 
     Args:
         if_range: The value of ``If-Range``; None if the request has no such header.

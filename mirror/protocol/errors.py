@@ -47,7 +47,8 @@ class WireError(Exception):
     def of(cls, error: errors.StoreError) -> Self:
         """Return the answer for an error of the store.
 
-        The answer holds facts that a client can use, and nothing about the server, such as paths.
+        The answer contains facts that a client can use. The answer reveals nothing about the
+        server, for example no paths.
         """
         status, code = next(_TABLE[known] for known in type(error).__mro__ if known in _TABLE)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -1,4 +1,4 @@
-"""The page of a list that a client asks for."""
+"""A client reads a list page by page: the parameters ``n`` and ``last`` select a page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAX_DIGITS: Final = 18
 @final
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The page that a client asks for.
+    """The page of a list that a request asks for.
 
     Args:
         limit: The largest number of entries on the page.
@@ -61,7 +61,7 @@ class Page:
         return self.limit + 1 if self.limit else 0
 
     def cut(self, entries: Sequence[str]) -> tuple[list[str], str | None]:
-        """Cut the entries that were read to one page.
+        """Return the entries of the page, without the additional entry.
 
         Args:
             entries: The entries after ``after``, at most `fetch_limit` entries.

@@ -1,4 +1,4 @@
-"""Sending and receiving of bodies: files with ``sendfile``, other content in blocks.
+"""Send and receive bodies; a file is sent with ``sendfile``, other content in blocks.
 
 uvloop has no ``loop.sendfile``, and aiohttp then copies the bytes without a warning. So this
 package duplicates the socket and writes to it directly. According to measurements

@@ -1,4 +1,4 @@
-"""Memory limits for decoded blocks that are being sent, and for bodies that are not written yet.
+"""Limit the memory for decoded blocks during their transfer, and for bodies not written yet.
 
 A frame can only be decoded as a whole, so every transfer that decodes needs memory for one block.
 All transfers share a few blocks. A transfer whose turn is over returns its block if another

@@ -1,4 +1,4 @@
-"""Sending files to fast clients: each has a thread, which sleeps in ``sendfile`` most of the time.
+"""Send files to fast clients; each client has a thread, which mostly sleeps in ``sendfile``.
 
 On a blocking socket, one call sends many MiB. The kernel wakes the thread when the socket has room,
 and neither the event loop nor the interpreter runs in between. This costs less than a call from the

@@ -1,4 +1,4 @@
-"""The deadline of a request's body, so that a slow client cannot keep a connection for ever."""
+"""The deadline of a request's body keeps a slow client from holding a connection for ever."""
 
 from __future__ import annotations
 

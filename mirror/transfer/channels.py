@@ -84,10 +84,11 @@ def set_ready(ready: asyncio.Future[None]) -> None:
 
 
 def require_bytes(size_bytes: int) -> int:
-    """Return the number of bytes that were read from a file, unless the file has ended early.
+    """Return ``size_bytes``, the result of a read; raise if the file has ended early.
 
     Raises:
-        ConnectionAbortedError: The number is 0: the file is shorter than the response announced.
+        ConnectionAbortedError: ``size_bytes`` is 0: the file is shorter than the response
+            announced.
     """
     if not size_bytes:
         raise ConnectionAbortedError("the file has become shorter")
@@ -96,7 +97,7 @@ def require_bytes(size_bytes: int) -> int:
 
 @final
 class Socket:
-    """A plain connection, to which bytes are written without the loop's buffers.
+    """A plain connection; bytes are written to its socket without the loop's buffers.
 
     Args:
         request: The request that is answered.
@@ -116,7 +117,7 @@ class Socket:
 
     @classmethod
     async def of(cls, request: web.Request) -> Socket:
-        """Return the connection of a request when the head of the response has been written.
+        """Wait until the response's head is written, and return the connection for the body.
 
         Raises:
             ConnectionError: The connection is closed.
@@ -192,7 +193,7 @@ class Socket:
                 transport.resume_reading()
 
     def close(self) -> None:
-        """Close the second socket; the transport keeps the connection."""
+        """Close the duplicated socket; the transport keeps the connection open."""
         # This sends the bytes that did not fill a packet.
         self._cork(0)
         self.own.close()
@@ -210,7 +211,7 @@ class Socket:
     def is_open(self) -> bool:
         """Whether the transport still has the connection open.
 
-        The second socket keeps a closed connection alive, so writing to it would still succeed.
+        The duplicated socket keeps a closed connection alive, so a write to it would still succeed.
         """
         transport = self._request.transport
         return transport is not None and not transport.is_closing()
@@ -252,7 +253,7 @@ class Socket:
 
 @final
 class Stream:
-    """A connection such as TLS, to which bytes are written through aiohttp, which copies them.
+    """A connection, such as TLS, whose bytes are written through aiohttp; aiohttp copies them.
 
     Args:
         response: The response, whose head has been written.

@@ -1,4 +1,4 @@
-"""The progress of a client: whether it still receives the bytes that it is sent.
+"""Detect a client that has stopped receiving the bytes that the server sends.
 
 Waiting for a writable socket is not enough. Linux reports a socket as writable only when a third of
 its buffer is free, which may take more than a minute on a slow line. So the kernel is asked how
@@ -45,7 +45,7 @@ class ClientProgress:
         self._progress_at = self._loop.time()
 
     def note(self) -> None:
-        """Reset the stall timer: the client has received bytes, or the server sent none."""
+        """Reset the stall timer: the client has received bytes, or the server had sent none."""
         self._progress_at = self._loop.time()
 
     def raise_if_stalled(self) -> None:
@@ -72,7 +72,9 @@ class ClientProgress:
 
 
 def unconfirmed_bytes(connection: socket.socket | TransportSocket | None) -> int:
-    """Return how many bytes the kernel has to send or the client has to confirm (tcp(7), SIOCOUTQ).
+    """Return how many bytes the client has not confirmed yet, including unsent bytes.
+
+    The kernel counts the bytes in the socket's send queue (tcp(7), SIOCOUTQ).
 
     Args:
         connection: The client's socket; None if it is unknown.

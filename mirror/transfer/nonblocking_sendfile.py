@@ -1,4 +1,4 @@
-"""Sending files to slow clients: the loop sends a part whenever a client's socket has room."""
+"""Send files to slow clients; the loop sends a part whenever a client's socket has room."""
 
 from __future__ import annotations
 

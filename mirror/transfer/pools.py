@@ -54,15 +54,18 @@ class Pools:
         self.passwords = ThreadPoolExecutor(1, thread_name_prefix="password")
 
     async def read(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the arguments of the call
-        """Run a function that queries the catalogue in a thread, and return its result."""
+        """In a thread, run a function that queries the catalogue; return the function's result."""
         return await run(self.reads, call, *args, **kwargs)
 
     async def write(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401
-        """Run a function that changes the catalogue in a thread, and return its result."""
+        """In a thread, run a function that changes the catalogue; return the function's result."""
         return await run(self.writes, call, *args, **kwargs)
 
     async def compare_password(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401
-        """Run a function that compares a password in the one password thread; return its result."""
+        """In the only thread for passwords, run a function that compares a password.
+
+        Return the function's result.
+        """
         return await run(self.passwords, call, *args, **kwargs)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Receiving of bodies: a thread hashes and writes bytes while the loop receives more.
+"""Receive bodies; a thread hashes and writes bytes while the loop receives more bytes.
 
 The thread and the loop wait for each other only when they must: within one interpreter, a switch
 between two threads costs more than the work itself (docs/benchmarks/findings.md).
@@ -215,9 +215,9 @@ class _Appender:
                 self._loop.call_soon_threadsafe(self._has_room.set)
 
     def _gather(self) -> bytes:
-        """Take bytes for one write from the queue.
+        """Take the bytes for one write from the queue, and join them.
 
-        Python lets other threads run while it joins this many bytes.
+        Python lets other threads run while it joins as many bytes as one write has.
         """
         gathered = [self._pieces.popleft()]
         size_bytes = len(gathered[0])

@@ -1,4 +1,4 @@
-"""Sending bytes that are produced during the transfer, such as decoded layers, block by block."""
+"""Send content that is produced block by block during the transfer, such as a decoded layer."""
 
 from __future__ import annotations
 

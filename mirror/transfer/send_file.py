@@ -1,4 +1,4 @@
-"""Sending a part of a regular file, with ``sendfile`` where the connection allows it."""
+"""Send a part of a regular file, with ``sendfile`` if the connection allows it."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ async def send_file(
         stop: The offset after the body's last byte.
 
     Raises:
-        ConnectionError: The connection is closed, or the file ends early, in which case the
-            connection was closed here.
+        ConnectionError: The connection is closed, or the file ends early. If the file ends early,
+            this function has closed the connection.
         TimeoutError: The client has stalled; its connection was closed.
         OSError: The file cannot be read; the connection was closed.
     """

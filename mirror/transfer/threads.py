@@ -1,4 +1,4 @@
-"""Calls in threads; a cancelled task waits until its call has ended."""
+"""Run functions in threads; a cancelled task waits until its function has ended."""
 
 from __future__ import annotations
 
