@@ -42,7 +42,7 @@ def unchanged() -> Iterator[bool]:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Replace the cases and the machine's settings; return the folder of the results."""
+    """Replace the cases and the machine settings of the bench; return the folder for results."""
     monkeypatch.setattr(program, "CASES", CASES)
     monkeypatch.setattr(program, "FULL", tmp_path)
     monkeypatch.setattr(program, "QUICK", tmp_path / "quick")

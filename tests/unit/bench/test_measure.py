@@ -36,9 +36,9 @@ def seen():
 
 @pytest.fixture
 def samples(tmp_path: Path) -> Path:
-    """Return a folder that gets a file for each sample that has begun.
+    """Return a folder in which each sample creates a file when it begins.
 
-    A measured program can wait for its sample there, even on a busy machine.
+    A measured program counts these files to wait for a sample, even on a busy machine.
     """
     folder = tmp_path / "samples"
     folder.mkdir()

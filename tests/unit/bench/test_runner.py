@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Contestant:
-    """A contestant that logs its calls."""
+    """A contestant that logs the calls of its methods."""
 
     def __init__(
         self, name: str, log: list[str], run: Callable[[], Sample] = lambda: Sample(1, 1)

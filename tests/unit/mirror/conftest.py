@@ -22,7 +22,7 @@ def loop_factory(request: pytest.FixtureRequest) -> Callable[[], asyncio.Abstrac
 
 @pytest.fixture
 def serve(store: Store) -> Iterator[Callable[..., InProcessMirror]]:
-    """Yield a function that starts the application on the test's store with the given settings."""
+    """Yield a function that starts a mirror of the test's store with the given settings."""
     running: list[InProcessMirror] = []
 
     def start(
@@ -39,5 +39,5 @@ def serve(store: Store) -> Iterator[Callable[..., InProcessMirror]]:
 
 @pytest.fixture
 def ask(serve: Callable[..., InProcessMirror]) -> InProcessMirror:
-    """Start the application with default settings."""
+    """Start a mirror with default settings; return a function that sends requests to the mirror."""
     return serve()

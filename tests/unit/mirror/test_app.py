@@ -1,4 +1,4 @@
-"""Routes and error answers over a socket."""
+"""Routes and error answers of the application, requested over a socket."""
 
 from __future__ import annotations
 

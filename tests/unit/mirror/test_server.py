@@ -1,4 +1,4 @@
-"""The server's sockets."""
+"""The sockets on which the server listens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service of the mirror: permissions, and jobs in the background."""
+"""The mirror's service object: the callers' permissions, and background jobs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_pushed_image_is_verified_in_the_background(ask: InProcessMirror, store:
 
 @final
 class Services:
-    """A factory of services that use mocks."""
+    """A factory that makes services with a mock registry and mock variants."""
 
     def __init__(self) -> None:
         self.pools = Pools(cores=1)

@@ -1,4 +1,4 @@
-"""Variants: images published in other encodings."""
+"""Variants: images that the mirror also offers in another encoding under additional tags."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ allow = ["read", "write"]
 def test_variant_of_a_pushed_index_gives_no_content_away(
     store: Store, serve: Callable[..., InProcessMirror]
 ) -> None:
-    """The permission to push and the knowledge of a digest do not give access to its content."""
+    """A client that may push and knows a digest gets no access to that digest's content."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     (secret,) = store.images()[0].manifests
     guarded = serve(
@@ -161,7 +161,7 @@ def test_only_images_that_the_repository_holds_are_encoded(
 def test_variant_of_a_pushed_config_gives_no_layer_away(
     store: Store, serve: Callable[..., InProcessMirror]
 ) -> None:
-    """A client can copy a config, but that gives it no right to the layers in the config."""
+    """A client that pushes a copy of an image's config gets no access to the image's layers."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     config = store.document(store.images()[0].image_id.digest)
     assert config is not None
@@ -283,7 +283,7 @@ def test_variant_of_an_index_is_listed_when_all_its_images_are_stored_in_the_enc
 
 
 def image_manifest(offering: InProcessMirror, layer: bytes) -> dict[str, object]:
-    """Push an image of one gzip layer; return its descriptor."""
+    """Push an image with one gzip layer; return the descriptor of the image's manifest."""
     squeezed = gzip.compress(layer, mtime=0)
     config = encode(
         {
@@ -418,7 +418,7 @@ def test_index_is_removed_with_its_variants(offering: InProcessMirror, store: St
 
 
 def push_over_variant(offering: InProcessMirror) -> None:
-    """Push a different manifest to the variant's tag."""
+    """Overwrite the tag of a variant with a different manifest."""
     manifest = offering("GET", "/v2/demo/manifests/1").body
     assert (
         offering("PUT", "/v2/demo/manifests/1-gzip", manifest, Content_Type=MANIFEST).status == 201
@@ -514,7 +514,7 @@ def test_change_during_the_creation_of_a_variant_wins(
 def test_a_variant_records_for_a_layer_only_what_was_encoded_from_it(
     offering: InProcessMirror, store: Store
 ) -> None:
-    """The manifest also lists the first layer's encoding as the victim, a foreign layer."""
+    """The pushed manifest lists an encoding of its first layer in place of the victim's layer."""
     own, victim = images.layer("own", b"evil"), Digest.of(images.B)
     encoder = zstandard.ZstdCompressor(level=3, write_checksum=True, threads=1).compressobj()
     encoded = encoder.compress(own) + encoder.flush()

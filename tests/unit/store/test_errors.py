@@ -19,7 +19,7 @@ DIGEST = Digest.of(b"data")
 
 
 def tree() -> dict[str, str]:
-    """Return each class in the tree of `errors.__doc__`, with the class above it."""
+    """Return the tree in `errors.__doc__` as a mapping from class name to base class name."""
     above: dict[str, str] = {}
     path: list[str] = []
     assert errors.__doc__ is not None

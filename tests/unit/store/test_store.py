@@ -1,4 +1,4 @@
-"""What `Store` itself decides; the tests of each verb are beside its implementation."""
+"""The decisions that `Store` makes itself; other tests cover the functions that it calls."""
 
 from __future__ import annotations
 

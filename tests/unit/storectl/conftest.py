@@ -1,4 +1,4 @@
-"""Fixtures: a fake store, and a command line that uses it."""
+"""Fixtures: a fake store, and a command line that uses the fake store."""
 
 from __future__ import annotations
 

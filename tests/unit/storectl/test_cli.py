@@ -1,4 +1,4 @@
-"""The parser, the exit codes of the process, and the imports of a command."""
+"""The command line: its parser, its exit codes, and the modules that a command imports."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_help_is_shown_without_a_command(shell: Shell, arguments: tuple[str, ...
 
 
 class Screen:
-    """A standard error that is a terminal."""
+    """A fake standard error stream that claims to be a terminal."""
 
     def __init__(self) -> None:
         self.shown = ""
@@ -103,7 +103,7 @@ class Screen:
         return len(text)
 
     def flush(self) -> None:
-        """Do nothing: no text is buffered."""
+        """Do nothing, because no text is buffered."""
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt(), click.Abort()])
@@ -120,7 +120,7 @@ def test_an_interrupt_prints_nothing_but_a_line_end(
 
 
 class Output:
-    """A standard output that raises an error when it is written."""
+    """A fake standard output stream that raises ``error`` when it is flushed."""
 
     def __init__(self, error: OSError) -> None:
         self.error = error
@@ -223,7 +223,7 @@ def test_the_root_comes_from_the_flag_or_the_environment(
 
 
 def environment() -> dict[str, str]:
-    """Return the environment without the variables that make a child measure its coverage.
+    """Return the environment variables, except variables that start coverage in a child process.
 
     Coverage would change which modules the child loads and how long it takes.
     """
@@ -365,7 +365,7 @@ def test_a_command_loads_only_what_it_needs(words: str, without: set[str], tmp_p
 
 
 def processor_seconds(*arguments: str) -> float:
-    """Return the processor time of a child in seconds; other processes do not count."""
+    """Run Python in a child process; return the child's processor time in seconds."""
     import resource
 
     def spent() -> float:

@@ -1,4 +1,4 @@
-"""The settings of a run: its root, its clock, and the opening of the store."""
+"""The settings of a run: the store's root, the clock, and the way in which the store is opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options that all commands share, and commands on several names."""
+"""Options that all commands share, and commands that accept several names."""
 
 from __future__ import annotations
 

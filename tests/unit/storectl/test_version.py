@@ -1,4 +1,4 @@
-"""The version is a release number and equals the version of the package."""
+"""The version in the code is a release number and equals the version of the package."""
 
 from __future__ import annotations
 

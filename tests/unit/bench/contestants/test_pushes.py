@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Record the commands that a push runs, instead of running them."""
+    """Replace `subprocess.run`; return the list in which each command of a push is recorded."""
     found: list[list[str]] = []
     monkeypatch.setattr(subprocess, "run", lambda command, **_options: found.append(command))
     monkeypatch.setattr(pushes, "program", lambda name, **_options: name)

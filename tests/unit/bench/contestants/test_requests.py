@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Pages(BaseHTTPRequestHandler):
-    """Three pages of a list, each with a link to the next one."""
+    """A server's list in three pages, in which each page but the last links to the next page."""
 
     def do_GET(self) -> None:
         page = int(self.path.rpartition("=")[2])

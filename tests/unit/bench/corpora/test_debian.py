@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Engine:
-    """An engine that records the context of a build."""
+    """A container engine that records the build context instead of building an image."""
 
     context: tuple[str, ...] = ()
 

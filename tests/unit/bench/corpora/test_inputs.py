@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Shop:
-    """A cache that makes nothing."""
+    """A cache that returns the paths of inputs and creates no files."""
 
     def __init__(self, folder: Path, *, quick: bool) -> None:
         self.quick = quick

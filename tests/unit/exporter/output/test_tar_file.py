@@ -1,4 +1,4 @@
-"""An archive in a file has the same bytes as the stream, and the same damage is found in both."""
+"""Archives written to a file: the same bytes and errors as for archives written to a stream."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 CHANCE = random.Random(7)
 LARGE = layer("large", bytes(5 * MIB) + CHANCE.randbytes(4 * MIB + 77))
-"""A layer of three frames, of which the last is not full."""
+"""A layer that is stored as three frames; the last frame is shorter than the others."""
 
 MIDDLING = layer("middling", CHANCE.randbytes(MIB))
 
 
 @pytest.fixture(params=["zstd", "none"])
 def filled(store: Store, request: pytest.FixtureRequest) -> Store:
-    """Import images of every encoding: many frames, one frame, gzip, zstd and plain files."""
+    """Import images with layers in every encoding: many frames, one frame, gzip, zstd, plain."""
     options = ImportOptions(Compression.parse(request.param))
     layers = {"a": A, "large": LARGE, "middling": MIDDLING}
     made = Archive()

@@ -1,4 +1,4 @@
-"""Ranges of an archive, and the tag that identifies its bytes."""
+"""Byte ranges of an archive, and the entity tag that identifies the archive's bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tar entries as other programs read them, and writes to sinks that accept few bytes at a time."""
+"""Archives that other programs can read, written to sinks that accept only part of a write."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HASH = "0123456789abcdef" * 8
 
 
 def written(plan: Plan) -> bytes:
-    """Return the archive of a plan whose members are all given as bytes."""
+    """Return the tar archive that a plan describes; each member of the plan is given as bytes."""
     out = io.BytesIO()
     for entry in plan.entries:
         out.write(b"".join(headers(entry, plan.owner)))

@@ -22,7 +22,7 @@ def selection_of(
     state: ContentState = ContentState.PRESENT,
     url: str = "",
 ) -> Selection:
-    """Return a selection of images with these configs and tags, over layers `A` and `B`."""
+    """Return a selection of images; each of ``images`` is a config and the image's tags."""
     selected = []
     for data, tags in images:
         parsed = ImageConfig.parse(data)

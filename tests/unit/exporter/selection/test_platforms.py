@@ -29,7 +29,7 @@ def read(sources: Sources) -> bytes:
 
 
 class Index:
-    """An index of two images, an attestation of the first, and one absent image."""
+    """An index that lists two images, an attestation of the first image, and one absent image."""
 
     def __init__(self, store: Store) -> None:
         layout = Layout()
@@ -47,7 +47,7 @@ class Index:
         one: dict[str, Any],
         **options: Any,  # noqa: ANN401 - of `SaveOptions`
     ) -> tuple[list[SavedRoot], set[str], list[str]]:
-        """Return the roots, the kept digests and the notes of a save of ``one``."""
+        """Return the roots, the kept digests and the notes of a save of the manifest ``one``."""
         keep: set[Digest] = set()
         notes: list[str] = []
         with self.store.read() as connection:

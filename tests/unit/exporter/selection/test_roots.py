@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def image(store: Store) -> Descriptor:
-    """Import an image that is ``app:1`` and, in an index, ``app:2``; return its descriptor."""
+    """Import image ``app:1``, and index ``app:2`` that lists the image; return its descriptor."""
     layout = Layout()
     made = layout.root(layout.image(A), "docker.io/library/app:1")
     layout.root(layout.index(made, layout.image(B, platform="linux/arm64")), "example.org/app:2")

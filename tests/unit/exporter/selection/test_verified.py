@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def push(store: Store, layer: bytes, claimed: bytes) -> None:
-    """Push an image of ``layer`` whose config says that the layer is ``claimed``."""
+    """Push an image with the layer ``layer`` and a config that lists the digest of ``claimed``."""
     registry, name = Registry(store), Repository.parse("pushed")
     config = images.config(claimed)
     for data in (layer, config):

@@ -1,4 +1,4 @@
-"""Callers who authenticate with a password, a token or a certificate."""
+"""Authentication of callers with a password, a token or a certificate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How clients are asked to authenticate."""
+"""The ``WWW-Authenticate`` header, with which the mirror asks clients to authenticate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of users and rules."""
+"""The files that list the users and the access rules."""
 
 from __future__ import annotations
 

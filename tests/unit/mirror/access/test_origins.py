@@ -1,4 +1,4 @@
-"""The origin that is recorded for a request."""
+"""The origin of a request, as the mirror records it."""
 
 from __future__ import annotations
 

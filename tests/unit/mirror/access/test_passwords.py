@@ -1,4 +1,4 @@
-"""Passwords of an htpasswd file."""
+"""Passwords in an htpasswd file, and the check of a caller's password."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_htpasswd_line_without_a_bcrypt_hash_is_refused(line: str) -> None:
 
 
 def test_unknown_user_is_compared_with_a_known_hash(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Record which hashes are compared, because measured times are not reliable."""
+    """Check the compared hashes instead of the time taken, because measured times vary."""
     seen: list[bytes] = []
 
     def checkpw(_password: bytes, hashed: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""The permissions of callers."""
+"""The permissions that the access rules give to callers."""
 
 from __future__ import annotations
 

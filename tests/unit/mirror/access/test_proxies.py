@@ -162,14 +162,14 @@ def test_invalid_network_of_proxies_is_refused(text: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_refill(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refill no login attempts, so that tests may take any time."""
+    """Stop the refill of login attempts, so that a slow test gets no additional attempts."""
     monkeypatch.setattr(throttle, "REFILL_S", 3600.0)
 
 
 def guarded(
     serve: Callable[..., InProcessMirror], *proxies: str
 ) -> Callable[..., tuple[int, http.client.HTTPMessage]]:
-    """Return a function that sends a wrong password with ``X-Forwarded-For``."""
+    """Return a function that sends a wrong password and the given ``X-Forwarded-For`` header."""
     users = {"alice": bcrypt.hashpw(b"right", bcrypt.gensalt(4))}
     ask = serve(MirrorSettings(access=Access(users), proxies=TrustedProxies.parse(proxies)))
 

@@ -1,4 +1,4 @@
-"""The file of rules."""
+"""The file of access rules, and the errors that name the place of an invalid rule."""
 
 from __future__ import annotations
 

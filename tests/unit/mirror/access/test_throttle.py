@@ -1,4 +1,4 @@
-"""The limit of failed logins."""
+"""The limit on the number of failed logins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed tokens."""
+"""Signed tokens: their creation and their check."""
 
 from __future__ import annotations
 

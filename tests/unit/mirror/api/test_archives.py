@@ -1,4 +1,4 @@
-"""Archives over HTTP."""
+"""The endpoint that sends images as archives, requested over a socket."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_archive_that_cannot_be_recorded_is_still_sent(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The client gets the whole archive, and the connection serves the next request."""
+    """The client gets the whole archive, and can send its next request on the same connection."""
 
     def full(_store: Store, _events: object) -> None:
         raise StorageFull("no space left")
@@ -201,7 +201,7 @@ def test_every_name_of_an_archive_needs_permission(filled: Store, guarded: InPro
 
 
 def test_pushed_index_gives_no_content_away(store: Store, guarded: InProcessMirror) -> None:
-    """The permission to push and the knowledge of a digest do not give access to its content."""
+    """A client that may push and knows a digest gets no access to that digest's content."""
     store.import_archive(io.BytesIO(images.image(images.A, tags=("secret:1",)).bytes()))
     (summary,) = store.images()
     secret = summary.manifests[0]

@@ -1,4 +1,4 @@
-"""Blobs over a socket: whole, in ranges, decoded, damaged."""
+"""Blobs sent over a socket: whole blobs, byte ranges, decoded blobs and damaged blobs."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_blob_is_served_whole_in_ranges_and_conditionally(
 
 
 def test_answers_on_one_connection_keep_their_order(ask: InProcessMirror) -> None:
-    """Blobs bypass the transport. Each has to follow its own head and precede the next head."""
+    """Blobs bypass the transport, but each blob must follow the head of its own answer."""
     import http.client
 
     digest = push(ask, LARGE)
@@ -122,7 +122,7 @@ def test_deleted_blob_is_gone(ask: InProcessMirror) -> None:
 
 
 def test_store_without_files_is_served_in_blocks(ask: InProcessMirror, store: Store) -> None:
-    """Only blobs in a folder have files that ``sendfile`` can send."""
+    """A blob in memory has no file for ``sendfile``, so it is sent in blocks."""
     digest = Digest.parse(push(ask, LARGE))
     store.blobs = MemoryBlobs({digest: LARGE})  # type: ignore[assignment]  # any engine will do
     path = f"/v2/app/blobs/{digest}"

@@ -1,4 +1,4 @@
-"""The byte range that a request asks for."""
+"""The byte range that a client requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The target of a request: a tag or a digest."""
+"""The parsing of the target of a request, either a tag or a digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Authentication of requests over a socket."""
+"""The authentication of requests that arrive on a socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Liveness, readiness and metrics over a socket."""
+"""The endpoints for liveness, readiness and metrics, requested over a socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tags, repositories and referrers over a socket, in pages."""
+"""Lists of tags, repositories and referrers, requested page by page over a socket."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_pages_of_tags_and_repositories(ask: InProcessMirror, store: Store) -> N
 def test_catalog_lists_each_name_once_in_pages_of_any_size(
     size: int, store: Store, ask: InProcessMirror
 ) -> None:
-    """A name that begins like a registry is listed with ``docker.io/``, and is sorted by that."""
+    """A Docker Hub name that begins like a registry is listed and sorted with ``docker.io/``."""
     names = {
         "a.b/c",
         "docker.io/a.b/c",

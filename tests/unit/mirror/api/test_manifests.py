@@ -1,4 +1,4 @@
-"""Manifests over a socket."""
+"""Manifests that clients push, fetch and delete over a socket."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_sparse_index_is_accepted_unless_forbidden(serve: Callable[..., InProces
 
 
 def test_large_index_needs_few_statements(ask: InProcessMirror) -> None:
-    """Statements of a push hold the lock that lets only one process write."""
+    """Each statement of a push prolongs the time in which no other process can write."""
     sent: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
@@ -146,7 +146,7 @@ def test_image_without_a_name_is_served_by_digest_and_cannot_be_pushed(
 def test_pushed_index_does_not_open_content_of_other_repositories(
     ask: InProcessMirror, store: Store
 ) -> None:
-    """A moved tag leaves its index without a name, and the index may refer to any digest."""
+    """A client can push an index that lists any digest, then move the tag to another index."""
     import_archive(store, images.image(images.A, tags=("secret:1",)).bytes())
     (secret,) = store.images()[0].manifests
     size = store.sources((secret,))[secret].size_bytes

@@ -1,4 +1,4 @@
-"""The resource that each path names."""
+"""The resource that each path of a URL names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The token endpoint over a socket."""
+"""The token endpoint, requested over a socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploads over a socket: chunks, bodies that break off, mounts."""
+"""Uploads over a socket: uploads in chunks, interrupted request bodies, and mounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections: their shared buffer, and half-closed clients."""
+"""Connections to clients: the shared read buffer, and clients that close only one direction."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Protocol:
-    """A protocol that keeps the bytes it gets, like the parser."""
+    """A protocol that keeps the bytes it receives, like aiohttp's parser."""
 
     def __init__(self) -> None:
         self.received: list[bytes] = []
@@ -55,7 +55,7 @@ def test_each_of_many_connections_reads_less() -> None:
 
 
 class Transport:
-    """A plain transport, open or closed."""
+    """A transport, with or without TLS, that records whether it was closed."""
 
     def __init__(self, *, unsent_bytes: int = 0, tls: bool = False) -> None:
         self.is_closed = False

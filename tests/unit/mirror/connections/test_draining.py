@@ -1,4 +1,4 @@
-"""Draining: the connections for which a server waits before it stops."""
+"""The connections for which a server waits before it stops."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Server:
 
 
 class Client:
-    """A connection that is busy for a number of checks, or without end."""
+    """A connection that reports itself as busy for a given number of checks."""
 
     def __init__(self, *, receives: float = 0, answers: float = 0) -> None:
         self._receives = receives

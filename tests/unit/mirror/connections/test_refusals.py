@@ -1,4 +1,4 @@
-"""Refusals of requests before any handler gets them."""
+"""Requests that are refused before any handler is called."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BROKEN = b"no size\r\n"
 
 
 def refused(reply: Reply, status: int) -> str:
-    """Check that an answer has the specification's form of a refusal; return its message."""
+    """Check that an answer is an error body as the specification requires; return its message."""
     assert reply.status == status
     assert reply.header("content-type") == "application/json"
     assert reply.header("server") == "storectl"

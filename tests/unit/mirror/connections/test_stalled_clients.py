@@ -1,4 +1,4 @@
-"""Clients that read no byte of their answer."""
+"""The mirror closes connections whose clients stop reading their answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Progress:
 
 
 class Client:
-    """A connection with unsent bytes, whose client reads or stalls."""
+    """A connection with unsent bytes, and a client that either reads them or stalls."""
 
     def __init__(self, *, unsent_bytes: int, stalls: bool) -> None:
         self.unsent_bytes = unsent_bytes

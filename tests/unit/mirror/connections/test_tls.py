@@ -1,4 +1,4 @@
-"""Certificates, and TLS connections that are closed in one direction."""
+"""Certificates, and TLS connections that the client closes in one direction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's log."""
+"""The lines that the server writes to its log."""
 
 from __future__ import annotations
 

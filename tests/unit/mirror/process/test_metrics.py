@@ -1,4 +1,4 @@
-"""Counters of several processes."""
+"""Counters that several processes increment together."""
 
 from __future__ import annotations
 

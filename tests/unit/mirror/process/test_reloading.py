@@ -1,4 +1,4 @@
-"""Files that change while the server runs."""
+"""The running server reloads changed files, for example a renewed certificate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worker processes and their supervisor, which runs in a child process of the test."""
+"""Worker processes, and the supervisor process that starts them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @final
 class Supervisor:
-    """A supervisor process with two workers; each event leaves a file in the folder."""
+    """A supervisor process with two workers; every event creates a file in ``folder``."""
 
     def __init__(self, folder: Path, work: Callable[[int], None] | None = None) -> None:
         self._folder = folder
@@ -47,15 +47,15 @@ class Supervisor:
             (self._folder / f"reloaded-{number}").touch()
 
     def names(self, prefix: str = "") -> list[str]:
-        """Return the events so far, in alphabetical order."""
+        """Return the names of all events so far that begin with ``prefix``, sorted."""
         return sorted(path.name for path in self._folder.iterdir() if path.name.startswith(prefix))
 
     def wait(self) -> int:
-        """Wait for the supervisor's end; return its exit code."""
+        """Wait until the supervisor has ended; return its exit code."""
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def stop(self) -> int:
-        """Stop the supervisor; return its exit code."""
+        """Send SIGTERM to the supervisor and wait until it has ended; return its exit code."""
         os.kill(self.pid, signal.SIGTERM)
         return self.wait()
 

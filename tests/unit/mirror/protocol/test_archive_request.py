@@ -1,4 +1,4 @@
-"""Requests for archives over HTTP."""
+"""The parsing of requests for archives."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Index:
-    """Repositories in memory, and the number of queries for them."""
+    """A list of repositories in memory that counts the queries."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = sorted(names)

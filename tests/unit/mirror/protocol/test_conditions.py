@@ -1,4 +1,4 @@
-"""Conditional requests."""
+"""Conditional requests: the headers that compare entity tags."""
 
 from __future__ import annotations
 

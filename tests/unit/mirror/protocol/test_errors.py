@@ -1,4 +1,4 @@
-"""The answers for errors."""
+"""The HTTP answer for each error of the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages of a list that clients ask for."""
+"""The page of a list that a client requests."""
 
 from __future__ import annotations
 

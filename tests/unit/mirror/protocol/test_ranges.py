@@ -1,4 +1,4 @@
-"""Byte ranges in requests and in chunks of uploads."""
+"""The byte ranges in the headers of requests and of upload chunks."""
 
 from __future__ import annotations
 

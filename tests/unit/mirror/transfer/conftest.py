@@ -1,4 +1,4 @@
-"""Fixtures of the transfer tests."""
+"""Fixtures: a mirror that sends files, and a record of the threads that send them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ask(
     serve: Callable[..., InProcessMirror],
     monkeypatch: pytest.MonkeyPatch,
 ) -> InProcessMirror:
-    """Start the application, once with threads for sending files and once without."""
+    """Start a mirror that sends files in threads, and for a second run one that uses no threads."""
     if request.param == "turns":
         monkeypatch.setattr(pools, "SENDFILE_THREADS", 0)
     return serve()
@@ -30,7 +30,7 @@ def ask(
 
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Record the names of the threads that send files."""
+    """Return a list in which each call of ``os.sendfile`` records the name of its thread."""
     names: list[str] = []
     sendfile = os.sendfile
 

@@ -1,4 +1,4 @@
-"""Memory for blocks and bodies, limited for all transfers together."""
+"""The limited memory for blocks and request bodies that all transfers share."""
 
 from __future__ import annotations
 

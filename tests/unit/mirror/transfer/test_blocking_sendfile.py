@@ -1,4 +1,4 @@
-"""Files sent by threads that block in sendfile."""
+"""Threads that send files with blocking calls of sendfile."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_slow_client_gives_its_thread_back(
 def test_request_during_an_answer_does_not_block_the_loop(
     serve: Callable[..., InProcessMirror], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The socket blocks while a thread writes to it, so the loop must not read from it."""
+    """While a thread writes to a socket, reads of the socket would block the event loop."""
     monkeypatch.setattr(blocking_sendfile, "PATIENCE_S", NEVER_S)
     ask = serve()
     path = push_blob(ask, HUGE)
@@ -113,7 +113,7 @@ def test_shutdown_wakes_a_thread_that_waits_for_its_client(
 def test_closed_connection_gets_no_more_bytes(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The transport does not know that a thread also uses its connection."""
+    """The thread must notice a closed connection itself: the transport does not know the thread."""
     monkeypatch.setattr(blocking_sendfile, "PATIENCE_S", NEVER_S)
     monkeypatch.setattr(blocking_sendfile, "_CHECK_INTERVAL_S", 0.1)
     transports: list[asyncio.Transport] = []

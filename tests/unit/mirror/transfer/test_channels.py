@@ -1,4 +1,4 @@
-"""The two kinds of channel, without a server."""
+"""The two kinds of channel, tested without a server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Transport:
-    """The part of a transport that channels use."""
+    """A fake transport with only the methods that channels call."""
 
     def __init__(self, own: socket.socket | None, *, unsent_bytes: int = 0) -> None:
         self.extra: dict[str, object] = {"socket": own}
@@ -64,7 +64,7 @@ class Transport:
 
 
 class Request(dict[object, Any]):
-    """The part of a request that channels use."""
+    """A fake request with only the attributes that channels use."""
 
     transport: Transport | None = None
 

@@ -1,4 +1,4 @@
-"""The stall timer of a client."""
+"""The timer that ends a transfer when the client stops reading."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def test_client_that_reads_slowly_but_steadily_is_never_cut_off(
     kind: str, ask: InProcessMirror, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The client reads fewer bytes than Linux needs to report the socket as writable again."""
+    """The client reads too few bytes at a time for Linux to report the socket as writable."""
     data = HUGE
     if kind == "file":
         path = push_blob(ask, data)

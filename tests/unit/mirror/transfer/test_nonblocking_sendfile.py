@@ -1,4 +1,4 @@
-"""Files sent by the event loop, a part at a time."""
+"""The event loop sends a file in parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thread pools that do not block each other."""
+"""Pushes and pulls run in separate thread pools, so that pushes do not delay pulls."""
 
 from __future__ import annotations
 

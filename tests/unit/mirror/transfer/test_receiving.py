@@ -23,7 +23,7 @@ PIECE = 256 * 1024
 
 
 class Body:
-    """A body: pieces, followed by its end, by an error or by silence."""
+    """A request body that gives its pieces, then ends, raises an error or stalls."""
 
     def __init__(
         self, pieces: Sequence[bytes], *, error: Exception | None = None, stalls: bool = False
@@ -174,7 +174,7 @@ def test_received_bytes_are_written_when_the_server_stops() -> None:
 
 
 def test_bytes_of_a_slow_body_are_on_the_disk() -> None:
-    """After a pause, even a few bytes are written, because the client may never send more."""
+    """After a pause, the received bytes are written, because the client may never send more."""
     written: list[bytes] = []
     memory = BodyMemory(1 << 30)
 

@@ -1,4 +1,4 @@
-"""Decoded blocks, sent to clients."""
+"""The mirror sends decoded blocks to clients."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_failure_before_the_first_block_sends_no_head(
     store: Store,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After a head without a body, the client would read the next answer as the body."""
+    """If a head were sent without a body, the client would read the next answer as the body."""
     ask = serve()
     layer = images.layer("small", SMALL)
     store.import_archive(io.BytesIO(images.image(layer, tags=("app:1",)).bytes()))
@@ -56,7 +56,7 @@ def test_failure_before_the_first_block_sends_no_head(
 
 
 def test_client_with_unread_answers_holds_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks are few, and every transfer needs one."""
+    """A stalled client must not hold a block, because all transfers share a few blocks."""
     memory = BlockMemory(1)
     transport = SimpleNamespace(
         get_extra_info={"socket": None}.get,

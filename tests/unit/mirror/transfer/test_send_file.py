@@ -1,4 +1,4 @@
-"""Files sent to clients, with slow disks and slow clients."""
+"""The mirror sends files to clients, even if the disk or the client is slow."""
 
 from __future__ import annotations
 

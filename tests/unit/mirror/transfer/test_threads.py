@@ -1,4 +1,4 @@
-"""Calls in threads."""
+"""Blocking calls that asynchronous tasks run in threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.waiting import until_in_loop
 
 
 def test_cancelled_task_waits_for_its_thread() -> None:
-    """A thread that outlives its task could write to a descriptor that was closed and reused."""
+    """If a thread outlived its task, the thread could write to a closed and reused descriptor."""
     from concurrent.futures import ThreadPoolExecutor
 
     from mirror.transfer.threads import run

@@ -44,7 +44,7 @@ def test_foreign_files_are_not_listed(tmp_path: Path) -> None:
 def test_every_folder_above_a_new_blob_is_synced(
     tmp_path: Path, staged: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sync old folders too: the process that made them may have died before it synced them."""
+    """Folders that exist are synced too: their creator may have died before syncing them."""
     blobs = DirectoryBlobs(tmp_path)
     blobs.path(DIGEST).parent.mkdir(parents=True)
     synced: list[Path] = []

@@ -1,4 +1,4 @@
-"""Behaviour of the memory store beyond the contract (``tests/contracts/test_blob_store.py``)."""
+"""The behaviour that only the memory store has, unlike other blob stores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIGEST = Digest.of(b"data")
 
 
 def test_a_location_of_a_folder_means_nothing_here(tmp_path: Path) -> None:
-    """A module that builds locations as paths, without asking the store, fails here."""
+    """Code that builds locations as paths, instead of asking the store, fails on a memory store."""
     blobs = MemoryBlobs()
     (tmp_path / "staged").write_bytes(b"data")
     blobs.publish([(tmp_path / "staged", blobs.location(DIGEST))])

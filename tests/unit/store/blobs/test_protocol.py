@@ -1,6 +1,6 @@
-"""Users of a blob store depend only on its protocol.
+"""Modules that use a blob store call only the methods of its protocol.
 
-``tests/contracts/test_blob_store.py`` tests the promises of the protocol.
+The behaviour of the stores themselves is tested in ``tests/contracts/test_blob_store.py``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from store.blobs.protocol import BlobStore, OpenBlob
 
 ROOT = Path(__file__).parents[4]
 FOLDER_ONLY = {"path", "digests"}
-"""Methods that only the folder has, for tools that work on its files."""
+"""Methods that only `DirectoryBlobs` has, for tools that work on the files of a folder."""
 
 
 def public(kind: type) -> set[str]:
@@ -62,7 +62,7 @@ def test_the_library_uses_no_method_that_only_the_folder_has() -> None:
 
 @pytest.mark.parametrize("package", ["store/content", "store/registry", "exporter/selection"])
 def test_blobs_are_not_asked_for_descriptors(package: str) -> None:
-    """A blob may have no descriptor: `OpenBlob.as_file` gives a real file to store/files."""
+    """No module calls ``fileno`` on a blob, because a blob in memory has no file descriptor."""
     found = [
         f"{path.name}:{line}"
         for path in sorted((ROOT / package).rglob("*.py"))

@@ -1,4 +1,4 @@
-"""An empty catalogue in memory, and a way to fill it."""
+"""Fixtures: an empty catalogue in memory, and a helper that inserts rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches of values and rows."""
+"""Long lists that are cut into batches, and rows that are inserted in batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of content and their states."""
+"""Rows of content and the state of each row."""
 
 from __future__ import annotations
 

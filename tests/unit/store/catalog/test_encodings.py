@@ -1,4 +1,4 @@
-"""Stored encodings of content, and the content that they decode to."""
+"""Rows of encodings, and the decoded content that each row refers to."""
 
 from __future__ import annotations
 

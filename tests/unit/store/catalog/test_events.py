@@ -1,4 +1,4 @@
-"""Events, and the ledger of imports."""
+"""The rows of events and the ledger of imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Download addresses of foreign layers."""
+"""The addresses from which foreign layers can be downloaded."""
 
 from __future__ import annotations
 

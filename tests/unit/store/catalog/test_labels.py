@@ -1,4 +1,4 @@
-"""Labels of content."""
+"""The labels that are stored for content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chains of layers."""
+"""Chains of layers, from the base to the top layer of an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manifests and indexes, with the content that they list and their referrers."""
+"""Rows of manifests and indexes: the content that a manifest lists, and its referrers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tags that are set, moved and removed, and manifests kept without a name."""
+"""Tags are set, moved and removed; some manifests are kept without a tag."""
 
 from __future__ import annotations
 

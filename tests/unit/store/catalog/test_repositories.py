@@ -1,4 +1,4 @@
-"""The content that a repository may serve."""
+"""The record of the content that each repository may serve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The content that repositories may serve, after changes."""
+"""Changes to tags and manifests change the content that repositories may serve."""
 
 from __future__ import annotations
 

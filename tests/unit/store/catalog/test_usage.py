@@ -1,4 +1,4 @@
-"""Sums over the whole store."""
+"""Counts and sums of bytes over the whole store."""
 
 from __future__ import annotations
 

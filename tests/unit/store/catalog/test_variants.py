@@ -1,4 +1,4 @@
-"""Variants of an image in a different encoding."""
+"""Variants: images whose layers are stored or offered in a different codec."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def sources(request: pytest.FixtureRequest, store: Store) -> Sources:
 
 @pytest.fixture(params=["directory", "memory"])
 def blobs(request: pytest.FixtureRequest, store: Store, sources: Sources) -> BlobStore:
-    """Return the blobs of ``sources``: in the store's folder, or copied into memory."""
+    """Return the store of the blobs in ``sources``: a folder, or a copy in memory."""
     return copied(store, sources) if request.param == "memory" else store.blobs
 
 
@@ -131,7 +131,7 @@ def test_a_blob_that_ends_early_is_damaged(store: Store, sources: Sources) -> No
 def test_a_failing_disk_is_not_taken_for_damage(
     store: Store, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Damaged content is never served again, whereas a disk may recover."""
+    """A disk error must not mark content as damaged, because the disk may recover."""
 
     def fail(*_arguments: object) -> NoReturn:
         raise OSError(errno.EIO, "Input/output error")

@@ -107,7 +107,7 @@ def test_flipped_bits_in_a_frame_never_give_other_bytes(
 def test_a_frame_of_another_size_than_the_table_says_is_damaged(
     way: Callable[[Frames, Frame], bytes],
 ) -> None:
-    """The seek table counts a byte of the first frame as one of the third; only frames show it."""
+    """The seek table has wrong sizes for two frames, but the sum of all sizes is right."""
     lying = [(ENTRIES[0][0], ENTRIES[0][1] - 1), ENTRIES[1], (ENTRIES[2][0], ENTRIES[2][1] + 1)]
     frames = frames_of(BODY + seek_table(lying))
     assert frames is not None

@@ -24,7 +24,7 @@ def seekable() -> bytes:
 
 
 def read(stored: bytes, claimed: bytes) -> bytes:
-    """Read content whose blob holds ``stored`` and is named by the digest of ``claimed``."""
+    """Read content from a blob that holds ``stored`` under the digest of ``claimed``."""
     content = b"".join(PARTS)
     encoding = StoredEncoding(Digest.of(claimed), Codec.ZSTD, len(claimed), seekable=True)
     sources = Sources(
@@ -81,7 +81,7 @@ def test_a_flipped_bit_in_the_seek_table_is_noticed_although_the_frames_are_soun
 
 
 def test_stored_bytes_that_decode_to_another_size_are_damaged() -> None:
-    """The blob has its own digest, so only the size of the content shows the damage."""
+    """The digest of the blob is right, so only the size of the decoded content shows the damage."""
     shorter = zstandard.compress(b"".join(PARTS)[:-1])
     with pytest.raises(DamagedContent):
         read(shorter, shorter)
@@ -116,7 +116,7 @@ def test_a_missing_blob_is_an_error_when_reading_begins() -> None:
 
 @pytest.mark.parametrize("attack", [*ATTACKS, "another_content"])
 def test_a_foreign_encoding_never_gives_another_content(attack: str) -> None:
-    """As if the catalogue called it seekable, which it did in old stores."""
+    """The catalogue marks the foreign encoding as seekable, as catalogues of old stores did."""
     good = b"".join(PARTS)
     evil = good[:-9] + bytes(9)
     stored = frame(evil) if attack == "another_content" else ATTACKS[attack](good, evil)

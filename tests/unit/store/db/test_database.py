@@ -1,4 +1,4 @@
-"""The contract of a `Database`, which every engine has to fulfil."""
+"""The behaviour that `Database` promises, tested for every engine."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def test_revisions_end_with_the_newest() -> None:
 
 @pytest.mark.parametrize(("table_name", "column"), EDGES)
 def test_every_foreign_key_leads_an_index(table_name: str, column: str) -> None:
-    """Without an index, every deletion of a parent row reads the whole child table."""
+    """If a foreign key has no index, each deletion of a parent row reads the whole child table."""
     table = metadata.tables[table_name]
     leading = {next(iter(index.columns)).name for index in table.indexes}
     leading.add(next(iter(table.primary_key.columns)).name)

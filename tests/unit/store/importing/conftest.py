@@ -1,4 +1,4 @@
-"""An operation of a new store, and a stager that writes into its folder."""
+"""Fixtures: an operation of a new store, and a stager that writes to the operation's folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The result of reading an archive."""
+"""The result of reading an archive: the list of the archive's staged files."""
 
 from __future__ import annotations
 

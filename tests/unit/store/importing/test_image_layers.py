@@ -1,4 +1,4 @@
-"""Layers of images without a manifest."""
+"""The import of the layers of an image that has no manifest."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def diff(data: bytes) -> DiffID:
 
 
 def files(*images: list[tuple[str, bytes]]) -> dict[str, bytes]:
-    """Return the documents of an archive; each image lists its layers as (path, bytes)."""
+    """Return the JSON files of an archive; an image is given as the (path, bytes) of each layer."""
     found: dict[str, bytes] = {}
     entries = []
     for number, layers in enumerate(images):

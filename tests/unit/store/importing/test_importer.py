@@ -1,4 +1,4 @@
-"""An import from end to end: options, leases, dry runs."""
+"""Whole imports: their options, their leases, and dry runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Detection of an archive's format."""
+"""The detection of the format of an archive."""
 
 from __future__ import annotations
 

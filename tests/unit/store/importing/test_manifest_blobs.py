@@ -1,4 +1,4 @@
-"""Blobs that manifests list."""
+"""The import of blobs that manifests list."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def big(seed: int) -> bytes:
 
 
 def damage(layout: Layout, data: bytes) -> str:
-    """Flip a byte in the middle of the gzip of ``data``; return its digest."""
+    """Flip a byte in the gzip blob of ``data``; return the digest that names the blob."""
     name = next(name for name, blob in layout.blobs.items() if blob == gzip(data).data)
     blob = bytearray(layout.blobs[name])
     blob[len(blob) // 2] ^= 1

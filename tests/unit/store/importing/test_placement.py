@@ -1,4 +1,4 @@
-"""Staged files and their rows, placed in one transaction."""
+"""The placement of staged files and their rows in one transaction."""
 
 from __future__ import annotations
 

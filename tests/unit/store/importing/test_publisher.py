@@ -1,4 +1,4 @@
-"""The tags, lines and kept manifests of a published archive."""
+"""The tags, the report lines and the kept manifests after an archive is published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sinks: the bytes that they write, and the digests of diff and blob."""
+"""Sinks of layers: the bytes that a sink writes, the diff ID, and the digest of the blob."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pieces(data: bytes, size: int) -> list[bytes]:
 
 
 def frames(stored: bytes) -> list[bytes]:
-    """Return the decoded frames of a file, without skippable frames (the seek table)."""
+    """Return the decoded zstd frames of a file up to the seek table."""
     found = []
     left = memoryview(stored)
     while left and bytes(left[1:4]) != b"\x2a\x4d\x18":

@@ -1,4 +1,4 @@
-"""Staged layers and blobs."""
+"""The staging of layers and blobs."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_one_of_several_copies_of_a_large_layer_is_read(
 
 
 def staged(stager: Stager, data: bytes, *, keep_original: bool = False) -> Staged:
-    """Stage ``data`` as a layer, in small pieces."""
+    """Pass ``data`` to the stager as a layer, in pieces of 100 bytes."""
     return stager.layer(
         (data[at : at + 100] for at in range(0, len(data), 100)),
         "layer.tar",

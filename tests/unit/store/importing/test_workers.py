@@ -1,4 +1,4 @@
-"""The threads of one import."""
+"""The worker threads of an import."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def test_each_wrong_row_is_found(store: Store, image_id: ImageID, kind: str) -> 
 
 
 def layer_file(store: Store) -> Digest:
-    """Return the digest of a stored layer."""
+    """Return the digest of the blob that stores a layer."""
     (first, *_) = sorted(map(store.blobs.digest, store.blobs.locations()), key=str)
     return first
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RecordedUnits:
-    """Units that count how often each kind was opened."""
+    """Fake read units and write units that are counted when they are opened."""
 
     def __init__(self) -> None:
         self.reads = self.writes = 0

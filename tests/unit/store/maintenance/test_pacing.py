@@ -6,7 +6,7 @@ from store.maintenance.pacing import FIRST_BATCH, MAX_BATCH, MIN_BATCH, TARGET_S
 
 
 def worked(count: int, cost_s: float) -> list[int]:
-    """Return the batch sizes for ``count`` items that take ``cost_s`` seconds each."""
+    """Return the sizes of the batches into which a `BatchPacer` divides ``count`` items."""
     pace, sizes = BatchPacer(), []
     for batch in pace.batches(range(count)):
         sizes.append(len(batch))

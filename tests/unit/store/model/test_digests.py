@@ -52,7 +52,7 @@ def test_the_chain_of_one_layer_is_its_diff() -> None:
 
 
 def test_a_chain_hashes_the_chain_below_and_the_diff() -> None:
-    """OCI image-spec, config.md: ChainID(A|B) = Digest(ChainID(A) + " " + DiffID(B))."""
+    """The OCI image-spec defines: ChainID(A|B) = Digest(ChainID(A) + " " + DiffID(B))."""
     diffs = [DiffID(Digest.of(data, "sha512")) for data in (b"a", b"b", b"c")]
     second = hashlib.sha256(f"{diffs[0]} {diffs[1]}".encode()).hexdigest()
     third = hashlib.sha256(f"sha256:{second} {diffs[2]}".encode()).hexdigest()

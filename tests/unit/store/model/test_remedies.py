@@ -1,4 +1,4 @@
-"""Library messages state facts; flags and commands belong to the user interface."""
+"""Messages of library modules do not name flags or commands of storectl."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LIBRARIES = ("store", "exporter", "mirror")
 COMMAND_LINE = re.compile(
     rf"(?<![\w-])(?:--[a-z][a-z-]+|-[a-z]\b)|\bstorectl (?:{'|'.join((*VERBS, *ALIASES))})\b"
 )
-"""A flag (``--prefix``, ``-o``) or a command (``storectl gc``) in a text."""
+"""The pattern of a flag (``--prefix``, ``-o``) or a command (``storectl gc``) in a text."""
 
 
 def literals(source: str) -> Iterator[tuple[int, str]]:
-    """Yield the line and text of every string that is not a docstring."""
+    """Yield the line number and the text of every string literal that is not a docstring."""
     tree = ast.parse(source)
     documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
@@ -38,7 +38,7 @@ def literals(source: str) -> Iterator[tuple[int, str]]:
 
 
 def named_flags(source: str) -> list[tuple[int, str]]:
-    """Return the line and text of every string that names a flag or command of storectl."""
+    """Return the line number and the text of each string that names a storectl flag or command."""
     return [(line, text) for line, text in literals(source) if COMMAND_LINE.search(text)]
 
 

@@ -92,7 +92,7 @@ def test_removing_an_id_with_tags_in_several_repositories_needs_force(store: Sto
 
 @pytest.fixture
 def family(store: Store) -> tuple[ImageID, ImageID, ImageID]:
-    """Import three images, each built on the one before; only the last has a tag."""
+    """Import three images: a base, its child, and that child's child, which alone has a tag."""
     first = put_image(store, A)
     second = put_image(store, A, B)
     third = put_image(store, A, B, E, tags=("child:1",))

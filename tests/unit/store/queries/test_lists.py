@@ -12,7 +12,7 @@ from tests.support.stored_images import put_image, set_parent
 
 @pytest.fixture
 def three(store: Store) -> dict[ImageID, str]:
-    """Import images of three years, the last without a tag; return their names by ID."""
+    """Import three images, the newest without a tag; return a mapping from image ID to name."""
     labels = {"stage": "prod", "x": "1"}
     first = put_image(store, A, tags=("team/a:1",), labels=labels, created="2020-01-01T00:00:00Z")
     second = put_image(

@@ -5,7 +5,7 @@ import sys
 
 
 def test_a_list_does_not_import_the_answers_to_other_questions() -> None:
-    """`storectl images` loads few modules, because it has to start fast."""
+    """`storectl images` must start fast, so it must not load modules that it does not use."""
     script = (
         "import sys, store.queries.lists\n"
         "print([name for name in sys.modules if name.startswith('store.') and any(part in name"

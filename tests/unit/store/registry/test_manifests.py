@@ -42,7 +42,7 @@ def test_a_manifest_is_served_byte_for_byte(store: Store, registry: Registry) ->
 
 
 def test_an_index_does_not_give_access_to_its_children(registry: Registry) -> None:
-    """A client that guesses a digest must not get a manifest because an index lists the digest."""
+    """A client that pushes an index with a guessed digest must not get the guessed manifest."""
     _, secret = push_image(registry, (images.A, squeezed(images.A)))
     data = registry.manifest(APP, secret).data
     index = encode(

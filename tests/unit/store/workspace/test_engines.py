@@ -38,7 +38,7 @@ def test_the_state_of_the_schema_is_read_without_locks(store: Store) -> None:
 
 
 def test_no_module_above_names_the_engine() -> None:
-    """Imports for the type checker count too, although import-linter ignores them."""
+    """Imports under ``TYPE_CHECKING`` are checked too, although import-linter ignores them."""
     known = modules()
     allowed = {"store.workspace.engines"}
     naming = {

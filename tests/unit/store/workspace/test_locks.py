@@ -1,4 +1,4 @@
-"""The contract of `Locks`, which every implementation has to fulfil."""
+"""The behaviour that `Locks` promises, tested for every implementation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @final
 class MemoryLocks:
-    """The locks of one process, for a store that no other process uses."""
+    """Locks that are held in memory, for a store that only one process uses."""
 
     def __init__(self) -> None:
         self._held: set[str] = set()

@@ -33,7 +33,7 @@ def names(store: Store) -> list[str]:
 
 
 def publish(store: Store, operation: Operation) -> None:
-    """Publish a file without its row, like a process that dies before it commits."""
+    """Publish a file without inserting its row, like a process that dies before the commit."""
     operation.announce((DIGEST,))
     store.blobs.publish(((operation.stage(DATA), store.blobs.location(DIGEST)),))
 

@@ -27,7 +27,7 @@ SQUEEZED, FALSE = gzip.compress(GOOD, mtime=0), gzip.compress(EVIL, mtime=0)
 
 
 def upgraded(store: Store, registry: Registry, *blobs: bytes) -> Sources:
-    """Record encodings as the migration of an old store leaves them; return the sources."""
+    """Record unproven encodings, as after an upgrade of an old store; return the sources."""
     for data in blobs:
         push_blob(registry, data)
     with store.write() as connection:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class RecordingDatabase:
-    """A `Database` that records how write units are opened, and has no other methods."""
+    """A fake `Database` that records the owner and the durability of each opened write unit."""
 
     def __init__(self, *, is_writable: bool) -> None:
         self.is_writable = is_writable

@@ -1,4 +1,4 @@
-"""The lines and the JSON of a collection."""
+"""The lines and the JSON that report a garbage collection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`completion`: the scripts for each shell."""
+"""`completion`: a script for each shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`df`: docker's table, and the shared bytes."""
+"""`df`: Docker's table of disk usage, and the bytes that images share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`events`: docker's lines and JSON objects, filters, and ``--follow``."""
+"""`events`: lines and JSON objects like Docker's, filters, and ``--follow``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gc`: the content that it removes or would remove."""
+"""`gc`: the report of the content that the command removes or would remove."""
 
 from __future__ import annotations
 

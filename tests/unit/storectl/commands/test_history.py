@@ -1,4 +1,4 @@
-"""`history`: docker's columns and JSON."""
+"""`history`: columns and JSON like Docker's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`images`: docker's list, filters and JSON."""
+"""`images`: a list, filters and JSON like Docker's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`import`: its calls of the store, and its output."""
+"""`import`: the options passed to the store, and the output of the command."""
 
 from __future__ import annotations
 

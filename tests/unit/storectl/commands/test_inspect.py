@@ -1,4 +1,4 @@
-"""`inspect`: docker's fields, then those of storectl."""
+"""`inspect`: Docker's fields, followed by additional fields of storectl."""
 
 from __future__ import annotations
 

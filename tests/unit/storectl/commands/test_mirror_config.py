@@ -1,4 +1,4 @@
-"""`mirror-config`: configuration that each client can parse."""
+"""`mirror-config`: a configuration file for each client, in that client's syntax."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`prune`: the confirmation, then a collection."""
+"""`prune`: the request for confirmation, and the garbage collection after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lines, the JSON and the exit code of removals."""
+"""The lines, the JSON and the exit code that report the removal of images."""
 
 from __future__ import annotations
 

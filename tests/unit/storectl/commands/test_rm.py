@@ -1,4 +1,4 @@
-"""`rm`: docker's lines, and the exit code of the first failure."""
+"""`rm`: lines like Docker's, and the exit code of the first failure."""
 
 from __future__ import annotations
 

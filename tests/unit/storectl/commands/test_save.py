@@ -1,4 +1,4 @@
-"""`save`: its outputs and their failures."""
+"""`save`: archives written to a file or to standard output, and failed writes."""
 
 from __future__ import annotations
 

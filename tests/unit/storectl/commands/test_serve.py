@@ -1,4 +1,4 @@
-"""`serve`: options that exclude each other, and the settings that the server gets."""
+"""`serve`: options that exclude each other, and the settings passed to the server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class FakeServer:
-    """A server that records its settings, and is ready at once."""
+    """A fake server that records its settings and is ready at once."""
 
     def __init__(self) -> None:
         self.settings: ServerSettings | None = None

@@ -1,4 +1,4 @@
-"""`tag`: no output, like docker."""
+"""`tag`: the command prints nothing, like `docker tag`."""
 
 from __future__ import annotations
 

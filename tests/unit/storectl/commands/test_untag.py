@@ -1,4 +1,4 @@
-"""`untag`: a line for each tag."""
+"""`untag`: a line of output for each removed tag."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`version`: a line for each component."""
+"""`version`: a line of output for each component."""
 
 from __future__ import annotations
 

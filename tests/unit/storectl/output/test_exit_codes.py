@@ -1,4 +1,4 @@
-"""One documented exit code for every error."""
+"""Every error has one documented exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors on standard error: facts, hints and tracebacks."""
+"""Error messages on standard error: facts, hints and tracebacks."""
 
 from __future__ import annotations
 

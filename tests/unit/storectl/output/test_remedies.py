@@ -1,4 +1,4 @@
-"""Every remedy has words on the command line."""
+"""The command line has a hint for every remedy that an error can name."""
 
 from __future__ import annotations
 

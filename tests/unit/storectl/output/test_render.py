@@ -1,4 +1,4 @@
-"""Columns, lines, JSON and times, with control characters escaped."""
+"""Columns, lines, JSON and times in output; control characters are escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The formats of lists; docker 20.10 and 28.2 printed the same rows."""
+"""The formats of lists; the expected rows are the output of Docker 20.10 and 28.2."""
 
 from __future__ import annotations
 

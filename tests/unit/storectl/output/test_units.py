@@ -1,4 +1,4 @@
-"""Sizes, durations and times like Docker's.
+"""Sizes, durations and times, formatted as Docker formats them.
 
 The expected values were printed by go-units and docker.
 """

@@ -1,4 +1,4 @@
-"""Image names for the shell's completion, which prints nothing after an error."""
+"""Image names for completion in a shell; an error gives no names and no message."""
 
 from __future__ import annotations
 

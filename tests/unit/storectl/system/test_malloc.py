@@ -1,4 +1,4 @@
-"""Settings of the C library, which have no effect on systems without them."""
+"""The settings that tell the C library how much freed memory to keep."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Library:
-    """A C library that records its calls."""
+    """A fake C library that records the calls of its functions."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []

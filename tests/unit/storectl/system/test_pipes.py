@@ -1,4 +1,4 @@
-"""The buffers of pipes."""
+"""The size of the buffers of pipes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals end a run once, with an exit code."""
+"""A signal ends a run of the command with an exit code; later signals are ignored."""
 
 from __future__ import annotations
 

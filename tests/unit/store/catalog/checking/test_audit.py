@@ -1,4 +1,4 @@
-"""The audit of the catalogue's claims, row by row."""
+"""The statements of the catalogue that fsck checks, read row by row."""
 
 from __future__ import annotations
 

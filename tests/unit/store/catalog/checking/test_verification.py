@@ -1,4 +1,4 @@
-"""The record of whether an image's layers match its diff IDs."""
+"""Records that say whether the layers of an image match the image's diff IDs."""
 
 from __future__ import annotations
 

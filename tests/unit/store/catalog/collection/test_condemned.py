@@ -1,4 +1,4 @@
-"""Files that wait to be unlinked."""
+"""Condemned files: rows of the files that are to be unlinked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that nothing refers to, and their deletion."""
+"""The deletion of rows to which no other row refers."""
 
 from __future__ import annotations
 

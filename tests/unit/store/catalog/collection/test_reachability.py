@@ -1,4 +1,4 @@
-"""The manifests that names reach."""
+"""The manifests that can be reached from a name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running operations and their leases."""
+"""Rows of running operations, and the content that each operation leases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Upload sessions."""
+"""Rows of upload sessions."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def listed(rows: Rows) -> list[ContentKey]:
-    """Insert images of known and unknown age; return them in the list's order."""
+    """Insert images, some without a creation time; return their keys in the order of the list."""
     old = rows.image("old", created_s=1)
     first = rows.image("first", created_s=5)
     unknown = rows.image("unknown", created_s=None)

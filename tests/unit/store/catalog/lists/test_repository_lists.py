@@ -1,4 +1,4 @@
-"""Pages of a registry's repositories, tags and referrers."""
+"""Lists of a registry's repositories, tags and referrers, read in pages."""
 
 from __future__ import annotations
 

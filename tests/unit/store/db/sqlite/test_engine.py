@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 FULL, NORMAL = 2, 1
-"""SQLite's numbers for its ``synchronous`` settings."""
+"""The numbers that ``PRAGMA synchronous`` of SQLite returns for the settings."""
 
 
 @pytest.fixture

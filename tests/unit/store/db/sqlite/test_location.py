@@ -73,7 +73,7 @@ def filled(root: Path) -> Path:
 
 @pytest.fixture
 def with_log(filled: Path, tmp_path: Path) -> Path:
-    """Return a store after a power cut: its last change is only in the write-ahead log."""
+    """Return a store, as after a power cut, whose last change is only in the write-ahead log."""
     copy = tmp_path / "cut-off"
     with closing(sqlite3.connect(filled / "store.db", isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")

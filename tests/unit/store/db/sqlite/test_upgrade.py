@@ -1,4 +1,4 @@
-"""`tests/migrations/test_upgrade.py` covers upgrades of stores of every age."""
+"""The schema revision of a SQLite database, read and upgraded; other databases are rejected."""
 
 from __future__ import annotations
 

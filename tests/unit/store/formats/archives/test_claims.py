@@ -1,4 +1,4 @@
-"""The graph of manifests in a claim."""
+"""The graph of the manifests that an archive claims to contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims of archives that are an OCI layout with a ``manifest.json``."""
+"""Claims of archives that contain both an OCI layout and a ``manifest.json``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims of archives of Docker before 1.10."""
+"""Claims of archives that Docker before 1.10 saved."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def ordered(**parents: str | None) -> tuple[V1Directory, ...]:
-    """Return the directories of an archive, in which each directory has the given parent."""
+    """Return an archive's image directories; ``parents`` maps each name to its parent's name."""
     files = {
         f"{name}/json": encode({} if parent is None else {"parent": parent})
         for name, parent in parents.items()
@@ -37,7 +37,7 @@ def ordered(**parents: str | None) -> tuple[V1Directory, ...]:
 def claimed(
     repositories: object, limits: Limits = DEFAULT_LIMITS, **documents: dict[str, object]
 ) -> ArchiveClaim:
-    """Return the claim of an archive of image directories, each with its own layer."""
+    """Return the claim of an archive with one image directory for each of ``documents``."""
     files = {f"{name}/json": encode(document) for name, document in documents.items()}
     if repositories is not None:
         files["repositories"] = encode(repositories)

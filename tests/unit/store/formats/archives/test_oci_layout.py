@@ -1,4 +1,4 @@
-"""Claims of OCI image layouts and of skopeo's ``dir:`` folders."""
+"""Claims of OCI image layouts, and of ``dir:`` folders that skopeo wrote."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def claimed(
     stored: Mapping[str, bytes] | None = None,
     without: tuple[str, ...] = (),
 ) -> ArchiveClaim:
-    """Return the claim of a layout without some blobs; ``stored`` documents are in the store."""
+    """Return the claim of a layout from which the blobs named in ``without`` are absent."""
     files = {
         path: data
         for path, data in layout.members().items()

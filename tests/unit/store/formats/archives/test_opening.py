@@ -115,7 +115,7 @@ def test_devices_are_refused_and_the_null_device_is_empty() -> None:
 
 
 def whole(opened: Opened) -> bytes:
-    """Return all bytes of an input that may give them in small pieces."""
+    """Return all bytes of an input, even if each read returns only a small piece."""
     stream = opened.stream
     assert stream is not None
     return b"".join(iter(lambda: stream.read(1000), b""))

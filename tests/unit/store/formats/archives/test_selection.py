@@ -1,4 +1,4 @@
-"""The choice of images to import from an archive, and of their names."""
+"""The choice of the images to import from an archive, and the choice of their names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def layout_claim(layout: Layout) -> ArchiveClaim:
 
 
 def docker_claim(**images: str) -> ArchiveClaim:
-    """Return the claim of a Docker archive, given the tag of each image."""
+    """Return the claim of a Docker archive; ``images`` maps the name of a config to a tag."""
     files = {name: config(name.encode()) for name in images}
     entries = [
         {"Config": name, "RepoTags": [tag] if tag else None, "Layers": ["l"]}
@@ -39,7 +39,7 @@ def docker_claim(**images: str) -> ArchiveClaim:
 
 
 def two_platforms() -> tuple[Layout, list[str]]:
-    """Return a layout of an index for amd64 and arm64 with an attestation and a signature."""
+    """Return a layout and its digests: amd64, arm64, attestation, index, signature."""
     layout = Layout()
     amd64 = layout.image(A, platform="linux/amd64")
     arm64 = layout.image(B, platform="linux/arm64")
@@ -180,7 +180,7 @@ def test_a_prefix_goes_before_the_familiar_name() -> None:
 
 
 def nested(layout: Layout, levels: int) -> None:
-    """Add nested indexes that list each child twice, down to images for two platforms."""
+    """Add an index of two images, inside ``levels`` indexes that each list the next one twice."""
     inner = layout.index(
         layout.image(A, platform="linux/amd64"), layout.image(B, platform="linux/arm64")
     )

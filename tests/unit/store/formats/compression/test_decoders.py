@@ -1,4 +1,4 @@
-"""Decoders for compressed streams: any pieces, damage, and limits of output and memory."""
+"""Decoders for compressed streams: input in any pieces, damaged input, and limits."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_every_form_of_zstd_frame_header_is_read(
 
 
 def zstd_frame(*blocks: bytes, header: bytes = b"\x00\x38") -> bytes:
-    """Return a frame with a window of 128 KiB, without a size and a checksum."""
+    """Return a zstd frame that states a window of 128 KiB, but neither a size nor a checksum."""
     return b"\x28\xb5\x2f\xfd" + header + b"".join(blocks)
 
 

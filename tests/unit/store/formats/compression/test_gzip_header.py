@@ -1,4 +1,4 @@
-"""The extent of a gzip member's header."""
+"""The length of a gzip member's header."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EVERY_COMBINATION = range(32)
 def gzipped(
     flags: int, *, extra: bytes = b"ab", name: bytes = b"n", comment: bytes = b"c", wrong: int = 0
 ) -> tuple[bytes, bytes]:
-    """Return a member's header with the optional fields of ``flags``, and the bytes after it."""
+    """Return a gzip header with the fields that ``flags`` announces, and the bytes after it."""
     head = MAGIC + bytes([flags]) + bytes(5) + b"\xff"
     if flags & 4:
         head += struct.pack("<H", len(extra)) + extra

@@ -1,4 +1,4 @@
-"""The reader that decodes compressed streams in its own thread."""
+"""The reader that decodes a compressed stream in a separate thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOISE = Random(1).randbytes(9 << 20)
 
 
 class Failing(io.RawIOBase):
-    """A source that fails after its data."""
+    """A source that returns its data, then raises an OSError."""
 
     def __init__(self, data: bytes) -> None:
         self._data = io.BytesIO(data)
@@ -30,7 +30,7 @@ class Failing(io.RawIOBase):
 
 
 class Watched(io.BytesIO):
-    """A source that records which threads read it."""
+    """A source that records the threads that read from it."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)

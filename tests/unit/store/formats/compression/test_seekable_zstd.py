@@ -19,7 +19,7 @@ from store.formats.compression.seekable_zstd import (
 
 
 def with_checksums(frames: list[tuple[int, int]]) -> bytes:
-    """Return the table with a checksum after each entry, as other programs write it."""
+    """Return a seek table with a checksum in each entry, like the tables of other programs."""
     entries = b"".join(
         struct.pack("<III", stored, content, 0xDEADBEEF) for stored, content in frames
     )

@@ -1,4 +1,4 @@
-"""The setting for the compression of stored layers."""
+"""The setting that says how stored layers are compressed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frames and blocks of a zstd stream, followed without decoding."""
+"""The frames and blocks of a zstd stream, found without decoding the stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Error bodies of registries."""
+"""The JSON bodies of a registry's error answers."""
 
 from __future__ import annotations
 

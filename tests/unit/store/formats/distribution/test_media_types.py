@@ -1,4 +1,4 @@
-"""Media types of requests and answers."""
+"""Media types in the headers of requests and answers."""
 
 from __future__ import annotations
 

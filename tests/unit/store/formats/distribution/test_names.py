@@ -1,4 +1,4 @@
-"""Repository names over HTTP."""
+"""Repository names as they are written in URLs."""
 
 from __future__ import annotations
 

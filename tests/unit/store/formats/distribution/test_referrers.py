@@ -1,4 +1,4 @@
-"""The index of referrers."""
+"""The index that lists the referrers of a manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Go's slices, maps and pointers, read from JSON and written to it."""
+"""Go's slices, maps and pointers, read from JSON and written as JSON."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Pair:
 
 
 def read(shape: Shape[S, V], *texts: str) -> V:
-    """Read the texts one after another into the same value, like the values of a repeated key."""
+    """Read several texts into one value, as Go reads the values of a repeated key."""
     state = shape.zero()
     for text in texts:
         state = shape.read(parse(text.encode(), DEFAULT_LIMITS, document="it"), state)

@@ -1,4 +1,4 @@
-"""Go structs, read from JSON and written to it."""
+"""Go structs, read from JSON and written as JSON."""
 
 # ruff: noqa: RUF009 - `member` returns a dataclass field, as `dataclasses.field` does
 

@@ -1,4 +1,4 @@
-"""Points in time as Go reads, keeps and writes them in JSON."""
+"""Points in time that Go reads from JSON, stores and writes as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Go's scalar types, read from JSON and written to it."""
+"""Go's scalar types, read from JSON and written as JSON."""
 
 from __future__ import annotations
 

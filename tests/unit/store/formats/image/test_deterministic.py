@@ -1,4 +1,4 @@
-"""The manifest of an image that was imported without one."""
+"""The manifest that is generated for an image if its archive contains no manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Image configs as Docker Engine 28 reads them."""
+"""The reading of image configs as in Docker Engine 28."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def image(text: str | bytes) -> V1Image:
 
 
 def rewritten(text: str) -> str:
-    """Return Docker's text of a config, without the empty members that Docker always writes."""
+    """Return a config as Docker writes it, but without the empty members that Docker adds."""
     written = CONFIG.write(config(text)).decode()
     for item in EMPTY_CONFIG[1:-1].split(","):
         written = written.replace(item + ",", "").replace("," + item, "").replace(item, "")

@@ -23,7 +23,7 @@ DIAMONDS = 2_000
 
 
 def twice(number: int) -> list[int]:
-    """Return the children of a number: the next lower number twice, and none for zero."""
+    """Return the children of node ``number``: its predecessor, listed twice. Node 0 has none."""
     return [number - 1, number - 1] if number else []
 
 

@@ -1,4 +1,4 @@
-"""Names of files and of images in an image layout."""
+"""The names of files and the names of images in an OCI image layout."""
 
 from __future__ import annotations
 

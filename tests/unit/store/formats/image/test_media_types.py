@@ -1,4 +1,4 @@
-"""Media types of images, and their classes."""
+"""The recognition of layers, manifests and indexes by their media types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Configs for images of Docker before 1.10."""
+"""Configs that are made for images of Docker before 1.10."""
 
 from __future__ import annotations
 

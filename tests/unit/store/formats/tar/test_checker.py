@@ -1,4 +1,4 @@
-"""The check that a layer is a tar."""
+"""The check that the bytes of a layer are a tar archive."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.support.tars import block, extended, member, padded, record, with_che
 
 
 def headers(archive: bytes, header_bytes: int = 1 << 20) -> list[Header]:
-    """Return the headers of the members of an archive without end blocks."""
+    """Return the headers of the members in ``archive``, which has no end blocks."""
     parser = HeaderParser(header_bytes)
     found: list[Header] = []
     position = 0

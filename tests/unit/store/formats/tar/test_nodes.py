@@ -1,4 +1,4 @@
-"""The table of names in folders."""
+"""The table that maps a folder and a name to a node of the tree."""
 
 from __future__ import annotations
 

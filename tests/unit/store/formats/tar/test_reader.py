@@ -28,7 +28,7 @@ class Trickle(io.RawIOBase):
 
 
 def members(archive: bytes, limits: Limits | None = None) -> list[Member]:
-    """Return the members; check that a file and a stream list the same members."""
+    """List an archive's members from a file; check that a stream gives the same members."""
     limits = limits or Limits()
     listed = list(TarReader(io.BytesIO(archive), limits, seekable=True))
     assert list(TarReader(Trickle(archive), limits, seekable=False)) == listed
@@ -36,7 +36,7 @@ def members(archive: bytes, limits: Limits | None = None) -> list[Member]:
 
 
 def refusal(archive: bytes, limits: Limits | None = None) -> StoreError:
-    """Return the error of a listing; check that file, stream and checker (without limits) agree."""
+    """Return the error of listing an archive; check that a file and a stream fail alike."""
     errors = []
     for seekable in (True, False):
         with pytest.raises(StoreError) as caught:

@@ -30,7 +30,7 @@ ZERO = {
 
 
 def contents(archive: bytes, limits: Limits | None = None) -> list[tuple[str, bytes]]:
-    """Return names and data; check that a file, a stream and the checker agree."""
+    """Return the members' names and data; check that a file and a stream give the same result."""
     checker = TarCheck()
     checker.feed(archive)
     checker.finish()
@@ -58,14 +58,14 @@ def refusal(archive: bytes, limits: Limits | None = None) -> StoreError:
 
 
 def one(numbers: bytes, data: bytes, **records: bytes) -> bytes:
-    """Return a member in format 1.0 with ``numbers`` as its map."""
+    """Return a sparse member in format 1.0 whose data begins with the map ``numbers``."""
     return extended(
         {**ONE, **{b"GNU.sparse." + key.encode(): value for key, value in records.items()}}
     ) + member(b"x", padded(numbers) + data)
 
 
 def zero(**records: bytes) -> bytes:
-    """Return a member in format 0.1 with 700 bytes of data."""
+    """Return a sparse member in format 0.1 with 700 bytes of data."""
     return extended(
         {**ZERO, **{b"GNU.sparse." + key.encode(): value for key, value in records.items()}}
     ) + member(b"x", b"d" * 700)

@@ -21,7 +21,7 @@ FILE, DIRECTORY, SYMLINK, HARDLINK, SPECIAL = (
 def tree(
     *members: tuple[str, MemberKind] | tuple[str, MemberKind, str], limits: Limits | None = None
 ) -> Tree:
-    """Return a tree of ``members`` in which the payload of each file is its position."""
+    """Return a tree of ``members``; the payload of each file is its position in ``members``."""
     made = Tree(limits or Limits())
     for position, (name, kind, *link) in enumerate(members):
         made.add(Member(name, kind, 0, position * 512, link[0] if link else ""), position)

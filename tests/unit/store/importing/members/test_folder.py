@@ -1,4 +1,4 @@
-"""Files of an unpacked archive."""
+"""The members of an unpacked archive: the files of a folder."""
 
 from __future__ import annotations
 

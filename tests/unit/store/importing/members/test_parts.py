@@ -1,4 +1,4 @@
-"""Files that are staged once for each purpose."""
+"""Parts of an archive: a part is read and staged only once for each purpose."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Counted:
-    """A part that counts how often it is read."""
+    """A part of an archive that counts how often its data is read."""
 
     def __init__(self, data: bytes, path: str = "layer.tar") -> None:
         self.reads = 0

@@ -1,4 +1,4 @@
-"""A spool for small documents: in memory at first, in one file once they are many bytes."""
+"""The spool that keeps small documents in memory and, above a limit, in a file."""
 
 from __future__ import annotations
 

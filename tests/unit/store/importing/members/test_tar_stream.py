@@ -1,4 +1,4 @@
-"""Members of a tar stream that is read once."""
+"""The members of a tar stream, which can be read only once."""
 
 from __future__ import annotations
 
