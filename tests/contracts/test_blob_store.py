@@ -293,7 +293,7 @@ def test_every_blob_is_listed_once_even_if_blobs_are_removed_meanwhile(
 def test_the_reader_reads_an_import_from_any_blob_store(
     blobs: BlobStore, store: Store, publish: Callable[..., Location]
 ) -> None:
-    """Read a real layer frame by frame: the contract is enough for that."""
+    """The reader reads a real layer frame by frame, and needs only the methods of the contract."""
     store.import_archive(io.BytesIO(image(A).bytes()))
     for digest in store.blobs.digests():
         publish(store.blobs.path(digest).read_bytes(), digest)

@@ -22,7 +22,7 @@ TARGETS: Final = tuple(sorted(path.stem for path in (HERE / "targets").glob("*.p
 START_S: Final = 600
 """Seconds that a target may run beyond its time.
 
-It needs them to import and instrument the code, and to finish its last input.
+A target needs these seconds to import and instrument the code, and to finish its last input.
 """
 
 _STATE: Final = re.compile(

@@ -100,7 +100,7 @@ def test_a_broken_input_is_refused_and_changes_nothing(
 
 
 def named(source: Path | object, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the command-line argument for a source; replace standard input by a pipe."""
+    """Return the command-line argument for a source; for a pipe, replace standard input with it."""
     if isinstance(source, os.PathLike):
         return str(source)
     assert isinstance(source, io.FileIO)

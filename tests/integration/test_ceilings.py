@@ -1,6 +1,6 @@
-"""Imports of hostile archives by the command end within limits of time and memory.
+"""The import command ends within limits of time and memory when an archive is hostile.
 
-docs/adr/0011-ceilings-for-documents.md has the ceilings.
+docs/adr/0011-ceilings-for-documents.md lists the ceilings.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class Run(NamedTuple):
 
 
 def within(folder: Path, archive: Path, *, piped: bool, cpu_s: float, peak_mib: int) -> Run:
-    """Import an archive into a new store with the command, within these limits.
+    """Import an archive into a new store with the command; assert limits of time and memory.
 
     A run takes longer on a busy machine, and the number of chunks that wait for a thread varies. So
-    one of three runs has to stay within the limits.
+    it is enough if one of three runs stays within the limits.
     """
     for number in range(3):
         run = measured(folder / f"store-{number}", archive, piped=piped)

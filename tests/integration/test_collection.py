@@ -1,4 +1,4 @@
-"""Publishing and collecting: step by step, with crashes, and in many processes.
+"""Publishing blobs and collecting garbage at once: in steps, with crashes, in many processes.
 
 docs/architecture.md describes the protocol.
 """

@@ -1,4 +1,4 @@
-"""Layers of many frames, other encodings, and errors of the operating system."""
+"""Content in a store: layers of many frames, several encodings, and operating system errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The README's demo succeeds, prints what it promises, and notices a difference."""
+"""The README's demo succeeds, prints the promised output, and notices a difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vectors of docker-archive.md §11, word for word."""
+"""The command reproduces the test vectors of docker-archive.md §11 word for word."""
 
 from __future__ import annotations
 

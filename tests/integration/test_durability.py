@@ -112,7 +112,7 @@ def described(*blobs: Blob, algorithm: str = "sha256") -> bytes:
 
 
 def other_algorithm() -> Archive:
-    """Return an archive with a layer that has a digest in sha256 and one in sha512."""
+    """Return an archive with a layer that has both a SHA-256 digest and a SHA-512 digest."""
     document = config(LARGE).replace(digest(LARGE).encode(), digest(LARGE, "sha512").encode())
     return (
         Archive()

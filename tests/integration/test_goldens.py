@@ -89,8 +89,7 @@ def test_the_saved_archive_imports_again(
 # --- Docker 28 -------------------------------------------------------------------------------
 
 LISTED_BY_US = "tagged-and-untagged"
-"""An image without a tag that is not the first: Docker's index leaves it out, storectl's lists it.
-"""
+"""A golden archive whose untagged image is not the first: only storectl's index lists the image."""
 
 
 def saved(store: Store, archive_format: str, wanted: list[str]) -> bytes:
@@ -105,7 +104,7 @@ def saved(store: Store, archive_format: str, wanted: list[str]) -> bytes:
 def pieces_and_index(
     archive: bytes,
 ) -> tuple[list[tuple[bytes, bytes, bytes]], list[dict[str, Any]]]:
-    """Return the members that `difference` compares without the index, and the index."""
+    """Return the members that `difference` compares, without the index, and the index alone."""
     pieces = without_clock_times(archive)
     ((position, index),) = [
         (position, piece)

@@ -33,7 +33,7 @@ def elsewhere() -> bytes:
 
 
 def compressed() -> bytes:
-    """Return a layout with the blob whose address `elsewhere` has."""
+    """Return a layout with the blob to which the address in `elsewhere` points."""
     layout = Layout()
     layout.root(layout.image(gzip(A), gzip(B)), "docker.io/library/compressed:1")
     return layout.tar()

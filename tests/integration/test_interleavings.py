@@ -1,7 +1,7 @@
 """Every interleaving of a collector with a writer or a saver, write unit by write unit.
 
 docs/adr/0005-unlink-inside-a-write-transaction.md explains the collector. The simpler protocols of
-this module lose blobs in some interleavings, and the tests show it.
+this module lose blobs in some interleavings, and the tests show these losses.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RELYING = (
     .manifest({"Config": "c", "RepoTags": ["new:1"], "Layers": ["a", "b"]})
     .bytes()
 )
-"""An archive of the same image without layer A, which the store has to hold."""
+"""An archive of the same image without layer A; the store has to hold that layer already."""
 
 
 # --- protocols ------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ def test_every_way_out_gives_the_layer_and_not_what_was_pushed(
 def test_even_a_false_row_gives_the_layer_or_an_error(
     flags: str, blob: bytes, ask: InProcessMirror, store: Store
 ) -> None:
-    """Record an encoding as proven that is false, as a deceived check or an old program would."""
+    """Record a false encoding as proven, as a deceived check or an old program would record it."""
     import_archive(store, images.image(GOOD, tags=("victim:1",)).bytes())
     right = {kind: saved(store, kind, "victim:1") for kind in FORMATS}
     push_layer(ask, store, hidden_frame(GOOD, EVIL), "mallory")

@@ -1,4 +1,4 @@
-"""No text from outside makes a pattern backtrack: the time grows only as fast as the length."""
+"""No outside text makes a regular expression backtrack: its time grows only with the length."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_pattern_that_backtracks_is_found(expression: str | bytes) -> None:
 
 
 def _names(size: int) -> list[str]:
-    """Return names that almost match the globs, with one component and with many."""
+    """Return names of one component and names of many components that almost match the globs."""
     return [
         unit * (size // len(unit)) + end
         for unit in ("a", "a/", "aa/", "-", "x.example/a/", "ab")

@@ -55,7 +55,7 @@ Connection._end_soon = end_soon
 
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
-    """Yield one server for all tests of the module, which find it as earlier tests left it."""
+    """Yield one server for all tests of the module, in the state that earlier tests left."""
     root = tmp_path_factory.mktemp("connections") / "store"
     with Mirror(root, "-q", first=PATIENT) as running:
         for data in (LARGE, SMALL):
@@ -75,7 +75,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
 def opened(mirror: Mirror) -> Counter[str]:
     """Count the server's open descriptors by kind, without those of its database.
 
-    How many connections to the database the server keeps is not tested here.
+    The tests do not check how many database connections the server keeps.
     """
     found: Counter[str] = Counter()
     for target in open_files(mirror.process.pid):
@@ -317,7 +317,7 @@ def test_a_request_with_endless_headers_is_given_up(mirror: Mirror) -> None:
 
 
 def test_an_incomplete_request_does_not_delay_the_end(tmp_path: Path) -> None:
-    """The answer has begun, and a thread sleeps until the client reads more of it."""
+    """The answer has begun, and a thread sleeps until the client reads more of the answer."""
     with Mirror(
         tmp_path / "store",
         "--grace",

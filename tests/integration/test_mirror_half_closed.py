@@ -1,6 +1,7 @@
 """Clients that close one direction of a TLS connection still get their answers.
 
-They send close_notify (RFC 8446 section 6.1); nginx and Go's server answer them too.
+To close a direction, a client sends close_notify (RFC 8446 section 6.1). nginx and Go's server
+answer such clients too.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ DIGEST = Digest.of(LARGE)
 class Half:
     """A TLS connection that can be closed in one direction.
 
-    `ssl.SSLSocket` can only close both.
+    `ssl.SSLSocket` can only close both directions.
     """
 
     def __init__(self, port: int, version: ssl.TLSVersion) -> None:

@@ -226,7 +226,7 @@ class Churner:
 
 
 def done_so_far(churners: Sequence[Churner]) -> dict[str, int]:
-    """Return how often the clients have done each action, all together."""
+    """Return, for each action, how often all clients together have done it."""
     return {what: sum(churner.counts[what] for churner in churners) for what in churners[0].counts}
 
 
@@ -249,7 +249,7 @@ def test_collection_beside_pushes_pulls_and_deletes_loses_nothing(tmp_path: Path
         churners = [Churner(mirror.port, number, enough, shared) for number in range(CHURNERS)]
 
         def run_for() -> bool:
-            """Return whether to go on: until the time is over and every action was done once.
+            """Return whether clients go on: until the time is over and every action was done once.
 
             A missing action is given `PATIENCE_S` more, as long as a client still runs.
             """

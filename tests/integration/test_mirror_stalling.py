@@ -1,4 +1,4 @@
-"""Clients that ask and never read are cut off; slow readers are not."""
+"""Clients that send requests and never read answers are cut off; slow readers are not cut off."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ ASKED = {
     "small answers": request("GET", "/v2/") * 20_000,
     "a blob": request("GET", f"/v2/app/blobs/{Digest.of(LARGE)}"),
 }
-"""Thousands of small answers are needed to fill the buffers of both sockets."""
+"""Requests by name; it takes thousands of small answers to fill the buffers of both sockets."""
 
 
 @pytest.mark.parametrize("what", ASKED)

@@ -1,4 +1,7 @@
-"""The peers; one engine serves all tests, because most tests are shorter than its start."""
+"""Fixtures of the interop tests: one Docker Engine for all tests, and an empty store.
+
+The tests share the engine, because most tests take less time than the start of an engine.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interop
 
 DISABLED = {"1.1": 2, "dev": 0}
-"""Tag parameters with sha256 and with sha512, which version 1.1 of the specification lacks."""
+"""Disabled tests by specification version: 1.1 lacks tag parameters with sha256 and with sha512."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Peers load Docker's save and storectl's save of the same images, and find the same in both."""
+"""Peers get the same results from Docker's save and from storectl's save of the same images."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def outcome(
     archive: Path,
     names: Sequence[str],
 ) -> tuple[bool, object]:
-    """Return whether the peer accepts the archive, and then its result or its error message."""
+    """Return whether the peer accepts the archive, and the peer's result or error message."""
     try:
         return True, reader(shop, archive, names)
     except PeerRefusal as refusal:

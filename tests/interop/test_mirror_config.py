@@ -1,6 +1,6 @@
 """Clients with the output of `storectl mirror-config` pull Docker Hub's names from the mirror.
 
-They have no other way to get the images.
+The clients have no other way to get the images.
 """
 
 from __future__ import annotations

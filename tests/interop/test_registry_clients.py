@@ -1,4 +1,4 @@
-"""Real clients pull from the mirror and push to it, and every digest stays."""
+"""Real clients pull from the mirror and push to it, and no digest changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The history of the schema, applied to a store with many kinds of rows (docs/architecture.md)."""
+"""Upgrades of the schema, applied to a store with many kinds of rows (docs/architecture.md)."""
 
 from __future__ import annotations
 

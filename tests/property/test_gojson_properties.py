@@ -1,4 +1,4 @@
-"""Properties of every JSON text, every string and every time, whatever its spelling."""
+"""Properties that hold for every JSON text, every string and every time, in every spelling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Properties of every archive and compressed stream: written in any way, damaged or cut."""
+"""Properties that hold for every archive and compressed stream, whether sound, damaged or cut."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ CODES: Final = frozenset(
         "UNKNOWN",
     ]
 )
-"""The specification's paths, and older paths that registries serve too."""
+"""The specification's error codes, and older codes that registries use too."""
 
 
 class Target:

@@ -1,4 +1,4 @@
-"""A saved archive, imported into an empty store, gives back what was saved.
+"""A saved archive, imported into an empty store, gives back the saved images and names.
 
 A second save gives the same bytes, whatever the first store held.
 """
@@ -83,8 +83,7 @@ class Root:
     attested: bool
     sparse: bool
     referrers: int
-    """The number of referrers, of which each refers to the one before, and the first to the root.
-    """
+    """The number of referrers; the first refers to the root, each later one to its predecessor."""
     signed: bool
     """Whether a tag made from the root's digest names a signature."""
     names: frozenset[tuple[str, str]]

@@ -1,6 +1,7 @@
 """Hypothesis strategies for archives with a ``manifest.json``.
 
-They vary the images, their parents, tags that move, the packing and the spelling of the manifest.
+The strategies vary the images, their parents, the packing, the spelling of the manifest, and tags
+that move from one image to another.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ TAGS: Final = (
     f"a:1@sha256:{'0' * 64}",
     "sha256:tag",
 )
-"""Values for RepoTags. Docker prints the last two and does not set them."""
+"""Values for RepoTags; Docker prints the last two values and does not set them."""
 
 WRONG_TAGS: Final = (
     "",
@@ -82,7 +83,7 @@ OTHER_PARENTS: Final = (
     "sha256:0",
     f"SHA256:{'0' * 64}",
 )
-"""Values for Parent that are not IDs, or not IDs of images in the archive: Docker ignores them."""
+"""Values for Parent that identify none of the archive's images; Docker ignores these values."""
 
 ENDS: Final = (
     tars.END,
@@ -132,7 +133,7 @@ def packings(*, repeats: Sequence[Repeats] = tuple(Repeats)) -> SearchStrategy[P
 
 
 def tags() -> SearchStrategy[str]:
-    """Draw a name for an image; one in forty is invalid."""
+    """Draw a name for an image; one name in forty is invalid."""
     return st.integers(0, 39).flatmap(
         lambda chance: st.sampled_from(WRONG_TAGS if chance == 29 else TAGS)
     )
@@ -140,9 +141,9 @@ def tags() -> SearchStrategy[str]:
 
 @st.composite
 def images_of(draw: DrawFn, pool: Sequence[ImageCase]) -> tuple[PackedImage, ...]:
-    """Draw some images of a pool in any order; an image may be drawn twice.
+    """Draw images from a pool in any order; an image may be drawn twice.
 
-    A parent is earlier in the pool than its child, because an engine hangs on a cycle of parents.
+    In the pool, a parent is earlier than its child, because an engine hangs on a cycle of parents.
     """
     positions = range(len(pool))
     # Half of the draws use the whole pool, because a child that is drawn alone has no parent.
@@ -222,7 +223,7 @@ def plain_sources(draw: DrawFn, layers: Sequence[bytes]) -> bytes:
 
 @st.composite
 def items(draw: DrawFn, image: PackedImage, position: int, layers: Sequence[str]) -> bytes:
-    """Draw the entry of an image in a manifest."""
+    """Draw the entry of one image for a ``manifest.json``."""
     listed = json_text.join_array(
         [
             draw(paths(path)) if len(layers) < SPELLED_LENGTH else json_text.literal(path)
@@ -275,7 +276,7 @@ def items(draw: DrawFn, image: PackedImage, position: int, layers: Sequence[str]
 
 @st.composite
 def manifests(draw: DrawFn, images: Sequence[PackedImage], repeats: Repeats) -> bytes:
-    """Draw a ``manifest.json``, perhaps with bytes after its value, which Docker does not read."""
+    """Draw a ``manifest.json``; bytes that Docker does not read may follow its JSON value."""
     written = [
         draw(items(image, position, layers))
         for position, (image, layers) in enumerate(
@@ -292,14 +293,14 @@ def manifests(draw: DrawFn, images: Sequence[PackedImage], repeats: Repeats) -> 
 
 @st.composite
 def load_cases(draw: DrawFn, pool: Sequence[ImageCase]) -> LoadCase:
-    """Draw an archive with images of a pool."""
+    """Draw an archive whose images are taken from a pool of images."""
     images, packing = draw(images_of(pool)), draw(packings())
     return LoadCase(images, packing, draw(manifests(images, packing.repeats)))
 
 
 @st.composite
 def load_sequences(draw: DrawFn) -> tuple[LoadCase, ...]:
-    """Draw one or two archives with images and tags in common."""
+    """Draw one archive, or two archives that share images and tags."""
     # An image takes its predecessor in the pool as its parent, and Docker usually refuses a parent
     # on which the image was not built. So the unrelated image is first in the pool.
     pool = [*draw(st.lists(sound_cases(), max_size=1)), *draw(families())]

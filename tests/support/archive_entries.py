@@ -1,4 +1,4 @@
-"""Archives as lists of members, which are written as a tar or as a folder."""
+"""Archives as lists of members, and functions that write the members as a tar or a folder."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def entries_of(archive: bytes) -> Entries:
 
 
 def packed(entries: Sequence[Entry]) -> bytes:
-    """Return a tar of the entries, in their order."""
+    """Return a tar with the entries in the given order."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for entry in entries:
@@ -60,7 +60,7 @@ def packed(entries: Sequence[Entry]) -> bytes:
 
 
 def unpacked(entries: Sequence[Entry], folder: Path) -> Path:
-    """Write the entries that a folder can hold into a new folder; return its path."""
+    """Write the entries that a folder can hold into a new folder; return the folder's path."""
     folder.mkdir(parents=True)
     for entry in entries:
         path = folder / entry.name.lstrip("/")

@@ -1,4 +1,4 @@
-"""Members of an archive in memory, and the content of a store, as a test chooses them."""
+"""Fakes for tests: an archive's members in memory, and the digests that a store holds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class MemoryMembers:
-    """Files by path, and records of the paths that were resolved, staged and prefetched."""
+    """An archive's files by path, with a record of the paths resolved, staged and prefetched."""
 
     files: Mapping[str, bytes]
     stager: Stager | None = None
@@ -65,7 +65,7 @@ class MemoryMembers:
 
 @dataclass
 class ChosenHoldings:
-    """The digests in a store, and the pairs of a blob and the diff that it decodes to."""
+    """A store's content as a test chooses it: digests, and pairs of a blob and its decoded diff."""
 
     held: set[Digest] = field(default_factory=set)
     decoded: set[tuple[Digest, DiffID]] = field(default_factory=set)

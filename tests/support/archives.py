@@ -25,7 +25,7 @@ PORTABLE_NAME_BYTES: Final = 100
 
 
 class Repeats(StrEnum):
-    """The way in which an archive stores a layer that several positions use."""
+    """How an archive stores a layer that is used more than once."""
 
     SHARED = "one file for all positions"
     COPIES = "a file for each position"
@@ -35,7 +35,7 @@ class Repeats(StrEnum):
 
 
 class Codec(StrEnum):
-    """A codec that Docker 20.10 detects, for the archive and for its layers."""
+    """A compression that Docker 20.10 detects, for an archive or for its layers."""
 
     NONE = "none"
     GZIP = "gzip"
@@ -46,7 +46,7 @@ class Codec(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """The form of an archive, which does not depend on its images."""
+    """How an archive is packed, whatever images are in the archive."""
 
     repeats: Repeats = Repeats.SHARED
     manifest_first: bool = False
@@ -67,20 +67,19 @@ PLAIN: Final = Packing()
 @final
 @dataclass(frozen=True, slots=True)
 class PackedImage:
-    """An entry of a manifest; ``tags`` are written unchanged, and as null if there are none."""
+    """An image in an archive's manifest; ``tags`` are written unchanged, or as null if empty."""
 
     config: bytes
     layers: tuple[bytes, ...]
     tags: tuple[str, ...] = ()
     parent: str = ""
-    """The ID of the parent image for the manifest's ``Parent``, which is left out if this is empty.
-    """
+    """The parent image's ID for ``Parent`` in the manifest; if empty, ``Parent`` is left out."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class OldImage:
-    """A directory of an archive from before Docker 1.10."""
+    """An image in an archive from before Docker 1.10, which has a directory for each image."""
 
     name: str
     document: bytes
@@ -102,18 +101,18 @@ def compressed(data: bytes, codec: Codec) -> bytes:
 
 
 def config_path(position: int) -> str:
-    """Return the path of the config of the image at this position in `pack`'s archives."""
+    """Return the path that `pack` gives to the config of the image at this position."""
     return f"{position}.json"
 
 
 def layer_paths(images: Sequence[PackedImage], repeats: Repeats) -> list[list[str]]:
-    """Return the paths of each image's layers in `pack`'s archives."""
+    """Return the paths that `pack` gives to the layers of each image."""
     paths = iter(_place([layer for image in images for layer in image.layers], repeats))
     return [[next(paths).path for _ in image.layers] for image in images]
 
 
 def manifest_of(images: Sequence[PackedImage], repeats: Repeats) -> bytes:
-    """Return the plainest ``manifest.json`` for `pack`'s archive of these images."""
+    """Return the plainest ``manifest.json`` for an archive that `pack` makes of these images."""
     entries = []
     for position, (image, layers) in enumerate(
         zip(images, layer_paths(images, repeats), strict=True)

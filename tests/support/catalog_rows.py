@@ -44,12 +44,12 @@ def empty_catalog() -> Iterator[Connection]:
 
 
 def named(text: str) -> Digest:
-    """Return the digest of ``text``, which is both the name of some content and its bytes."""
+    """Return the digest of the bytes of ``text``; tests use ``text`` to name this content."""
     return Digest.of(text.encode())
 
 
 class Rows:
-    """A writer of rows; a name stands for the bytes of the content, as in `named`."""
+    """A writer of catalogue rows, in which a name stands for content as in `named`."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -83,7 +83,7 @@ class Rows:
         labels: Mapping[str, str] | None = None,
         verified: bool = True,
     ) -> ContentKey:
-        """Insert an image of these layers, each of `LAYER_BYTES`, base first."""
+        """Insert an image of these layers, base first; each layer has `LAYER_BYTES` bytes."""
         chain = [(DiffID(named(diff)), self.known_or_new(diff)) for diff in diffs]
         (top,) = layers.ensure_layers(self.connection, [chain])
         key = self.content(name)

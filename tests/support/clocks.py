@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @final
 class StillClock:
-    """A clock whose time in seconds, ``now``, is what the test sets."""
+    """A clock that stands still; a test sets its time in seconds, ``now``."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -23,7 +23,7 @@ class StillClock:
 
 
 def hold_stalling(monkeypatch: pytest.MonkeyPatch, stall_s: float) -> StillClock:
-    """Set the stall timeout; return the clock that measures it.
+    """Set the stall timeout; return the still clock that measures the timeout.
 
     The event loop's own clock still decides how often clients are checked.
     """

@@ -1,11 +1,11 @@
 """Hypothesis strategies for image configs, as the bytes of a JSON document.
 
-They draw every field that Docker 20.10 reads, in every spelling that it reads. The tables follow
-its structs (`image.Image`, `image.V1Image`, `container.Config`, `HealthConfig`, `image.History`,
-`image.RootFS`); Docker ignores other fields. Keys are in any order, may differ in case, and may
-repeat.
+The strategies draw every field that Docker 20.10 reads, in every spelling that Docker reads. The
+tables of fields follow Docker's structs (`image.Image`, `image.V1Image`, `container.Config`,
+`HealthConfig`, `image.History`, `image.RootFS`); Docker ignores other fields. Keys are in any
+order, may differ in case, and may repeat.
 
-Docker is expected to load the configs. No test relies on that: each test asks Docker.
+Docker is expected to load the configs. No test relies on this expectation: each test asks Docker.
 """
 
 from __future__ import annotations
@@ -248,7 +248,7 @@ def rootfs_members(draw: DrawFn, diff_ids: Sequence[str]) -> list[tuple[bytes, b
 
 @st.composite
 def sound_configs(draw: DrawFn, diff_ids: Sequence[str]) -> bytes:
-    """Draw a config over layers with these diff IDs that Docker is expected to accept."""
+    """Draw a config that Docker is expected to accept, for layers with these diff IDs."""
     names = draw(st.lists(st.sampled_from(sorted(IMAGE)), max_size=9))
     members = [(draw(json_text.spelled(name)), draw(IMAGE[name])) for name in names]
     history = st.tuples(json_text.spelled("history"), json_text.nullable(histories(len(diff_ids))))

@@ -1,4 +1,4 @@
-"""The conformance program of the distribution specification, built from its module with Go."""
+"""The conformance program of the distribution specification: its build with Go and its runs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 MODULE: Final = "github.com/opencontainers/distribution-spec/conformance"
 VERSION: Final = "v0.0.0-20260831232431-97274622c111"
-"""The commit of 2026-08-31; the program has no releases."""
+"""The version of the program: the commit of 2026-08-31, because the program has no releases."""
 
 GO: Final = "1.24"
-"""The oldest version that builds the program."""
+"""The oldest version of Go that builds the program."""
 
 FIND_GO: Final = Path(__file__).parents[2] / "scripts" / "find_go.sh"
 

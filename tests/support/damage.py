@@ -1,4 +1,4 @@
-"""A blob, an image of it, and ways to damage the blob in a store."""
+"""A blob, an image that needs the blob, and ways to damage the blob in a store."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ STEPS: Final = {"small": ("python3-minimal",), "full": ("python3", "gcc", "golan
 
 PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy")
 SETTINGS: Final = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries")
-"""The machine's settings of apt for network and clock, which the build copies."""
+"""Names of apt's settings for network and clock; the build copies this machine's values."""
 
 
 def build(engine: Engine, folder: Path, tag: str, packages: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
-"""Comparison of Docker Engine and storectl, which load the same archives one after another.
+"""A comparison of how Docker Engine and storectl load the same archives, one after another.
 
-Both start without images. Their messages, their images and their saves are compared.
+Docker and storectl start without images. Their messages, their images and their saves are compared.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RENAMED = "The image "
 
 @final
 class ArchiveComparison:
-    """A comparison of sequences of archives, with counts of its results."""
+    """A comparison of Docker and storectl on sequences of archives, with counts of the results."""
 
     def __init__(self, engine: Engine, folder: Path) -> None:
         self._engine = engine
@@ -36,7 +36,7 @@ class ArchiveComparison:
         self.parents = 0
 
     def compare(self, archives: Sequence[bytes], *, silent: bool = False) -> str | None:
-        """Return how Docker and storectl differ about ``archives``, loaded in this order, or None.
+        """Load ``archives`` in this order; return how Docker and storectl differ, or None.
 
         Args:
             archives: Docker archives. Loading ends after the first one that both refuse.
@@ -73,7 +73,7 @@ class ArchiveComparison:
         return None
 
     def _load(self, storectl: Storectl, archive: bytes, *, silent: bool) -> tuple[str | None, bool]:
-        """Return how Docker and storectl differ, and whether both refused the archive."""
+        """Load an archive; return how Docker and storectl differ, and whether both refused it."""
         messages = self._engine.load(archive)
         errors = [message["error"] for message in messages if "error" in message]
         said = "".join(message.get("stream", "") for message in messages).splitlines()

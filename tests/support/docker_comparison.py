@@ -1,4 +1,4 @@
-"""Comparison of Docker Engine and storectl, which load and save the same images."""
+"""A comparison of how Docker Engine and storectl load and save the same images."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ImageComparison:
         return verdicts
 
     def _compare(self, name: str, case: ImageCase, docker: str | None) -> str | None:
-        """Return how storectl differs about an image, or None; ``docker`` is Docker's refusal."""
+        """Return how storectl's verdict on an image differs from Docker's, ``docker``, or None."""
         try:
             self._storectl.load_images([PackedImage(case.config, case.layers, (name,))])
         except Refused as refusal:
@@ -128,5 +128,5 @@ class ImageComparison:
         return found
 
     def compare_joint_save(self, names: Sequence[str]) -> str | None:
-        """Return how the archives of several loaded images differ, or None if they do not."""
+        """Save loaded images together; return how the two archives differ, or None."""
         return self._compare_saves(names)

@@ -33,7 +33,7 @@ EXITS: Final = re.compile(r"#\s*exits (\d+)\s*$")
 
 @dataclass
 class Block:
-    """A fenced block of a document; ``needs`` names the program that it needs, or is empty."""
+    """A fenced block of a document; ``needs`` names a program that the block runs, or is empty."""
 
     language: str
     needs: str
@@ -54,7 +54,7 @@ class Command:
 
 
 def blocks(document: str, *languages: str) -> list[Block]:
-    """Return the blocks of a document that are in one of the languages, in the document's order."""
+    """Return a document's blocks in any of these languages, in the document's order."""
     text = (ROOT / document).read_text(encoding="utf-8")
     found = [
         Block(match["language"], match["needs"] or "", match["body"])
@@ -77,7 +77,7 @@ def session(body: str) -> list[Command]:
 
 
 def fits(shown: list[str], printed: list[str]) -> bool:
-    """Return whether the printed lines fit the shown ones.
+    """Return whether the lines that a command printed fit the lines that a document shows.
 
     A shown line ``...`` stands for any lines, and ``...`` inside a line for any text. A run of
     spaces counts as one space.

@@ -1,7 +1,7 @@
-"""A Docker Engine for the tests, with its own socket and folder, which are removed afterwards.
+"""A Docker Engine for the tests, with its own socket and folder.
 
-The tests use the engine's HTTP API. They need no docker client, and see the engine's answers before
-a client rephrases them.
+The socket and the folder are removed when the engine stops. The tests use the engine's HTTP API:
+they need no docker client, and see the engine's answers before a client rephrases them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class EngineError(Exception):
 
 
 class EngineRefusal(EngineError):
-    """The engine refused a request; the message is the engine's."""
+    """The engine refused a request; the exception has the engine's message."""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -300,7 +300,7 @@ class Engine:
             )
 
     def events(self, since: float, until: float) -> list[dict[str, Any]]:
-        """Return the events between two times, in seconds since the epoch."""
+        """Return the engine's events between two times, in seconds since the epoch."""
         _, body = self.request("GET", f"/events?since={since:.9f}&until={until:.9f}")
         return [json.loads(line) for line in body.splitlines() if line.strip()]
 

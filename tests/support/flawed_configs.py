@@ -1,7 +1,7 @@
 """Hypothesis strategies for images that Docker should refuse for exactly one fault.
 
-Docker accepts some of them, so each test asks Docker: a wrong type may still fit, and some versions
-of Go accept an odd offset.
+Docker accepts some of these images: a wrong type may still fit, and some versions of Go accept an
+odd offset. So each test asks Docker.
 """
 
 from __future__ import annotations
@@ -236,8 +236,8 @@ def long_histories(draw: DrawFn, depth: int) -> Member:
 def wrong_files(draw: DrawFn) -> ImageCase:
     """Draw a valid config and an archive with different layers.
 
-    The config's layers are new. An engine does not read the file of a chain that it has, and a
-    store does not read the file of a diff that it has.
+    The config's layers are new, because an engine does not read the file of a chain that it already
+    has, and a store does not read the file of a diff that it already has.
     """
     fresh = layer("fresh", b"wanted " + draw(st.binary(min_size=8, max_size=8)))
     wanted = draw(st.sampled_from(((fresh,), (A, fresh), (fresh, fresh))))

@@ -1,4 +1,4 @@
-"""Bytes read as a series of choices, so that a fuzzer of bytes steers a test that needs values.
+"""Choices read from bytes, so that a fuzzer, which varies bytes, can steer a test.
 
 After the last byte, every choice is the first option.
 """
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @final
 class Choices:
-    """Choices read from ``data``: a changed byte changes one choice and not all later choices."""
+    """Choices read from ``data``; a change of one byte changes one choice and no later choice."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data

@@ -123,7 +123,7 @@ def times() -> SearchStrategy[bytes]:
 
 
 def wild_offsets() -> SearchStrategy[bytes]:
-    """Draw an offset that no clock has; versions of Go differ about these."""
+    """Draw a time-zone offset that no clock has; versions of Go differ about such offsets."""
     return st.builds(
         lambda sign, hours, minutes: f'"2020-01-01T00:00:00{sign}{hours:02}:{minutes:02}"'.encode(),
         st.sampled_from("+-"),

@@ -1,4 +1,4 @@
-"""Zstd blobs with a wrong seek table: a reader of the table and a stream decode different bytes."""
+"""Zstd blobs with a wrong seek table: reads by the table and as a stream give different bytes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def seekable(*parts: bytes) -> bytes:
 
 
 def hidden_frame(good: bytes, evil: bytes) -> bytes:
-    """Return a blob whose second range begins inside a skippable frame, which a stream skips.
+    """Return a blob whose second range begins inside a skippable frame; a stream skips that frame.
 
     ::
 
@@ -48,7 +48,7 @@ def hidden_frame(good: bytes, evil: bytes) -> bytes:
 
 
 def hidden_in_front(good: bytes, evil: bytes) -> bytes:
-    """Return a blob whose first range is a skippable frame's header, and the second its payload."""
+    """Return a blob whose first two ranges are the header and the payload of a skippable frame."""
     one, hostile = frame(good), frame(evil)
     inner = hostile + _HEADER.pack(_SKIPPABLE, len(one))
     ranges = [(8, 0), (len(inner) + len(one), len(good))]
@@ -70,7 +70,7 @@ def bytes_in_the_last_range(good: bytes, evil: bytes) -> bytes:
 
 
 def table_in_a_frame(good: bytes, evil: bytes) -> bytes:
-    """Return a blob whose table is in a second skippable frame, with its header in the range."""
+    """Return a blob whose last range also covers the header of the frame with the table."""
     del evil
     data = frame(good)
     return data + skippable(seek_table([(len(data) + 8, len(good))]))

@@ -40,7 +40,7 @@ def sources(store: Store, name: str) -> Sources | None:
 
 
 def content(store: Store, name: str) -> bytes:
-    """Return the bytes of a digest from the store."""
+    """Return the bytes that the store has for a digest."""
     found = sources(store, name)
     assert found is not None, name
     with store.reader() as reader:
@@ -87,7 +87,7 @@ def everything() -> Layout:
 
 
 def hybrid(layout: Layout, *entries: dict[str, Any]) -> Layout:
-    """Return the layout with a manifest.json of these entries."""
+    """Return the layout together with a manifest.json that has these entries."""
     layout.files["manifest.json"] = encode(list(entries))
     return layout
 

@@ -14,7 +14,7 @@ PACKAGES: Final = ("store", "exporter", "mirror", "storectl", "migrations")
 
 
 def modules(packages: tuple[str, ...] = PACKAGES) -> dict[str, Path]:
-    """Return every module's file by its dotted name; a package stands for its ``__init__``."""
+    """Return each module's file by the module's dotted name; a package stands for ``__init__``."""
     found = {}
     for package in packages:
         for path in sorted((ROOT / package).rglob("*.py")):

@@ -1,6 +1,6 @@
-"""Hypothesis strategies for JSON in the spellings that Go's decoder reads, and some it refuses.
+"""Hypothesis strategies for JSON texts that Go's decoder reads, and a few that it refuses.
 
-They draw bytes, because some of the texts are not UTF-8.
+The strategies draw bytes, because some of the texts are not UTF-8.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ FAMILIAR: Final = (A, B, E, A, B, E, ZERO, PADDED)
 DEEP: Final = ((A, B, E), (A,), (E, E, A, B, PADDED))
 """Patterns for images of many layers.
 
-There are few of them, because an engine is slowest with a chain of layers that it does not know.
+There are only three patterns, because an engine is slowest with a new chain of layers.
 """
 
 MAX_DEPTH: Final = 125

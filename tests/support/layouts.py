@@ -46,7 +46,7 @@ def encode(document: object) -> bytes:
 
 @dataclass(frozen=True)
 class Blob:
-    """A layer's blob in a layout: ``data`` is the same as ``plain``, or decodes to it."""
+    """A layer's blob in a layout: ``data`` is the same as ``plain``, or decodes to ``plain``."""
 
     plain: bytes
     data: bytes
@@ -68,7 +68,7 @@ def zstd(data: bytes, level: int = 3) -> Blob:
 
 
 def foreign(blob: Blob, *urls: str) -> Blob:
-    """Return the same layer with ``urls``; the layout gets its descriptor and not its blob."""
+    """Return this layer with ``urls``; a layout then gets the layer's descriptor, not its blob."""
     return replace(blob, urls=urls)
 
 
@@ -210,7 +210,7 @@ class Layout:
         }
 
     def root(self, descriptor: Descriptor, *names: str, **annotations: str) -> Descriptor:
-        """Add entries to index.json: one for each full name, or one without a name."""
+        """Add a root to index.json: one entry for each full name, or one entry without a name."""
         for name in names:
             given = {CONTAINERD_NAME: name, REF_NAME: name.rpartition(":")[2], **annotations}
             self.roots.append(
@@ -247,7 +247,7 @@ class Layout:
         return path
 
     def dir_folder(self, path: Path) -> Path:
-        """Write the first root as skopeo's ``dir:`` writes it; return the folder."""
+        """Write the first root into a folder in skopeo's ``dir:`` format; return the folder."""
         path.mkdir(parents=True, exist_ok=True)
         (path / "version").write_bytes(b"Directory Transport Version: 1.1\n")
         top = self.roots[0]["digest"]

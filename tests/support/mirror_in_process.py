@@ -84,7 +84,7 @@ class InProcessMirror:
         return 0 if self._runner.server is None else len(self._runner.server.connections)
 
     def call_soon(self, call: Callable[[], object]) -> None:
-        """Call ``call`` in the event loop, without waiting for it."""
+        """Schedule ``call`` in the event loop, without waiting for its end."""
         self._loop.call_soon_threadsafe(call)
 
     def abort(self) -> None:

@@ -20,10 +20,10 @@ START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 120
 
 UNWATCHED = "import mirror.process.reloading as r; r.watch.__kwdefaults__['interval_s'] = 3600.0"
-"""A line for ``first``: files are reloaded only on a signal, so that a test can count reloads."""
+"""A value for `Mirror.first`: only a signal reloads files, so that a test can count reloads."""
 
 NO_REFILL = "import mirror.access.throttle; mirror.access.throttle.REFILL_S = 3600.0"
-"""A line for ``first``: login attempts are not refilled, so that a test can count them."""
+"""A value for `Mirror.first`: login attempts are not refilled, so that a test can count them."""
 
 
 @final

@@ -1,8 +1,8 @@
 """Changes of archives, chosen by a series of choices.
 
 Members are removed, renamed, linked elsewhere or truncated, and JSON documents are edited. If the
-choices say so, digests and sizes follow a change. Then every digest is right, and only the code
-that reads the document can find the change.
+choices say so, the digests and sizes in other documents are updated after a change. Then every
+digest is right, and only the code that reads the changed document can find the change.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ KEYS: Final = (
 _BLOB: Final = re.compile(r"(?:\./)?blobs/(?P<algorithm>sha256|sha512)/(?P<hex>[0-9a-f]+)")
 _ROUNDS: Final = 8
 _DEEPEST: Final = 6
-"""The number of documents through which a changed digest is followed: cycles have no end."""
+"""The most documents in which one changed digest is replaced; a cycle would have no end."""
 
 
 def mutated(entries: Entries, choices: Choices) -> Entries:
@@ -115,7 +115,7 @@ def mutated(entries: Entries, choices: Choices) -> Entries:
 
 
 def compressed(data: bytes, choices: Choices) -> bytes:
-    """Return ``data`` in a codec, usually uncompressed."""
+    """Return ``data``, usually unchanged and sometimes compressed, as the choices decide."""
     codecs: tuple[Callable[[bytes], bytes], ...] = (
         bytes,
         bytes,

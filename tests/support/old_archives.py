@@ -1,8 +1,8 @@
 """Hypothesis strategies for archives from before Docker 1.10 (docker-archive.md §7).
 
-They have no ``manifest.json``; some have one fault. Docker makes a new config from the raw text of
-the old one, or from the values that it read. Which of the two depends on the version that wrote the
-old config. The tests need both cases, to the byte.
+The archives have no ``manifest.json``, and some have one fault. Docker makes a new config from the
+raw text of the old config, or from the values in it. The version of Docker that wrote the old
+config decides between the two. The tests need both cases, to the byte.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ VERSIONS: Final = (
         "99999999999999999999x",
     ),
 )
-"""Versions before and after 1.8.3, the first whose texts Docker keeps."""
+"""Docker versions before and after 1.8.3, the first version whose texts Docker keeps."""
 
 NAMES: Final = (
     *("0a" * 32, "fe" * 32, "F" * 64),
@@ -109,7 +109,7 @@ FIELDS: Final = {
 
 
 def _others() -> SearchStrategy[tuple[bytes, bytes]]:
-    """Draw a member that Docker removes, one that resembles such a member, or an unknown member."""
+    """Draw a JSON member that Docker removes, a member that resembles one, or an unknown member."""
     taken_out = st.tuples(st.sampled_from(NOT_KEPT).map(json_text.literal), TEXT | INTEGER)
     nearly = st.tuples(
         st.sampled_from(NEARLY_NOT_KEPT).map(json_text.literal),
@@ -154,7 +154,7 @@ def documents(draw: DrawFn, parent: str | None) -> bytes:
 
 @st.composite
 def image_sets(draw: DrawFn) -> tuple[OldImage, ...]:
-    """Draw the images of an archive, in any order; each is built on an earlier one or on none."""
+    """Draw the images of an archive in any order; each has no parent, or a parent drawn earlier."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
     images = []
     for number, name in enumerate(names):
@@ -169,7 +169,7 @@ def image_sets(draw: DrawFn) -> tuple[OldImage, ...]:
 
 @st.composite
 def repositories(draw: DrawFn, images: Sequence[OldImage]) -> bytes:
-    """Draw names for the images; half of the draws name all of them."""
+    """Draw names for the images; in half of the draws, every image has a name."""
     chosen: dict[str, dict[str, str]] = {}
     for image in (
         images if draw(st.booleans()) else draw(st.lists(st.sampled_from(images), max_size=4))

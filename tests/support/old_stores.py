@@ -1,4 +1,4 @@
-"""Stores as an older program left them: a real store's content, in any revision's schema."""
+"""Stores as an older program left them: the content of a store in the schema of any revision."""
 
 from __future__ import annotations
 
@@ -101,11 +101,11 @@ def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[st
 
 
 PROOFS = {"encoding": {"seekable", "ours", "checked"}}
-"""Columns by table that an upgrade sets for itself: what an old program proved does not count."""
+"""Columns by table that an upgrade resets, because the proofs of an old program do not count."""
 
 
 def rows(database: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Return the rows of every table without `PROOFS`, with the columns sorted by name."""
+    """Return the rows of every table, without the columns in `PROOFS`; sort the columns by name."""
     with closing(sqlite3.connect(database)) as connection:
         found = {}
         for table in tables(connection):

@@ -23,7 +23,7 @@ def push(ask: InProcessMirror, data: bytes, name: str = "app") -> str:
 
 
 def artifact(ask: InProcessMirror, **members: object) -> bytes:
-    """Push an empty config; return a manifest of it with further ``members``."""
+    """Push an empty config; return a manifest with this config and further ``members``."""
     config = push(ask, b"{}")
     return encode(
         {

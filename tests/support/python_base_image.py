@@ -1,7 +1,7 @@
 """The file system of a base image with Python, as a replacement for python:3.13-slim.
 
-It has the Python that runs the tests and the programs that a build needs. They are copied from this
-machine, so that no image has to be pulled.
+The base image has the Python that runs the tests, and the programs that a build needs. All files
+are copied from this machine, so that no image has to be pulled.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LIBRARIES: Final = (
     "libstdc++.so.6",
     "libutil.so.1",
 )
-"""The libraries that wheels may use (PEP 599)."""
+"""System libraries that a wheel may expect to find (PEP 599)."""
 LEFT_OUT: Final = frozenset(
     {
         "test",
@@ -45,7 +45,7 @@ LEFT_OUT: Final = frozenset(
     }
 )
 MERGED: Final = ("bin", "lib", "lib64", "sbin")
-"""Links into /usr, as in Debian."""
+"""Folders that are links into /usr, as in Debian."""
 FILES: Final = {
     "etc/passwd": ("root:x:0:0:root:/root:/bin/sh\n", 0o644),
     "etc/group": ("root:x:0:\n", 0o644),
@@ -57,11 +57,11 @@ PIP_SETTINGS: Final = re.compile(
     r"^(?:global|:env:|install)\.((?:extra-)?index-url|cert|proxy|trusted-host|timeout)='(.*)'$",
     re.MULTILINE,
 )
-"""This machine's settings of pip for the network, which the build copies."""
+"""A pattern for pip's network settings; the build copies these settings of this machine."""
 
 
 def write(target: Path) -> None:
-    """Write the file system as a tar."""
+    """Write the base image's file system as a tar."""
     with tarfile.open(target, "w", dereference=True) as tar:
         for name in (
             "etc",
@@ -116,7 +116,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _needed(files: Iterable[Path]) -> set[Path]:
-    """Return the shared libraries of programs and extension modules."""
+    """Return the shared libraries that these programs and extension modules need."""
     binaries = [
         str(path)
         for path in files
@@ -140,7 +140,7 @@ def _is_elf(path: Path) -> bool:
 def _place(path: Path) -> Path:
     """Return the path with the links in its folders resolved.
 
-    A link at the end of the path is kept.
+    If the path itself is a link, that link is not resolved.
     """
     return path.parent.resolve() / path.name
 

@@ -76,7 +76,8 @@ class RawConnection:
 
     port: int
     timeout_s: float = 60.0
-    """Shorter than `mirror.server.KEEPALIVE_S`, so that `ends` does not see an idle timeout."""
+    """Seconds to wait: fewer than `mirror.server.KEEPALIVE_S`, so that `ends` sees no idle timeout.
+    """
     context: ssl.SSLContext | None = None
     socket: socket.socket = field(init=False)
     _held: bytearray = field(default_factory=bytearray)

@@ -82,7 +82,7 @@ def count_descriptors() -> int:
 
 
 def evict(path: Path, patch: pytest.MonkeyPatch) -> None:
-    """Evict a file from the page cache, or pretend so if its file system (tmpfs) keeps it."""
+    """Evict a file from the page cache, or simulate the eviction if the file is on tmpfs."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

@@ -78,7 +78,7 @@ class Image:
 @final
 @dataclass
 class Client:
-    """A client whose connection is opened again after it ends.
+    """A client that connects again after its connection has ended.
 
     If the server is gone, methods raise OSError, BrokenFraming or Closed.
     """

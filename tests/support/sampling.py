@@ -62,7 +62,7 @@ def _draw(
 def sample(strategy: SearchStrategy[Example], count: int, *, seeded: int) -> list[Example]:
     """Return ``count`` different examples; the same seed gives the same examples.
 
-    There are fewer only if the strategy has no more.
+    The list is shorter only if the strategy has fewer examples.
     """
     seen: dict[Example, None] = {}
     _draw(strategy, count, seeded, [Phase.generate], lambda example: seen.setdefault(example, None))

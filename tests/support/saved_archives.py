@@ -79,7 +79,7 @@ def without_clock_times(archive: bytes) -> list[tuple[bytes, bytes, bytes]]:
 def difference(docker: bytes, ours: bytes) -> str | None:
     """Return where two archives differ, or None.
 
-    Differences that two of Docker's own saves may have do not count.
+    Differences that may also occur between two saves by Docker do not count.
     """
     if docker == ours:
         return None

@@ -1,4 +1,4 @@
-"""storectl for the comparisons with Docker: archives in and out through its public functions."""
+"""An adapter for comparisons with Docker: loads and saves through storectl's public functions."""
 
 from __future__ import annotations
 

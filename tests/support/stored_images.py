@@ -35,7 +35,7 @@ def put_image(
 
 
 def set_parent(store: Store, child: ImageID, parent: ImageID) -> None:
-    """Record ``parent`` as if one archive with both images had been imported."""
+    """Record ``parent`` as an image's parent, as if one archive with both had been imported."""
     with store.write("test") as connection:
         keys = [images.key_of(connection, image_id) for image_id in (child, parent)]
         assert None not in keys

@@ -1,4 +1,4 @@
-"""A command with the facts that the kernel recorded: its peak memory, or the paths it wrote to."""
+"""Commands that run under observation: their peak memory, or the paths that they wrote to."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ SHORT: Final = 1_000
 LONG: Final = 8 * SHORT
 
 _FACTOR: Final = 24
-"""Eight times the text may take 24 times as long: quadratic matching takes 64 times as long."""
+"""A text eight times as long may take 24 times as long; quadratic matching takes 64 times."""
 
 _ENOUGH_S: Final = 0.01
 """Seconds below which a text is not judged, because the clock is too coarse."""
@@ -120,7 +120,7 @@ def texts(pattern: re.Pattern[Any], size: int) -> Iterator[Any]:
 
 
 def _pumps(items: list[Any], before: str) -> Iterator[tuple[str, str]]:
-    """Yield for each repetition the text before it, and the text of one round."""
+    """Yield for each repetition the text that leads to the repetition, and the text of a round."""
     for code, argument in items:
         if code in _REPEATS:
             low, high, body = argument
@@ -186,7 +186,7 @@ def _within(item: Any, char: str) -> bool:  # noqa: ANN401 - the parser's own ty
 
 
 def _sample(items: list[Any]) -> str:
-    """Return a short text that the items match."""
+    """Return a short text that the parsed items of a pattern match."""
     text = ""
     for code, argument in items:
         if code is op.LITERAL:

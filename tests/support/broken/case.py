@@ -1,4 +1,4 @@
-"""A case of the corpus: a broken or odd input, its fault, and the expected result."""
+"""A case of the corpus of broken inputs: an input, its fault, and the expected result."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The input is refused with ``error``.
+    """An expected result: the import is refused with the exception ``error``.
 
-    The message contains each text of ``says``, and the error has the attributes ``facts``, compared
-    as text.
+    The exception's message contains each text in ``says``. The exception's attributes, converted to
+    text, have the values in ``facts``.
     """
 
     error: type[errors.InvalidInput]
@@ -31,9 +31,10 @@ class Refused:
 @final
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The input is accepted, for the reason ``because``.
+    """An expected result: the input is imported, for the reason ``because``.
 
-    The report's lines begin with ``lines``, and each text of ``notes`` is part of a note.
+    The report of the import begins with ``lines``. Each text in ``notes`` is part of a note in the
+    report.
     """
 
     because: str
@@ -46,8 +47,9 @@ class Accepted:
 class Case:
     """An input with its expected result.
 
-    ``why`` describes its fault. ``entries`` are the members of a tar, and of a folder if
-    ``in_folder`` is set. ``archive`` holds bytes that no list of members can produce.
+    ``why`` describes the input's fault. ``entries`` are the members of the input as a tar, and as a
+    folder if ``in_folder`` is set. ``archive`` holds the input's bytes if no list of members can
+    produce them.
     """
 
     name: str
@@ -68,12 +70,12 @@ class Case:
 
 
 def of_files(files: Mapping[str, bytes], *more: Entry) -> tuple[Entry, ...]:
-    """Return entries for files by path, followed by ``more`` entries."""
+    """Return an entry for each of these files by path, followed by the entries ``more``."""
     return (*(Entry(name, data, FILE) for name, data in files.items()), *more)
 
 
 def of_layout(layout: Layout, *more: Entry, without: tuple[str, ...] = ()) -> tuple[Entry, ...]:
-    """Return the members of a layout as entries, except those named in ``without``."""
+    """Return the members of a layout as entries, except the members named in ``without``."""
     return of_files(
         {name: data for name, data in layout.members().items() if name not in without}, *more
     )
@@ -85,5 +87,5 @@ def path_of(digest: str) -> str:
 
 
 def refused(error: type[errors.InvalidInput], *says: str, **facts: Any) -> Refused:  # noqa: ANN401 - shown as text
-    """Return `Refused` with every fact as text."""
+    """Return a `Refused` whose facts are converted to text."""
     return Refused(error, says, {key: str(value) for key, value in facts.items()})

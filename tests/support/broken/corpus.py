@@ -59,7 +59,7 @@ _DIGEST: Final = re.compile(r"(?<![0-9a-f])([0-9a-f]{4})(?:[0-9a-f]{60}|[0-9a-f]
 
 
 def ways(case: Case) -> tuple[str, ...]:
-    """Return the ways to import a case: "file", "pipe", and "folder" if a folder can hold it."""
+    """Return the ways to import a case: "file", "pipe" and, for members of a folder, "folder"."""
     if case.only_folder:
         return ("folder",)
     return WAYS if case.in_folder else WAYS[:2]

@@ -30,7 +30,7 @@ def _of(table: bytes, **files: bytes) -> tuple[Entry, ...]:
 
 
 def tables() -> Iterator[Case]:
-    """Yield cases with a broken ``manifest.json``, or a broken config that it names."""
+    """Yield cases in which ``manifest.json``, or a config that the file names, is broken."""
 
     def case(
         name: str, why: str, table: object, expected: Refused | Accepted, **files: bytes

@@ -44,7 +44,7 @@ def changed(
     of: str = "manifest",
     listed: dict[str, Any] | None = None,
 ) -> Layout:
-    """Return a layout whose manifest or config was changed; its descriptor has the new digest.
+    """Return a layout with a changed manifest or config, whose descriptor has the new digest.
 
     ``listed`` is added to the manifest's descriptor in index.json.
     """
@@ -68,7 +68,7 @@ def changed(
 
 
 def texts(text: bytes, media_type: str = MANIFEST) -> Layout:
-    """Return a layout with ``text`` as its only root."""
+    """Return a layout whose only root is the document ``text``."""
     layout = Layout()
     layout.image(A)
     layout.root(layout.blob(text, media_type), NAME)
@@ -76,7 +76,7 @@ def texts(text: bytes, media_type: str = MANIFEST) -> Layout:
 
 
 def sound_manifest() -> bytes:
-    """Return the manifest of an image of layer A, for tests that change its text."""
+    """Return the manifest of an image with layer A, for tests that change the manifest's text."""
     layout = Layout()
     return layout.blobs[layout.image(A)["digest"]]
 

@@ -1,4 +1,4 @@
-"""The claims of an archive or folder, read without storectl's code."""
+"""The roots and names that an archive or folder claims, read without storectl's code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The matrix of clients: every way to pull and push, over HTTP and over TLS as a user."""
+"""The matrix of clients: every pull and push, over HTTP without a user and over TLS with a user."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.support.peers.workshop import Workshop
 
 ARCHIVE: Final = "archive"
-"""The subject of an image that comes from a Docker archive and can run."""
+"""The name of the subject whose image comes from a Docker archive and can run."""
 
 SENTENCE: Final = "hello from the mirror\n"
 TITLES: Final = {
@@ -102,7 +102,7 @@ class Clients:
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def pulled(self, row: Pull, key: str) -> Cell | None:
-        """Return how a client identifies a subject that it has pulled.
+        """Pull a subject with a client; return whether its manifests or its images stay the same.
 
         Returns:
             The cell, or None if the command is not for this subject.
@@ -141,7 +141,7 @@ class Clients:
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def pushed(self, row: Push, key: str) -> Cell | None:
-        """Return how the mirror identifies a subject that a client has pushed.
+        """Push a subject with a client; return whether its manifests or its images stay the same.
 
         Returns:
             The cell, or None if the command is not for this subject.

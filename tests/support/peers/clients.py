@@ -32,7 +32,7 @@ LAYOUTS: Final = ("image", "index", "referrers")
 @final
 @dataclass(frozen=True)
 class Pull:
-    """A row of the first table.
+    """A command that pulls: a row of the first table in docs/clients.md.
 
     ``pull`` returns the digests by which the client then identifies a part, or raises PeerRefusal.
     """
@@ -45,7 +45,7 @@ class Pull:
 @final
 @dataclass(frozen=True)
 class Push:
-    """A row of the second table.
+    """A command that pushes: a row of the second table in docs/clients.md.
 
     ``push`` pushes a part under a name, or raises PeerRefusal.
     """

@@ -34,7 +34,7 @@ class PeerDigests:
 @final
 @dataclass(frozen=True)
 class SavedPart:
-    """An archive or folder with a part, and the name ``ref`` of the part in its index.json."""
+    """A saved archive or folder with one part; ``ref`` is the part's name in index.json."""
 
     path: Path
     part: Part
@@ -45,9 +45,9 @@ class SavedPart:
 @final
 @dataclass(frozen=True)
 class Consumer:
-    """A row of the table: a command that reads ``formats``.
+    """A command that reads ``formats``, with its row in the table of docs/interop.md.
 
-    ``read`` returns the digests, or raises PeerRefusal.
+    ``read`` returns the digests by which the peer identifies a part, or raises PeerRefusal.
     """
 
     peer: str

@@ -53,7 +53,7 @@ class Disagreement(Exception):
 @final
 @dataclass(frozen=True)
 class Cell:
-    """The results of a cell, one for each part of a subject."""
+    """A cell of the matrix: one result for each part of a subject."""
 
     parts: tuple[tuple[str, str], ...]
 
@@ -136,7 +136,7 @@ class Matrix:
         return [(part.what, _import_verdict(producer, part, made, said, report)) for part in group]
 
     def _refused_by_docker_too(self, archive: Path, ours: StoreError) -> str:
-        """Return the verdict on an archive that storectl refuses and that Docker has to refuse."""
+        """Return the verdict on an archive that storectl refuses; Docker has to refuse it too."""
         try:
             docker.load(self.shop.docker, archive.read_bytes())
         except PeerRefusal as exc:
@@ -147,7 +147,7 @@ class Matrix:
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def consumed(self, consumer: Consumer, key: str, form: str) -> Cell | None:
-        """Return how a consumer identifies a subject that it read in a format.
+        """Read a subject with a consumer; return whether its manifests or its images stay the same.
 
         Returns:
             The cell, or None if the command is not for this subject in this format.

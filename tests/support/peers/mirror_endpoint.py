@@ -32,7 +32,7 @@ PASSWORD: Final = "open sesame"  # noqa: S105 - not a secret: the server belongs
 
 @final
 class Endpoint:
-    """A mirror with its own store, and clients with settings for it; closing ends all."""
+    """A mirror with its own store, and clients configured for the mirror; closing stops all."""
 
     def __init__(self, folder: Path, *, tls: bool) -> None:
         folder.mkdir()

@@ -25,7 +25,7 @@ STOP_TIMEOUT_S: Final = 30
 
 
 class PeerError(Exception):
-    """A peer's server did not start: the fault is in the machine, and no result follows."""
+    """A peer's server did not start: the fault is in the machine, so the test has no result."""
 
 
 @final

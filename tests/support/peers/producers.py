@@ -34,7 +34,7 @@ class WrittenArchive:
 @final
 @dataclass(frozen=True)
 class Producer:
-    """A row of the table: a command for some ``subjects``.
+    """A command that writes some ``subjects``, with its row in the table of docs/interop.md.
 
     ``make`` writes one part, or several parts if ``together`` is set. It may raise PeerRefusal.
     """

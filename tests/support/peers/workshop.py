@@ -98,7 +98,7 @@ class Workshop:
         )
 
     def oci(self, part: Part) -> str:
-        """Return the name of `layout` for skopeo, podman and buildah."""
+        """Return the name by which skopeo, podman and buildah find the layout from `layout`."""
         return f"oci:{self.layout(part)}:{part.tag}"
 
     @functools.cache  # noqa: B019 - lives as long as the tests
