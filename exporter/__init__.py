@@ -1,7 +1,7 @@
-"""Archives of stored images, deterministic to the byte.
+"""A writer of stored images into archives. The same images give the same bytes every time.
 
-Each name is imported when it is first used (PEP 562). A program that needs only the names of the
-formats does not load the code that writes them.
+Each name of this package is imported when it is first used (PEP 562). So a program that needs only
+the names of the formats does not load the code that writes archives.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""A save in a format with manifests: docker (as Docker ≥ 25 writes it) or oci."""
+"""The save in the formats that keep manifests: docker (as Docker ≥ 25 writes it) and oci."""
 
 from __future__ import annotations
 

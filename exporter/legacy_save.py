@@ -1,4 +1,4 @@
-"""A save in the format legacy: images without manifests, as Docker ≤ 24 writes them."""
+"""The save in the format legacy: images without manifests, as Docker ≤ 24 writes them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class LegacySave:
         return self.selection.needs()
 
     def decoded_images(self) -> set[ImageID]:
-        """Return the images whose layers are decoded: every selected one."""
+        """Return the images whose layers are decoded: all selected images."""
         return self.selection.image_ids()
 
     def contents(self) -> list[Sources]:

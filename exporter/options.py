@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Format(StrEnum):
     """The formats of archives that can be written.
 
-    The command line and the mirror offer every member. ``exporter.planning`` has a module of the
-    same name for each.
+    The command line and the mirror offer every member. For each member, ``exporter.planning`` has a
+    module with the same name.
     """
 
     LEGACY = "legacy"
@@ -94,7 +94,7 @@ class SaveOptions:
         object.__setattr__(self, "format", Format.parse(self.format))
 
     def choose(self, offers: Iterable[Platform | None]) -> int | None:
-        """Return the position of the image to save in an archive that holds one image of an index.
+        """Return the position of the image to save if the format holds one image of an index.
 
         Args:
             offers: The platform of every image to choose from; None for an unknown platform.

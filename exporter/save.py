@@ -1,4 +1,7 @@
-"""A save: planned before its first byte, leased while it runs, recorded when it is done.
+"""The save of images into an archive, from the plan to the event that records the save.
+
+The archive is planned before its first byte is written. A lease protects the content from garbage
+collection while the save runs.
 
 Modules that only one format or option needs are imported when a save uses them. This keeps the
 start of every other save fast.
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
 @final
 class Export:
-    """An archive that is planned and leased, ready to be written."""
+    """A planned archive that is ready to be written; a lease protects its content."""
 
     def __init__(self, store: Store, planned: PlannedSave) -> None:
         self._store = store
@@ -106,8 +109,8 @@ class Export:
             progress: Receives one report for each file in the archive; None for no reports.
 
         Raises:
-            InvalidInput: The format of the save is not oci, ``folder`` holds other files than a
-                layout, or its parent does not exist.
+            InvalidInput: The format of the save is not oci, ``folder`` holds files that are not
+                part of a layout, or the parent of ``folder`` does not exist.
             InvalidDocument: ``index.json`` in the folder cannot be read or rewritten.
             DamagedContent: The bytes of stored content do not have its digest. The store marks the
                 content as damaged and no longer serves it.
@@ -136,11 +139,12 @@ class Export:
 
         Args:
             whole: Whether the caller reads from the first byte to the last, so that the digest of
-                every content is checked on the way. For a part, every encoding that it may be
-                decoded from has to have been checked once; checking the others takes long.
+                every content is checked on the way. If false, each encoding must have been checked
+                once before a part of it is decoded. This call checks all encodings that were never
+                checked, which takes long.
 
         Raises:
-            DamagedContent: A stored content is wrong.
+            DamagedContent: Stored bytes do not have their digest.
             ContentMissing: A file of the store is missing.
         """
         from exporter.output.tar_range import ArchiveBlocks

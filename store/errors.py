@@ -44,9 +44,9 @@
         ├── StoreNotFound        the root holds no store
         └── SchemaMismatch       a newer version or another program made the database
 
-The class says how a caller can react. The attributes carry the facts, and the message puts them
-into words. ``hint`` is the next step if that needs no flag or command. Otherwise ``remedy`` names
-the next step, and the user interface puts it into words.
+The class of an error tells the caller how to react. The attributes hold the facts, and the message
+puts the facts into words. ``hint`` states the next step if that step needs no flag or command.
+Otherwise ``remedy`` names the step, and the user interface puts the step into words.
 """
 
 from __future__ import annotations
@@ -208,7 +208,8 @@ class MissingLayers(InvalidInput):
     """Layers that are neither in the archive nor in the store.
 
     Attributes:
-        missing: (image, position, diff ID) of each layer. Position 0 is the base layer.
+        missing: A tuple for each layer: the image, the layer's position, and the diff ID. Position
+            0 is the base layer.
     """
 
     def __init__(self, missing: Sequence[tuple[str, int, DiffID]]) -> None:
@@ -230,7 +231,8 @@ class MissingBlobs(InvalidInput):
     """Content of manifests that is neither in the archive nor in the store.
 
     Attributes:
-        missing: (document that names it, role and position, digest) of each blob.
+        missing: A tuple for each blob: the document that names the blob, the blob's role and
+            position in the document, and the blob's digest.
     """
 
     def __init__(self, missing: Sequence[tuple[str, str, Digest]]) -> None:
@@ -303,7 +305,7 @@ class AmbiguousName(Conflict):
     """A short ID with several matches.
 
     Attributes:
-        matches: Some of the matches.
+        matches: Some of the IDs that begin with the short ID.
     """
 
     def __init__(
@@ -318,7 +320,7 @@ class AmbiguousName(Conflict):
 
 
 class NameTaken(Conflict):
-    """Tags that already name another image.
+    """Tags that already name a different image.
 
     Attributes:
         names: The tags that would move.
@@ -397,8 +399,8 @@ class FalseEncoding(DamagedContent):
     """A stored blob that does not decode to the content that the catalogue records for it.
 
     Attributes:
-        digest: The digest of the blob, which may well have it.
-        content: The digest of the content that the blob was to decode to.
+        digest: The digest of the blob. The bytes of the blob may well have this digest.
+        content: The digest that the decoded bytes should have.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""``python -m storectl``."""
+"""The entry point of ``python -m storectl``."""
 
 from storectl.cli import main
 

@@ -160,7 +160,7 @@ def run(arguments: list[str] | None = None) -> int:
     Errors are printed on standard error, without a traceback unless ``--debug`` is given.
 
     Args:
-        arguments: The command line without the program's name; None for that of the process.
+        arguments: The command line without the program's name; None to use `sys.argv`.
     """
     if COMPLETE in os.environ:
         cli.main(args=arguments, prog_name="storectl", complete_var=COMPLETE)

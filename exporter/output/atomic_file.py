@@ -1,4 +1,4 @@
-"""Output files: written under a temporary name, then synced and renamed."""
+"""Output files that are written under a temporary name, then synced and renamed."""
 
 from __future__ import annotations
 

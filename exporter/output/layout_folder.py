@@ -1,7 +1,8 @@
-"""Saves into a folder with an OCI image layout, which keeps the images it has.
+"""A writer that adds images to an OCI image layout in a folder.
 
-Any number of processes can write to one folder at the same time. Each blob is written under a
-temporary name and then renamed to its digest. ``index.json`` is changed under a lock on the folder.
+The images that the folder already has stay. Any number of processes can write to one folder at the
+same time. Each blob is written under a temporary name and then renamed to its digest.
+``index.json`` is changed under a lock on the folder.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def write(
         progress: Receives one report for each file with stored content.
 
     Raises:
-        InvalidInput: ``folder`` holds other files than a layout, or its parent does not exist.
+        InvalidInput: ``folder`` holds files that are not part of a layout, or the parent of
+            ``folder`` does not exist.
         InvalidDocument: ``index.json`` in the folder cannot be read or rewritten.
         DamagedContent: The bytes of stored content do not have its digest.
         ContentMissing: A file of the store is missing.

@@ -1,4 +1,4 @@
-"""Archives written into a regular file: every member at its offset, by several threads."""
+"""A writer of archives into a regular file, in which several threads write at once."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Reads of any range of a planned archive, so that an interrupted download can resume.
+"""A reader for any range of a planned archive, so that an interrupted download can resume.
 
-The plan alone determines the archive's bytes. So the archive has an identity before it is read.
+The plan alone determines the bytes of the archive. So the archive has an identity before any of its
+bytes are read.
 """
 
 from __future__ import annotations
@@ -56,9 +57,10 @@ def identity(plan: Plan) -> str:
 
 @final
 class ArchiveBlocks:
-    """The bytes of an archive at any position, in the protocol of `store.content.blocks.Blocks`.
+    """A reader of an archive's bytes at any position.
 
-    The digest of stored content is checked if it is read from its first byte to its last.
+    The reader follows the protocol `store.content.blocks.Blocks`. The digest of stored content is
+    checked if the content is read from its first byte to its last.
     """
 
     def __init__(
@@ -69,7 +71,8 @@ class ArchiveBlocks:
         Args:
             plan: The archive's entries and sizes.
             blobs: The store's blobs.
-            proven: Contents that are read from other forms than those in the plan.
+            proven: The forms to read some contents from, by digest, in place of the forms in the
+                plan.
         """
         self._proven = proven or {}
         self._plan = plan

@@ -1,4 +1,4 @@
-"""Archives written to a stream, byte for byte as Go's archive/tar writes them for Docker.
+"""A writer of archives to a stream, with the same bytes as Go's archive/tar gives for Docker.
 
 Headers are built by hand, because Python's tarfile clears the file type bits of the mode
 (docker-archive.md §4).

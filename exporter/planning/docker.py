@@ -3,7 +3,7 @@
 The archive is an OCI layout with ``manifest.json`` and ``repositories`` (docker-archive.md §9).
 
 Images that were imported without a manifest are written as in Docker 28. Images that were imported
-with a manifest keep it, and ``manifest.json`` points at the same blobs.
+with a manifest keep that manifest, and ``manifest.json`` points at the same blobs.
 
 Source: moby v28, ``image/tarexport/save.go``.
 """
@@ -155,8 +155,8 @@ class _Blobs:
     """The files below ``blobs``, dated as if Docker had written one image after the other.
 
     A file has the time of the image that it was first written for, and ``blobs`` has the time of
-    the last image. Manifests and the folder of each algorithm are dated 1970-01-01: Docker intends
-    the same for the folder, but leaves it with the time of the save.
+    the last image. Manifests and the folder of each algorithm are dated 1970-01-01. Docker intends
+    this date for the folder as well, but leaves the folder with the time of the save.
     """
 
     files: dict[Digest, Entry]

@@ -97,7 +97,7 @@ def names(tag: Reference, shared_tags: frozenset[str]) -> dict[str, str]:
 
 
 def tags_of_several(tags: Iterable[Reference]) -> frozenset[str]:
-    """Return the tags that more than one repository has in ``tags``."""
+    """Return every tag that ``tags`` contains with more than one repository."""
     repositories: dict[str, set[object]] = {}
     for tag in tags:
         repositories.setdefault(tag.tag or "", set()).add(tag.repository)
@@ -105,5 +105,5 @@ def tags_of_several(tags: Iterable[Reference]) -> frozenset[str]:
 
 
 def index(manifests: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return ``index.json`` with the descriptors ``manifests``."""
+    """Return the bytes of an ``index.json`` that lists ``manifests``."""
     return compact({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(manifests)})

@@ -1,7 +1,7 @@
 """The plan of an archive in the format legacy, as Docker ≤ 24 writes it (docker-archive.md §3, §4).
 
-Each layer has a folder. If a layer occurs twice, the second one is a symbolic link to the first.
-``repositories`` and ``manifest.json`` name the images.
+Each layer has a folder with a tar. If two folders have the same tar, the second tar is a symbolic
+link to the first. ``repositories`` and ``manifest.json`` name the images.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class _Archive:
 def plan(selection: Selection, document: Callable[[Digest], bytes]) -> Plan:
     """Plan the archive.
 
-    Images are in the order of the arguments, and symbolic links have the image's creation time. In
-    Docker, both vary from save to save.
+    Images are in the order of the arguments, and symbolic links have the image's creation time.
+    Docker's order and times vary from save to save.
 
     Args:
         selection: The images and their content.

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def blob_files(graph: SavedGraph) -> dict[Digest, Entry]:
-    """Return a file for every blob of ``graph``, stored or made for this archive, by digest."""
+    """Return an archive entry for every blob of ``graph``, by the blob's digest.
+
+    A blob is stored content, or was made for this archive.
+    """
     files = {
         digest: layout.file(layout.blob_path(digest), sources, sources.size_bytes)
         for digest, sources in graph.sources.items()

@@ -1,4 +1,4 @@
-"""The plan of an archive: its entries in archive order, all sizes known before the first byte."""
+"""The plan of an archive: the entries in their order, with all sizes known before writing."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Entry:
 
 
 def _record(key: str, value: object) -> bytes:
-    """Return one PAX record; its length counts its own digits (POSIX.1-2017, pax)."""
+    """Return one PAX record (POSIX.1-2017, pax). The length in a record counts its own digits."""
     body = f" {key}={value}\n".encode()
     length = len(body) + len(str(len(body)))
     if len(str(length)) > len(str(len(body))):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class DockerFacts:
-    """Facts for ``manifest.json`` and the dates of files.
+    """Facts about saved images, for ``manifest.json`` and for the dates of the archive's files.
 
     Attributes:
         generated: Digests of the manifests that the store made for images without a manifest.
@@ -54,7 +54,10 @@ def docker_facts(connection: Connection, graph: SavedGraph) -> DockerFacts:
 
 
 def generated_manifests(graph: SavedGraph) -> frozenset[Digest]:
-    """Return the digests of the manifests that the store would generate for their configs."""
+    """Return the digests of all manifests that look as if the store had generated them.
+
+    Such a manifest is byte for byte the `deterministic_manifest` of its config and layer sizes.
+    """
     found = []
     for digest, config in graph.configs.items():
         document = graph.documents[digest]

@@ -1,4 +1,4 @@
-"""The manifests of a save and everything below them: platforms, referrers and completeness."""
+"""The manifests of a save and everything below them, loaded as the options choose."""
 
 from __future__ import annotations
 
@@ -36,13 +36,14 @@ class SavedGraph:
 
     Attributes:
         roots: The manifests and indexes that the archive's index lists.
-        documents: Every manifest and index by digest. Each comes after the documents it points at.
+        documents: Every manifest and index by digest. A document comes after the documents it
+            points at.
         configs: The configs of images, by the manifest's digest.
         sources: The stored forms of every blob, by digest. Blobs without an entry are left out of
             the archive.
         notes: Notes for the user about the archive, one sentence each.
         made: Blobs that were made for this archive, by digest: (bytes or file, size in bytes).
-        encoded: The diff that each made layer was encoded from, by the layer's digest.
+        encoded: The diff from which each made layer was encoded, by the digest of the made layer.
     """
 
     roots: tuple[SavedRoot, ...]
@@ -131,7 +132,7 @@ def _merged(roots: Sequence[SavedRoot]) -> list[SavedRoot]:
 def _require_closed(
     documents: Mapping[Digest, Document], sources: Mapping[Digest, Sources], *, sparse: bool
 ) -> list[str]:
-    """Return notes on the foreign layers that the archive leaves out.
+    """Check that nothing is missing; return notes on foreign layers that the archive leaves out.
 
     Raises:
         IncompleteImage: Content other than foreign layers is not in the store.

@@ -1,4 +1,4 @@
-"""JSON documents that are parsed, edited and rewritten, and descriptors of them."""
+"""Functions that parse JSON documents for editing, write them, and make their descriptors."""
 
 from __future__ import annotations
 

@@ -37,14 +37,14 @@ Source: BuildKit, attestation-storage.md.
 @final
 @dataclass(slots=True)
 class Loading:
-    """The documents that were read so far, and the means to read more.
+    """The documents that a save has read so far, and the means to read more documents.
 
     Attributes:
         connection: A read transaction.
         read: Returns the bytes of a stored manifest, index or config.
         within: A repository: only documents that it holds are read. None for no restriction.
         documents: The documents read so far, by digest.
-        limits: Ceilings for the documents, and for the depth and number of them.
+        limits: Ceilings for the documents, and for their depth and number.
     """
 
     connection: Connection
@@ -61,7 +61,7 @@ class Loading:
 
         Raises:
             DamagedContent: The bytes of a stored manifest, index or config do not have its digest.
-            TooLarge: The documents are nested too deep, or too many.
+            TooLarge: The documents are nested too deep, or there are too many documents.
         """
         fresh = [digest for digest in dict.fromkeys(digests) if digest not in self.documents]
         for _ in levels(fresh, self._read_level, self.limits):
@@ -119,7 +119,7 @@ class Loading:
         return config if len(config.diff_ids) == len(document.layers) else None
 
     def platform(self, document: Document) -> Platform | None:
-        """Return the platform in a manifest's config, or None if it does not describe an image."""
+        """Return the platform in a manifest's config, or None if there is no image config."""
         config = self.config(document)
         return None if config is None else platform_of(config)
 
@@ -132,11 +132,12 @@ def platform_of(config: ImageConfig) -> Platform:
 def sort_documents(
     documents: Mapping[Digest, Document], roots: Iterable[SavedRoot]
 ) -> dict[Digest, Document]:
-    """Return the documents in an order where each comes after the documents it points at.
+    """Return the documents in an order in which a document follows those that it points at.
 
     Args:
         documents: The manifests and indexes, by digest.
-        roots: The roots, in the order that decides between independent documents.
+        roots: The roots. Their order decides the order of documents that do not depend on each
+            other.
     """
 
     def below(digest: Digest) -> Iterator[Digest]:

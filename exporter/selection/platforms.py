@@ -1,7 +1,8 @@
 """The choice of images from an index, by platform.
 
-A save includes the images for the platforms in its options. Without platforms it includes every
-image, or the best image for the machine if the format holds one image of an index.
+A save includes the images for the platforms in its options. If the options name no platform, a save
+includes every image, or the best image for the machine if the format holds only one image of an
+index.
 """
 
 from __future__ import annotations

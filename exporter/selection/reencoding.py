@@ -1,4 +1,4 @@
-"""Images with re-encoded layers: new blobs, and new manifests that name the original manifests."""
+"""The re-encoding of images: it makes new blobs, and new manifests that name the originals."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def origins(graph: SavedGraph, plain: Mapping[Digest, Sources]) -> list[Sources]
 def reencode(
     graph: SavedGraph, how: Layers, plain: Mapping[Digest, Sources], reader: Reader, folder: Path
 ) -> SavedGraph:
-    """Return the same images with their layers in another encoding.
+    """Return the images of ``graph`` with all layers in the encoding ``how``.
 
     Args:
         graph: The images to re-encode.
@@ -224,7 +224,7 @@ def _index(work: _Work, document: Document, renamed: dict[Digest, Document]) -> 
 
 
 def _layer(work: _Work, link: Link, diff: DiffID) -> tuple[Digest, int]:
-    """Return digest and size of the encoded layer; compress it if the store does not have it."""
+    """Return digest and size of the encoded layer; make the layer if the store does not have it."""
     if diff not in work.known:
         work.known[diff] = _found(work, link, diff) or _compressed(work, diff)
     return work.known[diff]

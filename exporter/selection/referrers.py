@@ -32,7 +32,7 @@ _HEX_LENGTH: Final = 64
 def add_referrers(
     loading: Loading, roots: Sequence[SavedRoot], keep: set[Digest]
 ) -> list[SavedRoot]:
-    """Return the roots, followed by all referrers of the documents in ``keep`` and of each other.
+    """Return the roots, then all direct and indirect referrers of the documents in ``keep``.
 
     Args:
         loading: Reads the documents of the referrers.
@@ -76,9 +76,9 @@ def referrer_tags(digest: Digest) -> tuple[str, ...]:
 def _by_tag(
     loading: Loading, roots: Iterable[SavedRoot], keep: Iterable[Digest]
 ) -> dict[str, list[TagTarget]]:
-    """Return all tags of the repositories that hold the saved roots, by their text.
+    """Return all tags of the repositories that hold the saved roots, by the text of the tag.
 
-    For a root without a name, these are all repositories that hold a document in ``keep``.
+    If a root has no name, its repositories are all those that hold a document in ``keep``.
     """
     named = {repository for root in roots for repository in root.repositories}
     if any(not root.repositories for root in roots):

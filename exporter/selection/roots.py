@@ -1,4 +1,4 @@
-"""The roots of a save with manifests: the manifests and indexes that names stand for."""
+"""The roots of a save with manifests: the manifests and indexes that the user's names mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check of pushed images before a save decodes their layers for the first time."""
+"""A check of pushed images, made before a save decodes their layers for the first time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check of a whole store, which recomputes all digests, diff IDs, chain IDs and edges."""
+"""A check of a whole store that recomputes all digests, diff IDs, chain IDs and edges."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Verdict:
     Attributes:
         finding: The fact to report.
         damaged: The digest to mark as damaged; None if no stored bytes are wrong.
-        false_for: The content that ``damaged`` does not decode to, if the encoding is false and the
-            bytes themselves are sound.
+        false_for: The content that the blob ``damaged`` should decode to but does not. None if the
+            bytes of the blob are themselves wrong, or if there is no such content.
     """
 
     finding: Finding
@@ -152,7 +152,7 @@ class Checker:
                     yield self._damage("undecodable", stored, exc.message)
 
     def _decode(self, reader: Reader, sources: Sources) -> None:
-        """Decode the one encoding in ``sources``, and prove it if it is not yet proven.
+        """Decode the only encoding in ``sources``. If it is not proven yet, prove it.
 
         Raises:
             IntegrityError: The encoding is damaged, or decodes to other bytes.

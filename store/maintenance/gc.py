@@ -1,7 +1,7 @@
 """Garbage collection while other processes write.
 
-Candidates are marked in a snapshot. Short write units check the candidates again and delete them.
-Other write units check that no row names a file, and remove the file.
+A collection first marks candidates in a snapshot. Short write units then check the candidates again
+and delete them. Further write units remove each file after a check that no row names the file.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ class Collector:
         return tally.report(dry_run=False)
 
     def dry_run(self, *, dangling: bool) -> CollectionReport:
-        """Return the report of `run`, from running the same statements on a copy of the catalogue.
+        """Return the report that `run` would return, made on a copy of the catalogue.
+
+        The same statements run on the copy, so the store does not change.
 
         Args:
             dangling: Whether to include images without a name, as in `run`.
@@ -150,7 +152,7 @@ class _Units:
 
 @final
 class _RowCollection:
-    """The part of a collection that deletes rows, and condemns the files they name."""
+    """The part of a collection that deletes rows, and condemns the files named in those rows."""
 
     def __init__(self, units: _Units, now: Callable[[], datetime], tally: _Tally) -> None:
         self._units = units

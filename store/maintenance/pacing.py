@@ -1,4 +1,4 @@
-"""The size of write units, which is kept small so that other writers never wait long."""
+"""A splitter that keeps write units small, so that other writers never wait long."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class BatchPacer:
             yield batch
 
     def note(self, items: int, seconds: float) -> None:
-        """Adapt the size: grow slowly, shrink fast.
+        """Adapt the size of the next batch to the time of the last one: grow slowly, shrink fast.
 
         Args:
             items: How many items the last batch had.

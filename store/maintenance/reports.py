@@ -1,7 +1,7 @@
-"""The results of collections and checks.
+"""The result types of garbage collections and checks.
 
-They are in a separate module because defining a dataclass takes nearly a millisecond, and imports
-and saves do not use these.
+The types have a module of their own because defining a dataclass takes nearly a millisecond.
+Imports and saves need none of the types, so they do not load this module.
 """
 
 from __future__ import annotations

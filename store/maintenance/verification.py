@@ -1,4 +1,4 @@
-"""Whether the layers of a pushed image decode to the diff IDs in its config.
+"""A check that the layers of a pushed image decode to the diff IDs in the image's config.
 
 Pushed layers are decoded and hashed. A layer with the right diff ID becomes an encoding of that
 diff.
@@ -56,7 +56,7 @@ class Proof:
         codec: The codec of the blob.
         size_bytes: The size of the decoded layer.
         seekable: Whether any part of the layer can be decoded alone.
-        path: A file with the decoded layer, if readers do not know the codec.
+        path: A file with the decoded layer if readers cannot decode the codec, else None.
     """
 
     claim: Claim
@@ -68,7 +68,7 @@ class Proof:
 
 @final
 class Verifier:
-    """Verifies images of one store.
+    """A verifier of pushed images in one store.
 
     Args:
         workspace: The store.
@@ -141,7 +141,7 @@ class Verifier:
     def _record(
         self, connection: Connection, proofs: Iterable[Proof], operation: Operation
     ) -> None:
-        """Make each proven blob an encoding of its diff, or the decoded file a blob."""
+        """Record each proven blob as an encoding of its diff, or store the decoded file."""
         blobs, now = self._workspace.blobs, self._workspace.now()
         for proof in proofs:
             diff = proof.claim.diff.digest
@@ -211,10 +211,10 @@ def _claims(connection: Connection, key: ContentKey, diffs: tuple[DiffID, ...]) 
 
 
 def _consume(chunks: Iterable[bytes], update: Callable[[bytes], None], path: Path | None) -> int:
-    """Call ``update`` with every chunk, and write it durably to ``path`` if there is one.
+    """Pass every chunk to ``update``. If ``path`` is not None, write the chunks there durably.
 
     Returns:
-        How many bytes there were.
+        The size of all chunks together in bytes.
     """
     size = 0
     if path is None:

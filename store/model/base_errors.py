@@ -1,4 +1,4 @@
-"""The root of the error tree, and the errors that values raise."""
+"""The base class of the store's errors, and the errors for values that cannot be parsed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class StoreError(Exception):
     Attributes:
         message: The fact, without a final period.
         hint: The next step, in words without a flag or command; None if there is none.
-        remedy: The next step, as a member that each user interface puts into its own words; None if
-            there is none.
+        remedy: The next step as a member of ``Remedy``, which each user interface puts into its own
+            words; None if there is none.
     """
 
     usual_hint: ClassVar[str | None] = None

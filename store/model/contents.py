@@ -1,4 +1,4 @@
-"""Stored content as values: its state, its locations and its forms."""
+"""Values that describe stored content: whether it is present, and in which forms."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class StoredEncoding:
         size_bytes: The size of the blob.
         seekable: Whether parts of the content can be decoded alone: the blob ends with a zstd seek
             table, which was compared with the frames.
-        is_ours: Whether this store encoded verified bytes. The digest of the blob is then proof of
-            what it decodes to. Every other blob is foreign, and whole contents that are decoded
-            from it are hashed.
-        is_checked: Whether the whole blob was once decoded as readers decode it, and had the
-            digest of the content.
+        is_ours: Whether this store made the blob from verified bytes. If so, a correct digest of
+            the blob proves that the blob decodes to the right content. Every other blob is foreign.
+            Content that is decoded as a whole from a foreign blob is hashed.
+        is_checked: Whether the whole blob was once decoded, in the same way as by readers, and the
+            result had the digest of the content.
     """
 
     digest: Digest
@@ -83,8 +83,8 @@ class Sources:
         state: Whether the bytes can be read.
         inline: The bytes, if the catalogue holds them.
         in_file: Whether a blob holds exactly these bytes.
-        encodings: Blobs that decode to these bytes. Those that this store encoded come first, then
-            those that it has checked; among equals, the cheapest to decode.
+        encodings: Blobs that decode to these bytes. Blobs that this store encoded come first, then
+            blobs that it has checked. Within each group, blobs that are cheap to decode come first.
     """
 
     digest: Digest

@@ -1,4 +1,4 @@
-"""Digests, and the identifiers built on them. Each is validated when it is parsed."""
+"""Digests, and the identifiers of layers and images. All are validated when they are parsed."""
 
 from __future__ import annotations
 

@@ -161,7 +161,8 @@ def best(machine: Platform, offers: Iterable[Platform]) -> int | None:
         offers: The platforms of the images.
 
     Returns:
-        The position in ``offers``, the first of equally good images; None if none can run.
+        The position in ``offers``. If several images are equally good, this is the first of them.
+        None if the machine can run none of the images.
     """
     ranks = [
         (rank, position)

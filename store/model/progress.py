@@ -32,13 +32,13 @@ class Silent:
     """A `Progress` that reports nothing."""
 
     def total(self, size_bytes: int | None) -> None:
-        """Do nothing."""
+        """Ignore the report."""
 
     def start(self, key: str, label: str, size_bytes: int | None) -> None:
-        """Do nothing."""
+        """Ignore the report."""
 
     def advance(self, key: str, size_bytes: int) -> None:
-        """Do nothing."""
+        """Ignore the report."""
 
     def finish(self, key: str) -> None:
-        """Do nothing."""
+        """Ignore the report."""

@@ -1,7 +1,6 @@
-"""The next steps after an error or a note that each user interface words differently.
+"""Next steps after an error or a note, named here and put into words by each user interface.
 
-The library names a remedy. The command line, for example, turns it into advice with a flag or a
-command.
+For example, the command line turns a remedy into advice with a flag or a command.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The images and manifests that a text names; all names that users type are read here.
+"""Functions that find the image or manifest which a user's text names.
 
 A text is a full digest, a tag, a digest reference (``name@digest``), a bare repository name or the
-beginning of an image ID. They are tried in Docker's order.
+beginning of an image ID. The forms are tried in Docker's order. All names that users type are read
+here.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _ID_NAMESPACE: Final = "sha256"
 @final
 @dataclass(frozen=True, slots=True)
 class ResolvedImage:
-    """One image.
+    """One image that a text names.
 
     Attributes:
         key: The key of the image's row.
@@ -60,7 +61,7 @@ class ResolvedImage:
 @final
 @dataclass(frozen=True, slots=True)
 class ResolvedManifest:
-    """One manifest or index.
+    """One manifest or index that a text names.
 
     Attributes:
         key: The key of the manifest's row.
@@ -82,7 +83,7 @@ class ResolvedManifest:
 @final
 @dataclass(frozen=True, slots=True)
 class ResolvedRepository:
-    """All tags of one repository.
+    """All tags of one repository, named by a text without a tag.
 
     Attributes:
         name: The repository, as a reference without a tag.
@@ -102,9 +103,9 @@ Resolved: TypeAlias = ResolvedImage | ResolvedManifest | ResolvedRepository
 def resolve(connection: Connection, text: str) -> Resolved:
     """Return the image, manifest or repository that ``text`` names for ``docker save``.
 
-    A name without a tag stands for all tags of its repository. If there are no such tags, it stands
-    for the image whose ID begins with it. A full digest names the image with this ID, or else the
-    manifest with this digest.
+    A name without a tag stands for all tags of its repository. If the repository has no tags, the
+    text stands for the image whose ID begins with the text. A full digest names the image with this
+    ID, or else the manifest with this digest.
 
     Args:
         connection: A read or write unit.

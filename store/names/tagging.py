@@ -46,7 +46,8 @@ class TagChange:
     Attributes:
         reference: The tag that was set.
         image_id: The image that the tag names now; None for an artifact.
-        replaced: The image that the tag named before; None if there was none, or it is the same.
+        replaced: The image that the tag named before; None if there was no such image, or if it
+            equals ``image_id``.
     """
 
     reference: Reference
@@ -169,7 +170,7 @@ def remove_variants(
 def remove(
     connection: Connection, name: str, *, force: bool, prune_parents: bool, now: datetime
 ) -> tuple[RemovedName, ...]:
-    """Remove a name, and the image with its last name.
+    """Remove a name of an image, and the image as well if that was its last name.
 
     If the image has other tags, only the given tag is removed. An ID removes all tags of the image.
 
@@ -211,7 +212,7 @@ def remove(
 def _remove_manifest(
     connection: Connection, manifest: ResolvedManifest, *, force: bool, now: datetime
 ) -> tuple[RemovedName, ...]:
-    """Remove the name of an index or an artifact, and the manifest with its last name."""
+    """Remove a name of an index or artifact, and the manifest too if that was its last name."""
     tags = references.of_manifest(connection, manifest.key)
     if manifest.target is not None and len(tags) > 1:
         return tuple(_untag(connection, manifest.target, now))

@@ -84,8 +84,8 @@ def _candidates(
 ) -> Iterator[list[ListPosition]]:
     """Yield batches of images that may pass the filters, newest first.
 
-    They come from the database's index of names or labels if there is such a filter, and otherwise
-    from the index of creation times.
+    The images come from the database's index of names or labels if a filter is about names or
+    labels. Otherwise they come from the index of creation times.
     """
     named = None if not filters.references else _with_names(connection, filters.references)
     labelled = None if not filters.labels else image_list.with_labels(connection, filters.labels)

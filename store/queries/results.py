@@ -1,6 +1,6 @@
 """Images and manifests as lists show them, and the filters of lists.
 
-The results of other queries are in other modules, so that lists do not import them.
+Other modules define the results of other queries, so that a list does not load them.
 """
 
 from __future__ import annotations

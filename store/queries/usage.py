@@ -117,8 +117,9 @@ class UsageRow:
     Attributes:
         kind: ``Images``, ``Layers`` or ``Blobs``.
         count: The number of images, layers or blobs.
-        active: How many of them have a tag, or belong to an image with a tag.
-        size_bytes: Their total size.
+        active: How many images have a tag, or how many layers or blobs belong to an image with a
+            tag.
+        size_bytes: The total size of the images, layers or blobs.
         reclaimable_bytes: How many bytes the removal of inactive images would free.
     """
 

@@ -180,7 +180,10 @@ def _image_id(store: Store, name: str) -> str | None:
 
 
 def _is_about(event: Event, name: str, image: str | None) -> bool:
-    """Return whether the event is about this image or name, which may have been removed since."""
+    """Return whether the event is about this image or name.
+
+    The image or the name may have been removed since the event.
+    """
     if event.target in (name, image) or name in _names(event.attributes.values()):
         return True
     short = _SHORT_ID.fullmatch(name)
@@ -190,7 +193,7 @@ def _is_about(event: Event, name: str, image: str | None) -> bool:
 
 
 def _names(values: Collection[str]) -> set[str]:
-    """Return all values, both with and without their tags."""
+    """Return every value, and every value without the tag at its end."""
     return {name for value in values for name in (value, value.rpartition(":")[0])}
 
 

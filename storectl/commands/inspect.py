@@ -181,7 +181,7 @@ def _layer(layer: LayerDetails) -> dict[str, Any]:
 
 
 def _go_struct(config: Config | None) -> Any:  # noqa: ANN401 - JSON
-    """Return the members that Go would write, in Go's order."""
+    """Return the members of a config that Go would write, in Go's order."""
     import json  # noqa: PLC0415 - `--help` does without
 
     from store.formats.image.docker_config import CONFIG  # noqa: PLC0415

@@ -1,6 +1,6 @@
-"""The exit codes: one for each kind of failure that callers may want to handle differently.
+"""The exit codes of the program, one for each kind of failure that callers may handle.
 
-``docs/cli.md`` prints the table.
+``docs/cli.md`` shows the table of all codes.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ def report(exc: Exception, *, debug: bool, about: str = "the operating system sa
     Args:
         exc: Any exception.
         debug: Whether to print the traceback as well.
-        about: The text before an error of the operating system that names no file.
+        about: The text to print before an error of the operating system if the error names no file.
 
     Returns:
         The exit code for the process.

@@ -48,7 +48,7 @@ WORDS: Final = {
 
 
 class Advised(Protocol):
-    """An error of the store, or a finding of a check: a fact with advice."""
+    """An object with advice for the user: an error of the store, or a finding of a check."""
 
     @property
     def hint(self) -> str | None:

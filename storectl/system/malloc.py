@@ -1,4 +1,7 @@
-"""Settings of the C library for freed memory. Without glibc they have no effect."""
+"""Functions that tell the C library how to treat freed memory; only glibc supports them.
+
+With other C libraries the functions have no effect.
+"""
 
 from __future__ import annotations
 

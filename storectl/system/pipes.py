@@ -1,4 +1,4 @@
-"""The buffers of pipes on standard input and output."""
+"""A function that enlarges the buffers of pipes on standard input and output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Signals that end a run. They unwind the stack like Ctrl-C, so that no partial result is left."""
+"""Handlers for the signals that end a run.
+
+The handlers unwind the stack like Ctrl-C, so that no partial result is left.
+"""
 
 from __future__ import annotations
 

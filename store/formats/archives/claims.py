@@ -1,4 +1,4 @@
-"""Claims: the images that an archive lists, before the bytes of their layers are checked."""
+"""Data classes for claims: the images that an archive lists, with layers not checked yet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class ImageClaim:
-    """One image in ``manifest.json``, or in the folders of an archive of Docker before 1.10.
+    """An image that an archive lists in ``manifest.json`` or, before Docker 1.10, as a folder.
 
     Attributes:
         config: The image's config.
@@ -26,8 +26,8 @@ class ImageClaim:
         parent: The image's parent in the archive; None if it has no parent there.
         sources: Descriptors of foreign layers as JSON bytes, by diff ID.
         listed: False for an image that the archive contains only as the parent of another image.
-        described: Whether a manifest of the archive describes the image. Then the layers and names
-            come from that manifest.
+        described: Whether a manifest of the archive describes the image. If true, the layers and
+            names come from that manifest.
     """
 
     config: ImageConfig
@@ -60,7 +60,7 @@ class Graph:
     Attributes:
         roots: The documents that ``index.json`` lists.
         documents: All documents at or below ``roots`` that the archive or the store has, by digest.
-            Each comes after its children.
+            A document comes after its children.
         configs: The configs of manifests that describe an image, by the manifest's digest.
     """
 

@@ -1,4 +1,4 @@
-"""Claims of Docker archives with ``manifest.json`` (docker-archive.md §6)."""
+"""Functions that read ``manifest.json`` and its configs into claims (docker-archive.md §6)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DOCKER_DEPTH: Final = 125
 def claim(
     read: Callable[[str], bytes], limits: Limits, *, no_images: Collection[str] = ()
 ) -> ArchiveClaim:
-    """Return the claims of ``manifest.json`` and of the configs that it names.
+    """Return the images that ``manifest.json`` lists, with their configs, as claims.
 
     Args:
         read: Returns the bytes at a path in the archive. Errors from it are raised unchanged.
@@ -189,7 +189,7 @@ def display_name(image: ImageClaim) -> str:
 
 
 def member_name(path: str) -> str:
-    """Return a path of ``manifest.json`` in the form of a member's name, for messages."""
+    """Return a path from ``manifest.json`` as messages show it: spelled like a member's name."""
     return posixpath.normpath("/" + path).lstrip("/")
 
 

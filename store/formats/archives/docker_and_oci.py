@@ -3,7 +3,7 @@
 Docker 25 and newer and ``ctr images export`` write such archives. The manifests come from
 ``index.json`` and the names from ``manifest.json``. Docker's ``index.json`` may lack images without
 a tag. Docker 25.0.0 wrote manifests with the layers out of order, or without repeated layers. In
-that case ``manifest.json`` is right, and the manifest is left out.
+that case ``manifest.json`` is right, and the import leaves out the wrong manifest.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _HINT: Final = "delete the wrong one of the two files, or save the images again"
 
 
 def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
-    """Combine the claims of ``index.json`` and of ``manifest.json``.
+    """Combine the claims of ``index.json`` and of ``manifest.json`` into one claim.
 
     Args:
         layout: The claims of ``index.json``.
@@ -135,7 +135,7 @@ def layers_do_not_fit(graph: Graph, digest: Digest) -> InvalidDocument:
 
 
 def _digests(paths: Sequence[str | None]) -> list[Digest] | None:
-    """Return the digests in the paths of layers, or None if one path is not the path of a blob."""
+    """Return the digest in each layer's path, or None if any path is not the path of a blob."""
     found: list[Digest] = []
     for path in paths:
         match = _BLOB.fullmatch(posixpath.normpath(path or ""))

@@ -1,6 +1,7 @@
 """``manifest.json`` and ``repositories``, the files that list the images of a Docker archive.
 
-Docker reads the first JSON value of each and ignores the bytes after it.
+Docker reads only the first JSON value in each file.
+
 Source: docker-archive.md §3, §6 and §7; moby v20.10, image/tarexport.
 """
 
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class SourcePlatform:
-    """The platform in a layer's descriptor (OCI image-spec, descriptor.md), with any values."""
+    """The platform in a layer's descriptor, with unchecked values.
+
+    Source: OCI image-spec, descriptor.md.
+    """
 
     architecture: str = member("architecture", STRING)
     os: str = member("os", STRING)

@@ -112,7 +112,7 @@ def claim(
     read: Callable[[str], bytes],
     limits: Limits,
 ) -> ArchiveClaim:
-    """Return the claims of image directories, with configs as Docker ≥ 1.10 generates them.
+    """Return image directories as claims, with configs like those that Docker ≥ 1.10 generates.
 
     Args:
         ordered: The directories, each after its parent.

@@ -1,4 +1,4 @@
-"""Claims of OCI image layouts and of skopeo's ``dir:`` folders.
+"""Functions that read OCI image layouts and skopeo's ``dir:`` folders into claims.
 
 Source: OCI image-spec, image-layout.md; containers/image, directory transport.
 """
@@ -58,7 +58,7 @@ class Files(Protocol):
 @final
 @dataclass(frozen=True, slots=True)
 class BlobPaths:
-    """The blobs of an archive. ``paths`` returns the possible paths of the blob with a digest."""
+    """A finder of blobs in an archive. ``paths`` returns the possible paths of a blob."""
 
     files: Files
     paths: Callable[[Digest], tuple[str, ...]]
@@ -120,12 +120,15 @@ class BlobPaths:
 
 
 def oci_blob_paths(files: Files) -> BlobPaths:
-    """Return the blobs of an OCI layout."""
+    """Return the finder of blobs in an OCI layout."""
     return BlobPaths(files, lambda digest: (f"blobs/{digest.algorithm}/{digest.hex}",))
 
 
 def dir_blob_paths(files: Files) -> BlobPaths:
-    """Return the blobs of a ``dir:`` folder: hexadecimal names, with a suffix for manifests."""
+    """Return the finder of blobs in a ``dir:`` folder, where names are hexadecimal digests.
+
+    The name of a manifest has a suffix, and some names begin with the digest's algorithm.
+    """
     return BlobPaths(
         files,
         lambda digest: (
@@ -252,7 +255,7 @@ def _roots(links: Iterable[Link], notes: list[str]) -> tuple[Root, ...]:
 def _name(annotations: Mapping[str, str], notes: list[str]) -> tuple[str, str]:
     """Return (full name, tag without a repository) from a descriptor's annotations.
 
-    At most one of the two is not empty.
+    At least one of the two is empty.
     """
     full, reference = annotations.get(CONTAINERD_NAME, ""), annotations.get(REF_NAME, "")
     if full or "/" in reference or ":" in reference:

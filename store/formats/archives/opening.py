@@ -1,4 +1,4 @@
-"""The input of an import: a seekable file, a stream or a folder, opened and decompressed."""
+"""Functions that open the input of an import (file, stream or folder) and decompress it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class _Prefixed:
-    """A stream whose first bytes have already been read, to detect its codec."""
+    """A stream that returns its first bytes again after they were read to detect the codec."""
 
     def __init__(self, head: bytes, rest: ByteSource) -> None:
         self._head = head
@@ -52,7 +52,7 @@ class Opened:
 
 
 def _refuse_special(status: os.stat_result, name: str) -> None:
-    """Check that an input ends: a regular file, a folder, a pipe or a socket.
+    """Refuse an input that is a device, because reading it may never end.
 
     The null device is accepted, because it is empty.
 
@@ -79,9 +79,9 @@ def _status(stream: BinaryIO) -> os.stat_result | None:
 
 
 def _regular_size(stream: BinaryIO) -> int | None:
-    """Return the size of the regular file that ``stream`` reads from its start; else None.
+    """Return the size of the regular file behind ``stream``, or None for any other stream.
 
-    Standard input can be such a file.
+    The stream must be at the start of the file. Standard input can be such a stream.
     """
     status = _status(stream)
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""The choice of images to import from an archive, and of their names."""
+"""Functions that choose the images to import from an archive, and the names for them."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Choice:
         platforms: Import only images for these platforms; empty for all.
         images: Import only images whose name matches one of these shell patterns, or whose ID or
             digest starts with one of these texts; empty for all.
-        tag: The name for the chosen image, which must be the only one.
-        prefix: Put this before every name: ``team/`` turns ``app:1`` into ``team/app:1``. For a tag
-            without a repository, the prefix is the repository.
+        tag: The new name for the chosen image. Then exactly one image must be chosen.
+        prefix: A text to put before every name: ``team/`` turns ``app:1`` into ``team/app:1``. For
+            a tag without a repository, the prefix is the repository.
         no_tags: Import the images without names.
         require_all: Refuse an index if some of its content is absent.
     """
@@ -60,8 +60,8 @@ def choose(claim: ArchiveClaim, choice: Choice) -> ArchiveClaim:
         choice: The images to import, and their names.
 
     Raises:
-        InvalidInput: The archive has no image that ``choice`` selects, it has several images for
-            one name, or required content is absent.
+        InvalidInput: The archive has no image that ``choice`` selects, one name is given for
+            several images, or required content is absent.
         InvalidReference: A name with the prefix is not valid.
     """
     notes = list(claim.notes)
@@ -144,9 +144,10 @@ def _by_name(
 
 
 def _with_image(graph: Graph, patterns: Sequence[str]) -> dict[Digest, frozenset[str]]:
-    """Return the patterns that an image ID in or below each document begins with.
+    """Return, for each document, the patterns that match an image in it or below it.
 
-    Documents without such a pattern are left out.
+    A pattern matches an image if the image's ID starts with the pattern. Documents without a match
+    are left out.
     """
     found: dict[Digest, frozenset[str]] = {}
     for digest, document in graph.documents.items():
@@ -227,9 +228,10 @@ def _by_platform(graph: Graph, wanted: tuple[Platform, ...]) -> Graph:
 
 
 def _wanted_parts(graph: Graph, wanted: tuple[Platform, ...]) -> dict[Digest, tuple[Digest, ...]]:
-    """Return the documents that have an image for one of the platforms, with their wanted children.
+    """Return each document with an image for a wanted platform, and its wanted children.
 
-    Each document is judged once: the children stand before it in ``graph.documents``.
+    An index is judged after its children, because children come first in ``graph.documents``. So
+    each document is judged once.
     """
     parts: dict[Digest, tuple[Digest, ...]] = {}
     for digest, document in graph.documents.items():
@@ -258,7 +260,7 @@ def _wanted_parts(graph: Graph, wanted: tuple[Platform, ...]) -> dict[Digest, tu
 
 
 def _reached(parts: dict[Digest, tuple[Digest, ...]], roots: Iterable[Digest]) -> set[Digest]:
-    """Return the roots and everything in their parts; an attestation is kept as it is."""
+    """Return the roots and all documents that can be reached from them through ``parts``."""
     kept: set[Digest] = set()
     todo = list(roots)
     while todo:

@@ -1,4 +1,4 @@
-"""Detection of a stream's codec by its magic number, never by a name."""
+"""Detection of a stream's codec by the stream's magic number; file names are never used."""
 
 from __future__ import annotations
 

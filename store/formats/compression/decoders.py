@@ -1,4 +1,4 @@
-"""Decoders for compressed streams, which accept pieces of any size and bound output and memory.
+"""Decoders for compressed streams, fed in pieces of any size, with bounded output and memory.
 
 Each decoder accepts the same input as Docker: one or more gzip members, bzip2 streams, xz streams
 or zstd frames, and no other bytes after them (docker-archive.md §6.1).
@@ -45,8 +45,8 @@ _USUAL_HEADER: Final = 512
 class Decoder(Protocol):
     """A decoder for one stream that is fed in pieces.
 
-    After an error, the bytes yielded so far are only a prefix of the decoded stream. Consume each
-    iterator before the next call.
+    If a call raises an error, the bytes yielded so far are only a prefix of the decoded stream.
+    Consume the iterator of each call before the next call.
     """
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
@@ -83,7 +83,7 @@ class Ratio:
 
 
 def ratio_of(limits: Limits) -> Ratio:
-    """Return how much encoded data of an import may grow."""
+    """Return the ceiling for the growth of an import's data when it is decoded."""
     return Ratio(limits.ratio, limits.free_bytes)
 
 
@@ -126,7 +126,7 @@ def decoder(
 
 @final
 class _Budget:
-    """The count of bytes that a decoder yields, with the errors that the decoder raises."""
+    """A counter of the bytes that a decoder yields. It also makes the decoder's errors."""
 
     def __init__(self, max_bytes: int, member: str | None, ratio: Ratio | None) -> None:
         self._max_bytes = max_bytes
@@ -185,7 +185,10 @@ class _Budget:
         return TruncatedInput(f"the {codec} data ends early, {self._after()}", member=self._member)
 
     def _after(self) -> str:
-        """Return the place of an error in the decoded data; the libraries buffer their input."""
+        """Return after how many decoded bytes an error occurred, as text for a message.
+
+        The position in the encoded data is unknown, because the libraries buffer their input.
+        """
         return f"after {self._max_bytes - self._left} decoded bytes"
 
     def _of(self) -> str:
@@ -194,7 +197,7 @@ class _Budget:
 
 @final
 class _Identity:
-    """A decoder for uncompressed bytes, which counts them and cuts them into pieces."""
+    """A decoder for uncompressed data, which only counts bytes and cuts the data into pieces."""
 
     def __init__(self, budget: _Budget) -> None:
         self._budget = budget
@@ -210,7 +213,7 @@ class _Identity:
             yield self._budget.count(bytes(data[start : start + PIECE_BYTES]))
 
     def finish(self) -> Iterator[bytes]:
-        """Accept any end: the bytes have no structure."""
+        """Accept an end at any byte: uncompressed data has no structure to check."""
         yield from ()
 
 

@@ -1,7 +1,7 @@
-"""The end of a gzip member's header, so that a decoder gets the header in one piece.
+"""Functions that find the end of a gzip member's header, to give a decoder the whole header.
 
-If a header with several optional fields or a checksum is cut in two, the inflate library reports a
-valid stream as corrupt.
+The inflate library reports a valid stream as corrupt if its header is cut in two and has several
+optional fields or a checksum.
 
 Spec: RFC 1952 section 2.3 (member format).
 """
@@ -20,7 +20,7 @@ _CHECKSUM, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
 
 
 def begins(head: bytes | bytearray) -> bool:
-    """Whether ``head`` has the magic number of a gzip member, as far as it reaches."""
+    """Whether ``head`` begins with a gzip magic number, or is itself the beginning of one."""
     return MAGIC.startswith(head[: len(MAGIC)])
 
 

@@ -111,8 +111,9 @@ class DecodingReader:
     def _next_piece(self, *, wanted: bool) -> bool:
         """Fetch a piece; return False if there is no piece.
 
-        With ``wanted`` an error is raised. Otherwise the error is kept for the next read, because
-        this read has bytes to return.
+        If decoding failed, ``wanted`` decides what happens to the error. If true, the error is
+        raised. If false, the error is kept for the next read, because the current read has bytes to
+        return.
         """
         while self._error is None and not self._ended:
             self._read_ahead()

@@ -22,7 +22,7 @@ _SPEC: Final = re.compile(r"zstd(?::(?P<level>[0-9]{1,2}))?")
 @final
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """How uncompressed layers are stored: as zstd with ``level``, or unchanged if it is None."""
+    """The form of stored plain layers: zstd with ``level``, or unchanged if ``level`` is None."""
 
     level: int | None = DEFAULT_LEVEL
 

@@ -1,8 +1,9 @@
-"""The frames and blocks of a zstd stream, located without decoding them.
+"""A scanner that finds the frames and blocks of a zstd stream without decoding the stream.
 
-libzstd's bindings have three problems. They decode all their input at once, and four bytes can
-decode to 128 KiB. They stop silently after the first frame. They accept a frame that ends early. A
-decoder that knows where each block ends, from a header of three bytes, avoids all three.
+The Python bindings of libzstd have three problems. They decode all their input at once, and four
+bytes can decode to 128 KiB. They stop silently after the first frame. They accept a frame that ends
+early. A decoder avoids all three problems if it knows where each block ends, and a block's header
+of three bytes states that.
 
 Spec: RFC 8878 section 3.1 (Zstandard frames).
 """
@@ -30,7 +31,7 @@ _SCANNED_AT_ONCE_BYTES: Final = 1024 * BLOCK_BYTES
 
 
 class MalformedError(Exception):
-    """The bytes are not a zstd stream; the text says why."""
+    """Bytes that are not a zstd stream; the message says why."""
 
 
 class FrameHeader(NamedTuple):
@@ -97,9 +98,9 @@ def read_header(header: bytes) -> FrameHeader:
 
 
 def is_one_frame(data: bytes, content_bytes: int) -> bool:
-    """Return whether ``data`` is exactly one frame, without bytes before, between or after blocks.
+    """Return whether ``data`` is exactly one frame, with no other bytes before, inside or after it.
 
-    Then all decoders yield the same bytes, whether or not they stop after the first frame.
+    If so, all decoders yield the same bytes, whether or not they stop after the first frame.
 
     Args:
         data: The bytes between two boundaries of a seek table.
@@ -122,9 +123,10 @@ def is_one_frame(data: bytes, content_bytes: int) -> bool:
 
 @final
 class BlockScanner:
-    """A scanner for the blocks of one frame, fed in pieces of any size from the header's end on.
+    """A scanner for the blocks of one frame, fed in pieces of any size.
 
-    ``done`` becomes true at the end of the frame, after its checksum.
+    The first piece begins after the frame's header. ``done`` becomes true at the end of the frame,
+    after the checksum.
     """
 
     def __init__(self, *, checksum: bool) -> None:

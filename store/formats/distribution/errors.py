@@ -1,4 +1,4 @@
-"""Error bodies: the codes of the distribution specification, and the JSON of the errors."""
+"""The error codes of the distribution specification, and the JSON bodies that hold errors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ErrorCode(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class ErrorEntry:
-    """One error in a body.
+    """One error in the JSON body of an answer.
 
     Args:
         code: The code for programs; a server may send a code that is not in `ErrorCode`.

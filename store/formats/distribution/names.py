@@ -1,7 +1,7 @@
-"""Repository names in HTTP requests, and the repositories that they name.
+"""The rule that maps the name in an HTTP request to a repository.
 
-If a request has the parameter ``ns``, the name belongs to that registry. Otherwise, as in an image
-reference, the first part of the name is the registry if it contains ``.`` or ``:`` or is
+If a request has the parameter ``ns``, its value is the registry of the name. Otherwise, as in an
+image reference, the first part of the name is the registry if it contains ``.`` or ``:`` or is
 ``localhost``. All other names belong to the default registry. Pull and push use the same rule, so
 one mirror serves images of every registry.
 """
@@ -37,7 +37,7 @@ class Names:
     default_domain: str = DEFAULT_DOMAIN
 
     def resolve(self, name: str, namespace: str | None = None) -> Repository:
-        """Return the repository that a name in a request names.
+        """Return the repository that a name in a request refers to.
 
         Args:
             name: The name in the path of a request.

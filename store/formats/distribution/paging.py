@@ -1,4 +1,4 @@
-"""Pages of lists: the parameters ``n`` and ``last``, and the ``Link`` to the next page."""
+"""Paging of lists over HTTP: the parameters ``n`` and ``last``, and the header ``Link``."""
 
 from __future__ import annotations
 

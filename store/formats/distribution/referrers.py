@@ -1,4 +1,4 @@
-"""The list of a manifest's referrers (distribution-spec, "Listing Referrers")."""
+"""The list of a manifest's referrers as JSON (distribution-spec, "Listing Referrers")."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def encode_index(referrers: Sequence[Referrer]) -> tuple[bytes, int]:
         referrers: The referrers, in the order in which to list them.
 
     Returns:
-        The index, and how many of ``referrers`` it lists. It ends before a referrer whose
-        annotations were not loaded or that would exceed `MAX_INDEX_BYTES`; the first referrer may
-        exceed the limit.
+        The index, and the number of ``referrers`` in it. The index ends before the first referrer
+        whose annotations were not loaded, or with which the list would exceed `MAX_INDEX_BYTES`. A
+        single referrer is listed even if it is larger than that limit.
     """
     size_bytes = 0
     listed: list[str] = []

@@ -1,6 +1,6 @@
-"""Go's slices, maps and pointers as shapes of JSON (docker-archive.md §2.1 and §2.2; Go 1.19).
+"""Shapes of Go's slices, maps and pointers in JSON (docker-archive.md §2.1 and §2.2; Go 1.19).
 
-None and empty are different values, like null and empty in Go.
+None and an empty container are different values, as are nil and an empty container in Go.
 """
 
 # ruff: noqa: D102 - the methods of a shape promise what `Shape` says
@@ -66,11 +66,12 @@ class _Slice(Generic[S]):
 
 @final
 class ListOf(Shape["_Slice[S] | None", "tuple[V, ...] | None"]):
-    """A slice.
+    """The shape of a Go slice.
 
-    If its key is repeated, Go reads into the existing elements: null keeps an old string, and an
-    object is merged into an old struct. If a shorter list replaces a longer list, the surplus
-    elements stay in Go's array. They appear again if a third list is longer.
+    If a JSON object repeats the key of a slice, Go reads the second list into the existing
+    elements: null keeps an old string, and an object is merged into an old struct. If a shorter
+    list replaces a longer list, the surplus elements stay in Go's array. They appear again if a
+    third list is longer.
     """
 
     def __init__(self, element: Shape[S, V]) -> None:
@@ -129,9 +130,10 @@ class ListOf(Shape["_Slice[S] | None", "tuple[V, ...] | None"]):
 
 @final
 class MapOf(Shape["dict[str, S] | None", "Mapping[str, V] | None"]):
-    """A map with string keys.
+    """The shape of a Go map with string keys.
 
-    A repeated map adds entries to the earlier one; a repeated entry replaces the earlier entry.
+    If a JSON object repeats the key of a map, the second map adds its entries to the first map. If
+    both maps have the same key, the entry of the second map wins.
     """
 
     def __init__(self, element: Shape[S, V]) -> None:
@@ -228,7 +230,7 @@ class KeySet(Shape["set[str] | None", "tuple[str, ...] | None"]):
 
 @final
 class Pointer(Shape["S | None", "V | None"]):
-    """A pointer: None for null. ``omitempty`` leaves out null only."""
+    """The shape of a Go pointer: null becomes None. ``omitempty`` leaves out null only."""
 
     def __init__(self, target: Shape[S, V]) -> None:
         self.label = target.label

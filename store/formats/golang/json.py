@@ -1,4 +1,4 @@
-"""JSON text as Go's ``encoding/json`` reads it (docker-archive.md §2.1; Go 1.19).
+"""A reader for JSON text by the rules of Go's ``encoding/json`` (docker-archive.md §2.1; Go 1.19).
 
 As in Go, the whole document is checked before any value is read. Then values are read in place: a
 `Json` is a span of the text. Strings and containers are built on demand, and each counts against
@@ -148,8 +148,8 @@ class Budget:
 class Json(NamedTuple):
     """One value of a checked document: the span ``data[start:end]``, without white space around it.
 
-    ``budget`` counts every string that is read from the span: `text`, `string` and `members` raise
-    TooLarge beyond its ceilings.
+    ``budget`` counts every string that is read from the span. `text`, `string` and `members` raise
+    TooLarge if a ceiling of the budget is exceeded.
     """
 
     data: bytes
@@ -223,8 +223,8 @@ def parse(data: bytes, limits: Limits, *, document: str) -> Json:
     """Check that ``data`` is exactly one JSON value, with or without white space around it.
 
     Args:
-        data: The text. It need not be UTF-8, which JSON requires and Go does not check; a byte
-            order mark is an error.
+        data: The text. As in Go, it may contain bytes that are not UTF-8. A byte order mark is an
+            error.
         limits: Ceilings for the text's length and nesting, and for its values and their memory.
         document: The document's name in errors.
 
@@ -282,7 +282,7 @@ def _invalid(fault: SyntaxFault, document: str) -> InvalidDocument:
 
 
 def _locate(data: bytes, pos: int, budget: Budget) -> Json:
-    """Return the value at or after ``pos`` of a checked text."""
+    """Return the first value at or after ``pos`` in a text that has been checked."""
     start = skip(SPACE, data, pos)
     match = SIMPLE.match(data, start)
     return Json(

@@ -169,10 +169,9 @@ def value_end(data: bytes, pos: int, max_depth: int, max_values: int) -> int:
 def _next_value(data: bytes, pos: int, container: int, max_values: int, *, in_runs: bool) -> int:
     """Return the start of the next value to check.
 
-    It comes after all simple elements or members that have a successor, and after a member's key.
-
-    ``in_runs`` allows skipping runs of simple values. It is off at the depth ceiling: an empty
-    container is a simple value, but there it is one level too deep.
+    The function skips a member's key, and all simple elements or members that have a successor.
+    ``in_runs`` allows skipping whole runs of simple values. It is false at the depth ceiling: the
+    patterns treat an empty container as simple, but there such a container is one level too deep.
     """
     if in_runs:
         simple = _SIMPLE_ELEMENTS if container == ARRAY else _SIMPLE_MEMBERS
@@ -196,7 +195,7 @@ def _next_value(data: bytes, pos: int, container: int, max_values: int, *, in_ru
 
 
 def _odd_value_end(data: bytes, pos: int) -> int:
-    """Return the end of a value that the patterns do not match: a string with many escapes.
+    """Return the end of a string with many escapes, which the patterns do not match.
 
     Raises:
         SyntaxFault: The value is not a string.

@@ -18,8 +18,9 @@ _ANY: Final = "[^/]"
 def compile_pattern(pattern: str) -> re.Pattern[str]:
     """Return a regular expression whose ``fullmatch`` agrees with ``path.Match``.
 
-    Like ``path.Match``, it takes the first place after a star where the characters up to the next
-    star match, and tries no other place. So matching is linear in the text.
+    Like ``path.Match``, the expression takes the first place after a star where the characters up
+    to the next star match, and tries no other place. So the time to match is linear in the length
+    of the text.
 
     Raises:
         InvalidReference: Go refuses the pattern (``path.ErrBadPattern``).

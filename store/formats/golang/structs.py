@@ -36,7 +36,7 @@ _NOTHING_SET: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 def unmarshal(shape: Shape[S, V], value: Json, *, document: str) -> V:
-    """Return the typed value of a whole document.
+    """Return a whole JSON document as a value of its Go type.
 
     Args:
         shape: The document's Go type.
@@ -93,11 +93,11 @@ class _Member:
 
 @final
 class Struct(Shape["Mapping[str, object]", V]):
-    """A struct, declared by a dataclass whose fields are all made by `member`.
+    """The shape of a Go struct, declared by a dataclass whose fields are all made by `member`.
 
-    A key matches the member with exactly that name, or else a member whose name differs only in
-    case. Unknown keys are skipped. A null or absent member keeps its old value. The state holds the
-    members that were set.
+    A key in JSON sets the member with exactly that name, or else a member whose name differs only
+    in case. Unknown keys are skipped. A null or absent member keeps its old value. While JSON is
+    read, the state holds the members that were set so far.
     """
 
     label = "object"

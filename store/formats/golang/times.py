@@ -1,4 +1,4 @@
-"""Points in time, read from and written to JSON as by Go's ``time.Time``.
+"""Points in time, read from and written to JSON like Go's ``time.Time``.
 
 Source: docker-archive.md §2.1, §2.2 and §4; Go 1.19, package time.
 """
@@ -94,7 +94,7 @@ class GoTime:
         )
 
     def mtime(self) -> int:
-        """Return the modification time that Docker sets on the files of an image created then.
+        """Return the modification time that Docker sets on files of an image created at this time.
 
         Returns:
             Unix seconds; 0 for a time that a file cannot have (docker-archive.md §4).

@@ -1,4 +1,4 @@
-"""Go's types as JSON reads and writes them: the interface `Shape`, and the scalar types.
+"""The interface `Shape` for Go's types in JSON, and the shapes of Go's scalar types.
 
 Keys may repeat in JSON, and Go often merges the repeated values. So a `Shape` reads values into a
 *state*, and turns the state into the final value at the end of the document.
@@ -31,7 +31,7 @@ _TIME_BYTES: Final = 192
 
 
 class Shape(ABC, Generic[S, V]):
-    """A Go type: how it reads and writes JSON."""
+    """A Go type, with methods that read its values from JSON and write them to JSON."""
 
     label: str
     """The type's name in errors, for example ``list of strings``."""
@@ -82,8 +82,8 @@ class Shape(ABC, Generic[S, V]):
 class Mismatch(Exception):
     """A value that its shape cannot hold.
 
-    `store.formats.golang.structs.unmarshal` turns it into an InvalidDocument. ``path`` is the
-    value's place, innermost part first: each shape that the error passes through adds a part.
+    `store.formats.golang.structs.unmarshal` turns this error into an InvalidDocument. ``path`` is
+    the value's place, innermost part first: each shape that the error passes through adds a part.
     """
 
     def __init__(self, expected: str, value: Json, why: str = "") -> None:

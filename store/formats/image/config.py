@@ -179,8 +179,9 @@ class ImageConfig:
 def is_valid_parent(parent: ImageConfig, child: ImageConfig) -> bool:
     """Whether Docker 20.10 accepts ``parent`` as the parent of ``child``.
 
-    Docker accepts it if both histories are empty, or if the child's history is the parent's history
-    plus one entry. Times are compared together with their zones (see `GoTime`).
+    Docker accepts the parent if both histories are empty, or if the child's history is the parent's
+    history plus one entry. Times are compared together with their zones (see `GoTime`).
+
     Source: docker-archive.md §6.2, "Parent".
     """
     before, after = parent.history, child.history

@@ -1,4 +1,4 @@
-"""The manifest of an image that was imported without one."""
+"""The manifest that the store makes for an image that was imported without a manifest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def deterministic_manifest(config: ImageConfig, sizes: Sequence[int]) -> bytes:
-    """Return the manifest that Docker ≥ 25.0.6 writes into its archives for this image.
+    """Return the manifest that Docker ≥ 25.0.6 writes into its archives for an image.
 
     The manifest lists uncompressed layers and depends only on the image (docker-archive.md §9).
 

@@ -1,4 +1,4 @@
-"""The structs of an image config in Docker Engine 20.10. JSON has the order of the fields.
+"""The structs of an image config in Docker Engine 20.10, with fields in the order of the JSON.
 
 Source: docker-archive.md §2.1 and §2.2; moby v20.10, ``image/image.go`` and
 ``api/types/container/config.go``.

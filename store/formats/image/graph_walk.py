@@ -1,8 +1,8 @@
 """Walks over graphs of manifests and indexes: each digest once, with bounds on depth and number.
 
-An index may list another index many times. A walk that visits it each time does at least twice the
-work with each level. So all walks over documents from outside use these functions. Push, import,
-save and the archives of the mirror have the same ceilings.
+An index may list another index many times. If a walk visited that other index each time, the work
+would at least double with each level of nesting. So all walks over documents from outside use these
+functions. Push, import, save and the archives of the mirror have the same ceilings.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def bottom_up(roots: Iterable[_N], below: Callable[[_N], Iterable[_N]]) -> Itera
     The graph must already be in memory, as read by `levels`. The function does not recurse.
 
     Args:
-        roots: The roots, in the order that decides between independent nodes.
+        roots: The roots. Their order decides the order of nodes that do not depend on each other.
         below: Returns the nodes that one node points to.
     """
     seen: set[_N] = set()
@@ -94,7 +94,8 @@ def links_below(
 ) -> Iterator[Link]:
     """Yield the links of an index and of its nested indexes, from first to last.
 
-    The link to a nested index is yielded, and the nested index's links follow its first link.
+    The link to a nested index is yielded as well. The links of a nested index come after the first
+    link to it, and only once.
 
     Args:
         document: The outer index.

@@ -259,8 +259,9 @@ class Document:
     def claims_image(self) -> bool:
         """Whether the document claims to be a runnable image.
 
-        It does if its config and all of its layers have media types of images. Signatures and
-        attestations use the config type of images, but their layers have other types.
+        A document claims this if its config and all of its layers have media types of images.
+        Signatures and attestations use the config type of images, but their layers have other
+        types.
         """
         config = self.config
         return (

@@ -1,4 +1,7 @@
-"""Media types of images, and their classes. They never decide how a blob is decompressed."""
+"""Media types of images, with functions that classify them.
+
+A media type never decides how a blob is decompressed.
+"""
 
 from __future__ import annotations
 

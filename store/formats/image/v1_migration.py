@@ -1,4 +1,4 @@
-"""Configs for images of Docker before 1.10, generated as in Docker.
+"""Functions that generate configs for images of Docker before 1.10, as Docker does.
 
 Source: docker-archive.md §7, items 2, 4 and 5; moby v20.10, ``image/v1/imagev1.go``.
 """

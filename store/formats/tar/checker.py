@@ -1,4 +1,4 @@
-"""A check that a layer is a tar, made while its bytes stream through."""
+"""A check that a layer is a valid tar, made while the bytes of the layer stream through."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class _Want(Enum):
 class TarCheck:
     """A check of the structure of a tar that arrives in pieces of any size.
 
-    It accepts the same bytes as `store.formats.tar.reader.TarReader` (docker-archive.md §6.1,
-    §6.5). In particular it accepts an empty input, missing end blocks, an end inside the last
-    member's padding, and any bytes after the end blocks. Skipped data takes no time.
+    The check accepts the same bytes as `store.formats.tar.reader.TarReader` (docker-archive.md
+    §6.1, §6.5). In particular it accepts an empty input, missing end blocks, an end inside the last
+    member's padding, and any bytes after the end blocks. Skipping the data of members takes no
+    time.
 
     Args:
         member: The layer's name in its archive, for errors. None for a tar that is not part of an

@@ -124,7 +124,7 @@ class Nodes:
         return self._offset[node]
 
     def folder(self, node: int) -> int:
-        """Return the node's folder; `NOTHING` for the root."""
+        """Return the number of the node's folder; `NOTHING` for the root."""
         return self._folder[node]
 
     def name(self, node: int) -> bytes:

@@ -37,8 +37,8 @@ class InvalidRecordError(Exception):
 def parse(data: bytes) -> dict[bytes, bytes]:
     """Return the records of one extended header. If a key is repeated, its last value wins.
 
-    A sparse map of format 0.0 consists of repeated keys. It is returned in format 0.1, as
-    ``GNU.sparse.map``.
+    A sparse map of format 0.0 consists of repeated keys. The result holds such a map in format 0.1,
+    under the key ``GNU.sparse.map``.
 
     Raises:
         InvalidRecordError: A record is malformed, or the pairs of a sparse map are out of order.

@@ -41,7 +41,7 @@ class ByteSource(Protocol):
 
 
 class SeekableSource(ByteSource, Protocol):
-    """A source with random access."""
+    """A source that can be read from any position, such as a regular file."""
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """Move to ``offset`` bytes from the start (``whence`` 0) or from the end (2).
@@ -52,7 +52,7 @@ class SeekableSource(ByteSource, Protocol):
 
 
 class MemberKind(Enum):
-    """The kinds of members that are distinguished in an archive of images."""
+    """The kinds of tar members that readers of image archives treat differently."""
 
     FILE = auto()
     DIRECTORY = auto()
@@ -93,8 +93,8 @@ class Member:
 class TarReader:
     """A reader of members by the rules of Go's archive/tar 1.19 (docker-archive.md §6.1).
 
-    It accepts missing end blocks, an end inside the padding of the last member, and any bytes after
-    the end blocks. The holes of a sparse member are read as zeros.
+    The reader accepts missing end blocks, an end inside the padding of the last member, and any
+    bytes after the end blocks. The holes of a sparse member are read as zeros.
 
     Args:
         source: The decompressed archive, at its start; a file at position 0.

@@ -1,7 +1,7 @@
-"""Sparse members: files with holes, stored as a map of extents and the data in them.
+"""Sparse members: files with holes, stored as a map of extents and the data in the extents.
 
-They are read as in Go's archive/tar 1.19, and expanded as in Docker. The old GNU format (type flag
-``S``) is not supported, because Docker refuses it.
+Sparse members are read as in Go's archive/tar 1.19, and expanded as in Docker. The old GNU format
+(type flag ``S``) is not supported, because Docker refuses it.
 
 Spec: the GNU tar manual, "Storing Sparse Files", PAX formats 0.0, 0.1 and 1.0.
 """
@@ -25,7 +25,7 @@ _VERSIONS: Final = {(b"0", b"0"): False, (b"0", b"1"): False, (b"1", b"0"): True
 
 
 class MapTooLongError(Exception):
-    """The map is longer than the caller's ceiling."""
+    """A map that is longer than the caller's ceiling."""
 
 
 @final

@@ -241,8 +241,8 @@ class Tree:
     def _link_target(self, member: Member, *, gone: int) -> int:
         """Return the target of the hard link ``member``.
 
-        If the target is itself a link, it is not followed. The result is `NOTHING` if the target is
-        not in the tree yet, or is ``gone``.
+        If the target is itself a link, that link is the result. If the target is not in the tree
+        yet, or is the node ``gone``, the result is `NOTHING`.
         """
         parts = _inside(member.link)
         name = parts.pop() if parts else b""
@@ -262,7 +262,8 @@ class Tree:
         """Follow ``parts`` and all links from the root and return the node, or `NOTHING`.
 
         With ``create``, missing parts become directories. As in Docker's symlink evaluation, a path
-        may pass through a missing part (or ``gone``). After a file, only ``..`` may follow.
+        may pass through a missing part. The node ``gone`` is treated as missing. After a file, only
+        ``..`` may follow.
         """
         nodes = self._nodes
         stack: list[int] = []
