@@ -64,7 +64,7 @@ def test_blob_is_served_whole_in_ranges_and_conditionally(
 
 
 def test_answers_on_one_connection_keep_their_order(ask: InProcessMirror) -> None:
-    """Blobs bypass the transport, but each blob must follow the head of its own answer."""
+    """Blobs are not sent through the transport, but must still follow the head of their answer."""
     import http.client
 
     digest = push(ask, LARGE)
@@ -122,7 +122,7 @@ def test_deleted_blob_is_gone(ask: InProcessMirror) -> None:
 
 
 def test_store_without_files_is_served_in_blocks(ask: InProcessMirror, store: Store) -> None:
-    """A blob in memory has no file for ``sendfile``, so it is sent in blocks."""
+    """A blob in memory has no file for ``sendfile``, so the mirror sends the blob in blocks."""
     digest = Digest.parse(push(ask, LARGE))
     store.blobs = MemoryBlobs({digest: LARGE})  # type: ignore[assignment]  # any engine will do
     path = f"/v2/app/blobs/{digest}"

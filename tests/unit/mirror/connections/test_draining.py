@@ -1,4 +1,4 @@
-"""The connections for which a server waits before it stops."""
+"""Draining: before the server stops, it waits for busy connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tags and the content that they name."""
+"""Rows of tags, and the content that each tag names."""
 
 from __future__ import annotations
 

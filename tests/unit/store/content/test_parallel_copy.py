@@ -158,7 +158,7 @@ def test_content_without_bytes_is_refused_at_once(tmp_path: Path) -> None:
 def test_the_number_of_open_blobs_is_limited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the third blob, the copy of the first must finish, and so its damage is reported."""
+    """Before a third blob is opened, the copy of the first blob is finished and found damaged."""
     monkeypatch.setattr(parallel_copy, "_MAX_OPEN", 2)
     blobs = MemoryBlobs({Digest.of(PLAIN): b"wrong"})
     with scattering(blobs, tmp_path / "out") as scatter:

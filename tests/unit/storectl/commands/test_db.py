@@ -1,4 +1,4 @@
-"""`db`: the state, the upgrade and the check of the schema."""
+"""`db`: commands that show, upgrade and check the schema of the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fsck`: findings, hints and exit code."""
+"""`fsck`: the findings, the hints and the exit code of the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Go templates over the JSON of a command."""
+"""Go templates that format the JSON output of a command."""
 
 from __future__ import annotations
 

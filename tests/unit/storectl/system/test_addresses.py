@@ -1,4 +1,4 @@
-"""Names of registries and URLs of servers."""
+"""Registry names and server URLs that are given on the command line."""
 
 from __future__ import annotations
 

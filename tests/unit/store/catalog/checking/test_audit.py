@@ -1,4 +1,4 @@
-"""The statements of the catalogue that fsck checks, read row by row."""
+"""The claims of the catalogue's rows about content; fsck checks the claims."""
 
 from __future__ import annotations
 

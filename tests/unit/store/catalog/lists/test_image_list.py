@@ -1,4 +1,4 @@
-"""The list of images."""
+"""The list of images, its order and its pages."""
 
 from __future__ import annotations
 

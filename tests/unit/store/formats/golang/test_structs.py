@@ -39,7 +39,7 @@ def read(text: str | bytes) -> Outer:
 
 
 def rejected(text: str) -> str | None:
-    """Return the reason why `reject_ambiguous` refuses the text, or None if it accepts the text."""
+    """Return the reason why `reject_ambiguous` refuses the text, or None for an accepted text."""
     try:
         reject_ambiguous(OUTER, parse(text.encode(), DEFAULT_LIMITS, document="it"), document="it")
     except InvalidDocument as refused:

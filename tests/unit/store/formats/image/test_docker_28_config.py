@@ -1,4 +1,4 @@
-"""The reading of image configs as in Docker Engine 28."""
+"""Image configs as Docker Engine 28 reads them."""
 
 from __future__ import annotations
 
