@@ -127,7 +127,8 @@ class Store(Workspace):
         These are the manifests that `images` does not list.
 
         Args:
-            filters: The manifests to list; None for all. A filter by label or age excludes all.
+            filters: The manifests to list; None for all. A filter by label or age excludes every
+                manifest.
         """
         from store.queries import lists
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OPENAT2: Final = 437
-"""The number of the system call, the same on every architecture except alpha."""
+"""The number of the system call openat2(2), the same on every architecture except alpha."""
 _AT_FDCWD: Final = -100
 _RESOLVE_CACHED: Final = 0x20
 

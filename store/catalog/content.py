@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class ContentRow:
-    """The row of one digest.
+    """The row of one digest in the table of content.
 
     Attributes:
         key: The row number.
@@ -136,7 +136,8 @@ def ensure_decoded(
         sizes: Size of the decoded bytes, by digest.
 
     Returns:
-        The row number of each digest, and the digests of damaged files. The caller condemns them.
+        The row number of each digest, and the digests of damaged files. The caller condemns these
+        files.
     """
     keys, again = _ensured(connection, sizes, ContentState.PRESENT)
     damaged: list[Digest] = []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def put(connection: Connection, labels: Mapping[ContentKey, Mapping[str, str]]) -> None:
     """Record the labels of images and the annotations of manifests.
 
-    A digest always has the same labels, so that digests with recorded labels are skipped.
+    The labels of a digest never change, so digests with recorded labels are skipped.
 
     Args:
         connection: An open write transaction.

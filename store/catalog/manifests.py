@@ -45,14 +45,14 @@ class NewManifest:
     """A manifest or index to record.
 
     Attributes:
-        key: Its row number.
+        key: Row number of the manifest or index.
         kind: "manifest" or "index".
-        media_type: Its media type.
-        artifact_type: Its artifact type, or an empty string.
-        image: Row number of the image that it describes; None for an index or artifact.
-        subject: Row number of its subject; None if it has no subject.
-        edges: Its links.
-        annotations: Its annotations.
+        media_type: Media type of the manifest or index.
+        artifact_type: Artifact type of the manifest or index, or an empty string.
+        image: Row number of the image that the manifest describes; None for an index or artifact.
+        subject: Row number of the subject; None if there is no subject.
+        edges: Links of the manifest, each with the row number of its target.
+        annotations: Annotations by key.
     """
 
     key: ContentKey
@@ -213,12 +213,12 @@ class ManifestRow:
     """A manifest or index, and the total size of the content that it lists.
 
     Attributes:
-        key: Its row number.
-        digest: Its digest.
-        media_type: Its media type.
+        key: Row number of the manifest or index.
+        digest: Digest of the manifest or index.
+        media_type: Media type of the manifest or index.
         kind: "manifest" or "index".
-        artifact_type: Its artifact type; None if it has none.
-        subject: The digest of its subject; None if it has no subject.
+        artifact_type: Artifact type; None if the manifest or index has none.
+        subject: Digest of the subject; None if there is no subject.
         size_bytes: Size of the manifest and everything below it, each digest counted once.
     """
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from store.model.digests import Digest
 
 _LAST: Final = "\x7f"
-"""A character after every character that a name can contain."""
+"""A character that sorts after every character that a name can contain."""
 
 
 @final

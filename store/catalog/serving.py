@@ -43,7 +43,7 @@ def serve(connection: Connection, held: Iterable[tuple[RepositoryKey, ContentKey
 
     Args:
         connection: An open write transaction.
-        held: Pairs of row numbers, of a repository and a manifest.
+        held: Pairs (row number of a repository, row number of a manifest).
     """
     for some in batches(sorted(held), PAIRS):
         by_repository: dict[RepositoryKey, list[ContentKey]] = {}
@@ -94,7 +94,7 @@ def serve_with_subject(connection: Connection, referrer: ContentKey) -> bool:
     """Let every repository that serves the subject of a manifest serve the manifest too.
 
     Returns:
-        Whether this is new for any repository: it did not serve the manifest before.
+        Whether any repository now begins to serve the manifest.
     """
     subject = select(manifest.c.subject_id).where(manifest.c.content_id == referrer)
     mine = select(repository_content.c.repository_id).where(

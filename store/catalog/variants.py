@@ -37,7 +37,7 @@ CODECS: Final = ("gzip", "zstd")
 OFFER: Final = "offer"
 """The operation that the log of references records when a registry sets the tag of a variant.
 
-If the tag's last entry has it, no other operation has set the tag since.
+If the last log entry of a tag records this operation, no other operation has set the tag since.
 """
 
 

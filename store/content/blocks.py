@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from store.model.digests import Digest
 
 BLOCK_BYTES: Final = 4 * MIB
-"""Decoded size of one frame of this program; a good size for a buffer."""
+"""Decoded size in bytes of each frame that this program makes; a good size for a buffer."""
 
 _STORED_PIECE_BYTES: Final = 128 * 1024
 

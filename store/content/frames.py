@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from store.model.contents import StoredEncoding
 
 MAX_FRAME_BYTES: Final = 16 * MIB
-"""Largest size of a frame that is decoded at once, both stored and decoded.
+"""Largest stored size, and largest decoded size, of a frame that is decoded as a whole.
 
-The frames of this program are a quarter of this size. An encoding with a larger frame is decoded as
-a stream, in pieces.
+The frames that this program makes are a quarter of this size. An encoding with a larger frame is
+decoded as a stream, in pieces.
 """
 
 _local = threading.local()

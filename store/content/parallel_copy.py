@@ -38,10 +38,10 @@ _COPY_BYTES: Final = 16 * MIB
 """Bytes of an unencoded blob that one task copies."""
 
 _HASH_BYTES: Final = MIB // 4
-"""Bytes per read of the hashing task: they still fit the core's cache when they are hashed."""
+"""Bytes per read of the hashing task: few enough to be in the core's cache when they are hashed."""
 
 _MAX_OPEN: Final = 64
-"""Largest number of blobs that are written at once; each of them is open."""
+"""Largest number of blobs that are written, and so are open, at once."""
 
 
 @final

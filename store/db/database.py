@@ -19,9 +19,9 @@ class Durability(Enum):
     """
 
     SYNCED = auto()
-    """At the commit."""
+    """A change is safe as soon as it is committed."""
     SOON = auto()
-    """With the next synced change, or later. A power cut can only undo the latest changes."""
+    """After the next synced change, or later. A power cut can only undo the latest changes."""
 
 
 class Rows(Protocol):

@@ -83,7 +83,7 @@ def translated(path: Path | str, *, whose: Whose = Whose.STORE) -> Iterator[None
 def reading_input(path: Path) -> Iterator[None]:
     """Translate an OSError about ``path``, an input file that the user named.
 
-    Unlike `translated`, a path without a readable file is an error in the input.
+    Unlike in `translated`, a path without a readable file is reported as an error in the input.
 
     Args:
         path: The file; the message begins with this path.

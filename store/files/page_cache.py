@@ -26,7 +26,7 @@ _CANNOT: Final = frozenset(
     {errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.ENODEV, errno.ESPIPE}
 )
 _LATER: Final = frozenset({errno.ENOMEM, errno.EAGAIN, errno.EINTR})
-"""Errors that prevent the kernel from beginning the write now. The write succeeds later."""
+"""Errors that mean only that the kernel cannot begin to write now; the bytes are written later."""
 _SYNC_FILE_RANGE_WRITE: Final = 2
 
 

@@ -43,7 +43,7 @@ class Holdings(Protocol):
 @final
 @dataclass(frozen=True, slots=True)
 class ArchiveInput:
-    """An archive to read, with the tools and limits of its reader.
+    """An archive to read, with the tools and limits that the reader of its format needs.
 
     Attributes:
         members: The archive's files.

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 def stage_image_layers(claim: ArchiveClaim, source: ArchiveInput) -> dict[DiffID, Staged]:
     """Stage the layers that the images of a claim need and the store does not have.
 
-    Images that a manifest of the archive describes are left out: `ManifestBlobs` stages theirs.
+    Images that a manifest of the archive describes are left out: `ManifestBlobs` stages the layers
+    of such images.
 
     Returns:
         The staged layers by diff ID.

@@ -45,8 +45,9 @@ class ImportOptions:
         workers: Number of threads that encode; None for one per core.
         source_name: The name of the input in the ledger of imports.
         choice: The part of the archive to import.
-        clobber: Whether the import may move a tag from a different image; if False, it fails then.
-        dry_run: Read and check everything, and change nothing.
+        clobber: Whether the import may move a tag from a different image; if False, such an import
+            fails.
+        dry_run: Whether to read and check everything, but change nothing.
     """
 
     compression: Compression = field(default_factory=Compression)

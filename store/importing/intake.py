@@ -1,7 +1,7 @@
 """The archive formats that can be imported: how to recognise and read each format.
 
 In a file or folder, the documents are read first, and content that the store already has is not
-read. In a pipe, all bytes have passed before the documents are known.
+read. From a pipe, all bytes are read and staged before the documents are known.
 """
 
 from __future__ import annotations

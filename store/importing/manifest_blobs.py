@@ -85,7 +85,7 @@ class ManifestBlobs:
         """Begin to read the layers, the largest first.
 
         Gzip decodes on one core, so only several layers keep several cores busy. If the largest
-        layer came last, it would keep one core busy at the end.
+        layer were read last, only one core would be busy at the end.
         """
         by_size = sorted(wanted, key=lambda pair: pair[1].target.size_bytes, reverse=True)
         paths = (self._path_or_none(document, link) for document, link in by_size)

@@ -105,7 +105,7 @@ class Placement:
         self._rows(list(names.values()))
 
     def _still_needed(self, archive: ReadArchive) -> list[tuple[Staged, bool]]:
-        """Return the staged files that the store lacks, each with whether it is a layer."""
+        """Return each staged file that the store lacks, and whether the file is a layer."""
         diffs = content.present(
             self._connection,
             (

@@ -70,7 +70,8 @@ class Publisher:
         operation: The operation of the import.
         limits: Say how large a document in the database may be.
         now: The time of the import.
-        clobber: Whether the import may move a tag from a different image; if False, it fails then.
+        clobber: Whether the import may move a tag from a different image; if False, such an import
+            fails.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class LayerSink(Protocol):
-    """A consumer of a layer's plain bytes, which writes a file."""
+    """A sink takes a layer's plain bytes and writes them to a file, encoded or not."""
 
     def feed(self, piece: bytes) -> None:
         """Take the next bytes."""
@@ -121,7 +121,7 @@ class FrameSink:
         self._window = _Window(2 * (pool.workers + 1))
 
     def feed(self, piece: bytes) -> None:
-        """Collect pieces into frames; a piece of exactly one frame is not copied."""
+        """Collect pieces into frames; a piece with the size of one frame is not copied."""
         while piece:
             room = FRAME_BYTES - self._partial_size
             head, piece = (piece, b"") if len(piece) <= room else (piece[:room], piece[room:])

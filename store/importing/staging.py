@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from store.workspace.operations import Operation
 
 _KEPT: Final = frozenset({Codec.GZIP, Codec.ZSTD})
-"""Codecs of layers that registries serve: kept as received. Bzip2 and xz layers are recoded."""
+"""Codecs that registries serve. Layers in these codecs are kept as received, others are recoded."""
 
 
 @final
@@ -338,7 +338,7 @@ class _Check:
     def guard(self, decoded: Iterator[bytes], sink: KeptSink) -> bool:
         """Check and hash decoded bytes; return whether the decoder succeeded.
 
-        If it failed, the bytes are not a layer, but they may be some other blob.
+        If the decoder failed, the bytes are not a layer, but they may be some other blob.
         """
         try:
             for piece in decoded:

@@ -107,7 +107,7 @@ class Pool:
 
         Args:
             file: The open file; the caller may close it.
-            path: Its path, for errors.
+            path: Path of the file, for errors.
 
         Raises:
             Unavailable: An earlier file could not be synced.

@@ -152,7 +152,7 @@ class ServedBlobs:
         return ServedBlob(self._workspace, sources, open_if_intact(self._workspace.blobs, sources))
 
     def sources(self, repository: Repository, digest: Digest) -> Sources:
-        """Return the stored forms of a blob whose files exist.
+        """Return the stored forms of a blob, without the forms whose files are missing.
 
         Missing files are marked as damaged, unless the store is read-only.
 

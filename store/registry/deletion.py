@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from store.model.digests import Digest
 
 _OPERATION: Final = "registry"
-"""The name of these changes in the log of references."""
+"""The name of deletions in the log of references."""
 
 
 def delete_blob(connection: Connection, repository: Repository, digest: Digest) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from store.workspace.workspace import Workspace
 
 RENEWED_S: Final = 3600
-"""A grace period that began longer ago than this, in seconds, is extended on use.
+"""A grace period that began more than this many seconds ago is extended on use.
 
 A grace period lasts a day (`store.catalog.collection.garbage.FRESH_S`).
 """
@@ -30,8 +30,8 @@ A grace period lasts a day (`store.catalog.collection.garbage.FRESH_S`).
 def extend_grace(workspace: Workspace, repository: Repository, digest: Digest) -> None:
     """Extend the grace period of a blob if it began longer ago than `RENEWED_S`.
 
-    A client that knows that a blob exists relies on it until it pushes the manifest. Nothing
-    happens if the repository does not hold the blob, or if the store is read-only.
+    A client that knows that a blob exists relies on the blob until the client pushes the manifest.
+    Nothing happens if the repository does not hold the blob, or if the store is read-only.
 
     Args:
         workspace: The opened store.

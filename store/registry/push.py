@@ -77,10 +77,10 @@ class Pushed:
 
     Attributes:
         digest: The manifest's digest.
-        subject: The digest of its subject; None if it has no subject.
-        tags: The tags that name it now.
-        image_id: The image that it describes, if the image's layers still have to be verified;
-            otherwise None.
+        subject: The digest of the manifest's subject; None if there is no subject.
+        tags: The tags that name the manifest now.
+        image_id: The image that the manifest describes, if the image's layers still have to be
+            verified; otherwise None.
     """
 
     digest: Digest

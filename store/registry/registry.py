@@ -50,7 +50,8 @@ __all__ = ["MAX_MANIFEST_BYTES", "Pushed", "Registry", "ServedManifest", "Sparse
 class Registry:
     """The registry's view of a store. Threads may share this object.
 
-    Damaged manifests and blobs count as not held, so that a client that has them pushes them again.
+    Damaged manifests and blobs count as not held, so a client that has such content pushes it
+    again.
 
     Args:
         workspace: The opened store.
@@ -224,7 +225,7 @@ class Registry:
         return self._blobs.open_if_cached(repository, digest)
 
     def blob(self, repository: Repository, digest: Digest) -> Sources:
-        """Return the stored forms of a blob whose files exist.
+        """Return the stored forms of a blob, without the forms whose files are missing.
 
         Args:
             repository: The repository that serves the blob.
@@ -345,7 +346,7 @@ class Registry:
             return variants.encoded_tags(connection, repository, tags, codec)
 
     def is_taken(self, repository: Repository, tag: str) -> bool:
-        """Return whether a tag exists that is not a variant.
+        """Return whether a tag exists and does not name a variant.
 
         Args:
             repository: The repository to search.

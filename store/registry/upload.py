@@ -34,7 +34,7 @@ _READ_BYTES: Final = 4 * MIB
 _WRITE_BYTES: Final = MIB
 """Bytes that one call writes or hashes.
 
-Other threads run during a call. After the call, this thread has to wait for them.
+Other threads run during a call. After the call, this thread has to wait for the other threads.
 """
 
 _WRITEBACK_BYTES: Final = 4 * MIB

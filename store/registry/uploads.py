@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from store.workspace.workspace import Workspace
 
 IDLE_S: Final = 24 * 3600
-"""An upload that received no bytes for this long is removed, in seconds."""
+"""Seconds without new bytes after which an upload is removed."""
 
 _STRAY_S: Final = 3600
-"""A file without a row that is older than this is removed, in seconds."""
+"""Age in seconds at which a file without a row is removed."""
 
 _IDENTIFIER: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -120,7 +120,7 @@ class Uploads:
             raise _unknown(upload_id) from None
 
     def resume(self, repository: Repository, upload_id: str) -> Upload:
-        """Continue an upload at its offset. It is locked until the result is closed.
+        """Continue an upload at its offset. The upload is locked until the result is closed.
 
         Args:
             repository: The upload's repository.

@@ -21,7 +21,7 @@ UPLOADS: Final = "uploads"
 
 @final
 class FileLocks:
-    """The `store.workspace.locks.Locks` of a store on a local file system.
+    """The locks of a store on a local file system; implements `store.workspace.locks.Locks`.
 
     The kernel releases a ``flock`` when all copies of its descriptor are closed, at the latest when
     the process ends. Child programs do not inherit the descriptors.
@@ -41,7 +41,7 @@ class FileLocks:
 
 @final
 class FileLock:
-    """A held ``flock``. Without a descriptor, it is the lock of a file that does not exist."""
+    """A held ``flock``. A lock without a descriptor belongs to a file that does not exist."""
 
     __slots__ = ("_descriptor",)
 

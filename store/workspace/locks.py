@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Lock(Protocol):
-    """An exclusive lock. It is released when its process ends, at the latest."""
+    """An exclusive lock. The lock is released when its process ends, at the latest."""
 
     def release(self) -> None:
         """Release the lock. Call this once."""

@@ -123,7 +123,7 @@ def end(connection: Connection, operation: Operation) -> None:
 
 
 def abandon(connection: Connection, operation: Operation, blobs: BlobStore) -> None:
-    """Remove the blobs that a failed operation has published, and its row, in a write unit."""
+    """Remove a failed operation's row, and the blobs that it has published, in a write unit."""
     _remove_announced(connection, operation.folder, blobs)
     leases.forget_operation(connection, operation.id)
 
@@ -140,8 +140,8 @@ def release(operation: Operation) -> None:
 def sweep(connection: Connection, root: Path, blobs: BlobStore, locks: Locks) -> int:
     """Remove every operation whose lock is free; return the number of removed operations.
 
-    A folder may have no row: the process died before its first commit, or after its last commit and
-    before it removed the folder.
+    A folder has no row if its process died before the first commit, or between the last commit and
+    the removal of the folder.
 
     Args:
         connection: A write unit.

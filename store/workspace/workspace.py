@@ -307,7 +307,7 @@ class Workspace:
 
     @property
     def prover(self) -> Prover:
-        """The checks of foreign encodings."""
+        """The object that checks the foreign encodings of this store."""
         from store.workspace.proofs import Prover
 
         self._prover = self._prover or Prover(self.blobs, self._note_check, self.report_damage)

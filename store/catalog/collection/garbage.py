@@ -139,7 +139,7 @@ def delete_manifests(connection: Connection, keys: Sequence[ContentKey]) -> int:
 def delete_images(connection: Connection, keys: Sequence[ContentKey]) -> tuple[ImageID, ...]:
     """Delete the images among ``keys`` that are still unreferenced; return their IDs.
 
-    Their children lose the parent link, as in Docker.
+    Images that were built on a deleted image lose their parent link, as in Docker.
     """
     gone: list[ImageID] = []
     for some in batches(keys):

@@ -82,8 +82,8 @@ def unreached_below(connection: Connection, key: ContentKey) -> list[ContentKey]
     """Return the manifests below ``key`` that neither a tag nor a kept manifest reaches.
 
     Below ``key`` are the manifest itself, the manifests that it lists, and their referrers, at any
-    depth. The search goes up from them step by step: there are few manifests below a manifest,
-    while a store may have many names.
+    depth. The search goes up from these manifests step by step, because they are few, while a store
+    may have many names.
 
     Args:
         connection: An open transaction.
@@ -175,8 +175,8 @@ def _rooted(connection: Connection, keys: Iterable[ContentKey]) -> set[ContentKe
 def dangling_manifests(connection: Connection) -> list[ContentKey]:
     """Return the kept manifests that ``docker image prune`` would remove.
 
-    A kept manifest has no tag. It stays if its image has a tag, belongs to a tagged index, or is
-    an ancestor of such an image.
+    A kept manifest has no tag. It is not returned if its image has a tag or belongs to a tagged
+    index, or if the image is an ancestor of an image for which this is true.
     """
     described = manifest.alias("described")
     used = (

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 ANNOTATED_BYTES: Final = 8 * MIB
-"""Total size of the manifests whose annotations one page loads; each may have 4 MiB of them."""
+"""Total size of the manifests whose annotations one page loads; one manifest may have 4 MiB."""
 _AFTER_SLASH: Final = "0"
 """The character after ``/``: it ends the range of names that begin with ``domain/``."""
 
@@ -74,7 +74,7 @@ def tags(connection: Connection, name: Repository, *, after: str, limit: int | N
 
 
 def tags_of(connection: Connection, repository_key: RepositoryKey, key: ContentKey) -> list[str]:
-    """Return the tags of a repository that name a manifest, in byte order."""
+    """Return the tags that name a manifest in a repository, in byte order."""
     query = select(reference.c.tag).where(
         reference.c.repository_id == repository_key, reference.c.manifest_id == key
     )

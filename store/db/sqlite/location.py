@@ -145,7 +145,7 @@ class DatabaseLocation:
 
 
 def _copy(root: Path) -> Path:
-    """Copy the database and its log while neither of them changes; return the copy's folder."""
+    """Copy the database and its log, both unchanged meanwhile; return the folder of the copy."""
     import shutil  # noqa: PLC0415 - few stores are read from a copy
     import tempfile  # noqa: PLC0415
 

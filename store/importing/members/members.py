@@ -1,8 +1,8 @@
 """The files of an archive: in a seekable file, in a pipe, or in a folder.
 
-In a pipe, layers come before the JSON that names them. Every member is staged with its digests, and
-used or dropped when the documents are known. In a file or folder, a member is read when it is
-needed.
+In a pipe, layers come before the JSON that names them. So every member of a pipe is staged with its
+digests, and is used or dropped when the documents are known. In a file or folder, a member is read
+when it is needed.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from store.model.progress import Progress
 
 SMALL_BYTES: Final = 64 * 1024
-"""Members up to this size go to the spool. Larger members may be layers, and are staged as such."""
+"""Largest member that goes to the spool. Larger members are staged, because they may be layers."""
 
 
 @final
@@ -133,8 +133,8 @@ class StreamMembers:
     def blob(self, path: str) -> Staged:
         """Stage a file without decoding it; the same file is staged once.
 
-        A large member was staged as a layer already. The staged original, or the staged file, has
-        the same bytes.
+        A large member was staged as a layer already. Its staged original has the bytes of the
+        member or, without an original, its staged file.
         """
         leaf = self._tree.resolve(path)
         large = _large(leaf)
