@@ -83,7 +83,7 @@ def _walls(result: CaseResult, path: Path) -> None:
 
 
 def _targets(cases: Sequence[Case], results: Results, path: Path) -> None:
-    """Draw how much of each limit is used; a target is met if the share is at most 1."""
+    """Draw which share of its limit each target uses; a target is met if the share is at most 1."""
     rows = []
     for case in cases:
         for target in case.targets:

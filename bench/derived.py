@@ -13,7 +13,7 @@ LEVEL: Final = 2
 """The zstd level that storectl uses by default."""
 
 _LONG_S: Final = 3.0
-"""The start of the process is subtracted only from work that takes less time, in seconds."""
+"""The start of the process is subtracted only from work that takes less than this, in seconds."""
 
 
 def wall(one: Round, name: str) -> float:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bench.results import Results
 
 TOLERANCE: Final = 0.15
-"""The tolerated change of a ratio; on a busy machine, the rounds of one run differ as much."""
+"""The tolerated change of a ratio; on a busy machine, rounds of one run differ by this much."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Connection:
         self.slowest_s = 0.0
 
     def ask(self) -> None:
-        """Send the request."""
+        """Send one request for the path."""
         self._left, self._head, self._asked = -1, b"", time.perf_counter()
         self.socket.sendall(self._request)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SAMPLE_S: Final = 0.02
 _DISK_EVERY: Final = 5
-"""How many samples of memory there are per sample of disk usage, which costs more to read."""
+"""How many samples of memory there are per sample of disk usage; disk usage costs more to read."""
 
 _BLOCK: Final = 512
 _TICKS: Final = os.sysconf("SC_CLK_TCK")

@@ -17,7 +17,8 @@ _FIRST: Final = "-20"
 def first() -> Iterator[bool]:
     """Give this session the highest priority while the ``with`` block runs.
 
-    If the kernel groups processes by session, it compares sessions by the niceness of their groups.
+    With autogroups, the kernel puts the processes of a session in one group. The niceness of the
+    group decides the priority of the session.
 
     Yields:
         True if the session has the highest priority, False if the priority cannot be set: this

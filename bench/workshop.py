@@ -102,7 +102,7 @@ class Workshop:
 
         Args:
             name: The name of the input in the cache.
-            make: Called with a path, to which it writes the input. If the call raises, the cache
+            make: Called with the path to write the input to. If the call raises, the cache
                 stays unchanged.
         """
         path = CACHE / name

@@ -75,7 +75,7 @@ class MirrorSettings:
     key: bytes = field(default_factory=lambda: os.urandom(32))
     """The key that signs tokens."""
     is_leader: bool = True
-    """Whether this worker runs the jobs that run once per server."""
+    """Whether this worker process is the leader, which runs the jobs that run once per server."""
     release_memory: Callable[[], None] | None = None
     """Returns unused memory to the operating system; None to keep it."""
 
@@ -171,8 +171,8 @@ class Service:
     async def verify_images(self) -> None:
         """Verify queued images one after another, until cancelled.
 
-        The leader begins with the images that an earlier server left unverified. An image that
-        stays unverified is verified when it is first needed.
+        The leader (`MirrorSettings.is_leader`) begins with the images that an earlier server left
+        unverified. An image that stays unverified is verified when it is first needed.
         """
         if self.settings.is_leader:
             try:

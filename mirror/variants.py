@@ -115,7 +115,7 @@ class Variants:
         return sorted(listed)[:limit]
 
     def publish(self, repository: Repository, tag: str, encoding: Layers) -> tuple[ImageID, ...]:
-        """Tag an image as ``TAG-ENCODING``, with its layers in that encoding.
+        """Create or update the variant ``TAG-ENCODING`` of a tag, with its layers in ``encoding``.
 
         Nothing happens if the variant is up to date or a client has set its tag. Nothing happens
         either if the original does not exist or the store is read-only.

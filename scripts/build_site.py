@@ -2,7 +2,7 @@
 
 The pages come from docs/ and from the documents in `BESIDE_DOCS`; README.md is the front page. A
 link to a file of the repository becomes a link to the file's page. If the site has no page for the
-file, it becomes a link to the file on the code host.
+file, the link leads to the file on the code host.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ def with_site_links(text: str, document: str, pages: dict[str, str]) -> str:
 def with_separate_blocks(text: str) -> str:
     """Return the text with an empty line before each list and table.
 
-    Code hosts need no such line. The site generator does: otherwise it treats the list or table as
-    a part of the paragraph before.
+    Code hosts do not need the empty line. The site generator needs the line: otherwise it treats
+    the list or table as a part of the paragraph before.
     """
     return PARAGRAPH_THEN_BLOCK.sub(r"\1\n\n", text)
 

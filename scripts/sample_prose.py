@@ -103,7 +103,7 @@ def tracked(*patterns: str) -> list[Path]:
 
 
 def indented(text: str) -> str:
-    """Return a text whose later lines are indented like its first line in the output."""
+    """Return the text with all later lines indented like the first line in the output."""
     return text.replace("\n", "\n   ")
 
 

@@ -41,7 +41,7 @@ def names(shop: Workshop) -> list[str]:
 
 
 def command(name: str, shop: Workshop, root: Path, *arguments: str) -> Command:
-    """Return the contestant that runs a command on a store with its database in the page cache."""
+    """Return the contestant that runs storectl on a store whose database is in the page cache."""
     return Command(
         name,
         shop,

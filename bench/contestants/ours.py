@@ -67,7 +67,7 @@ def importing(shop: Workshop, archive: Path, *options: str, name: str = "storect
 def importing_pipe(
     shop: Workshop, archive: Path, *options: str, name: str = "storectl, from a pipe"
 ) -> Command:
-    """Return the contestant that imports from a pipe, into which ``cat`` writes the archive."""
+    """Return the contestant that imports an archive from a pipe; ``cat`` writes to the pipe."""
     script = 'set -o pipefail; cat "$1" | "$2" --root "$3" import -q "${@:4}" -'
 
     def argv(folder: Path) -> Sequence[str]:

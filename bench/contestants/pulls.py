@@ -99,7 +99,7 @@ class FolderPull:
 
 @dataclass(slots=True)
 class DockerPull:
-    """An empty Docker Engine that pulls an image from a server; the cost of both is measured."""
+    """An empty Docker Engine that pulls an image; the measured cost includes the server's cost."""
 
     served: Served
 

@@ -40,7 +40,7 @@ class Source:
 
     @property
     def shop(self) -> Workshop:
-        """The surroundings of the run."""
+        """The workshop, which has the run's folders and programs."""
         return self.served.shop
 
     def name(self, tag: str) -> str:
@@ -133,7 +133,7 @@ def by_crane(source: Source, tag: str, target: str) -> list[str]:
 
 
 def by_docker(source: Source, tag: str, target: str) -> list[str]:
-    """Return the command line that pushes an image with Docker, which compresses its layers.
+    """Return the command line that pushes an image with Docker; Docker compresses the layers.
 
     Raises:
         MissingError: docker, the engine or the server is missing.

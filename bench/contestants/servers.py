@@ -194,7 +194,7 @@ class Running:
             connection.close()
 
     def push_blob(self, file: Path, digest: str) -> None:
-        """Push a blob with POST and a single PUT, which every registry supports."""
+        """Push a blob with POST and a single PUT; every registry supports this kind of push."""
         place = self.request("POST", f"/v2/{REPOSITORY}/blobs/uploads/", b"")["Location"].replace(
             f"http://127.0.0.1:{self.port}", ""
         )

@@ -31,7 +31,7 @@ _SEED: Final = 4
 _BATCH: Final = 20_000
 _LAYER_BYTES: Final = 300
 _STEM: Final = 6
-"""The number of layers that an image shares with its family; the others are drawn at random."""
+"""The number of layers that an image shares with its family; its other layers are random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Scale:
 
     Attributes:
         images: The number of images.
-        layers: The number of layers of each image, which has one more manifest edge.
+        layers: The number of layers of each image; an image has one more manifest edge than layers.
         tags_of_image: The number of names of each image.
         images_of_repository: The number of images in each repository.
         diffs: The number of different layers.

@@ -1,4 +1,4 @@
-"""A real image: Debian's root file system and layers of packages, built by a Docker Engine.
+"""Build a real image with a Docker Engine: Debian's root file system, and layers of packages.
 
 The build installs the current packages, so the images on two machines may differ slightly. On each
 machine the archive is built once and kept.

@@ -132,7 +132,7 @@ def layer_tar(spec: LayerSpec) -> Iterator[bytes]:
 
 
 class _Content:
-    """A stream of pieces of text and noise in random order; each piece has about 64 KiB."""
+    """A stream of text and noise: pieces of about 64 KiB each, in random order."""
 
     def __init__(self, spec: LayerSpec) -> None:
         self._random = random.Random(spec.seed)

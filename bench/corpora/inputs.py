@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 QUICK_IMAGE: Final = "bench/quick:1"
 _DOCUMENT_BYTES: Final = 16 * 1024
-"""The limit that separates layers from configs and manifests, which are smaller.
+"""The size limit that tells layers from configs and manifests: only layers are larger.
 
-One layer is smaller as well: it holds a script of a few bytes, and decoding it costs nothing.
+One layer is below the limit as well: a script of a few bytes. Decoding this layer costs nothing.
 """
 
 
@@ -64,7 +64,7 @@ class Inputs:
         return self._shop.cached(f"{self._mark}real.tar.gz", make)
 
     def real_layout(self, codec: str) -> Path:
-        """Return the image of `real` as an image layout, which skopeo writes.
+        """Return an image layout that skopeo has written, with the image of `real`.
 
         Args:
             codec: The compression of the layers, gzip or zstd, at skopeo's default level.

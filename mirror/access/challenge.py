@@ -14,7 +14,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?:
 
 
 class Scheme(StrEnum):
-    """The schemes that a challenge can ask for.
+    """The authentication schemes that a challenge can ask for.
 
     The server accepts passwords and tokens under either scheme.
     """

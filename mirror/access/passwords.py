@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _SCHEMES: Final = ("$2a$", "$2b$", "$2y$")
 _MAX_PASSWORD_BYTES: Final = 72
-"""bcrypt ignores the bytes after these."""
+"""How many bytes of a password bcrypt uses; bcrypt ignores all further bytes."""
 
 _UNKNOWN_USER_HASH: Final = b"$2b$10$pqUBNxgLQUe2UU3x0OWNHu0bE5kZgqnVAZvt6v6nYBWqRt8nj1kUK"
 

@@ -51,7 +51,7 @@ class Access:
 
     @property
     def is_open(self) -> bool:
-        """Whether every caller may do everything, so that names do not matter."""
+        """Whether every caller, with or without a name, may do everything."""
         return not self.users and not self.has_users and self.rules is None
 
     @property

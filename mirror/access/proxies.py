@@ -1,4 +1,4 @@
-"""Trusted reverse proxies, and the origin of a request that has passed them.
+"""Trusted reverse proxies, and the origin of a request that a trusted proxy has forwarded.
 
 Any client can send the headers that proxies send. The server uses them only if the connection comes
 from a trusted proxy, and only the parts that trusted proxies have written. It ignores

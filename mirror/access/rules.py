@@ -116,7 +116,7 @@ def _expression(parts: Sequence[str]) -> str:
 
 
 def _part_expression(part: str) -> str:
-    """Return a regular expression for one part of a pattern, in which ``*`` matches no slash."""
+    """Return a regular expression for one part of a pattern; ``*`` does not match a slash."""
     first, *others = map(re.escape, re.sub(r"\*+", "*", part).split("*"))
     if not others:
         return first

@@ -25,11 +25,11 @@ BURST: Final = 20
 """How many logins may fail in a row before the network has to wait."""
 
 REFILL_S: Final = 6.0
-"""After this time the network gets one more attempt, in seconds."""
+"""How long a network has to wait for each further attempt, in seconds."""
 
 _BUCKETS: Final = 2048
 _WAYS: Final = 8
-"""Slots of a bucket; each network has one bucket."""
+"""The number of slots in a bucket. The hash of a network selects its bucket."""
 
 _SLOT: Final = struct.Struct("=Qd")
 """A network's mark (0 for a free slot), and the time at which all its attempts are restored."""
@@ -45,8 +45,8 @@ class LoginFailures:
 
     Args:
         key: The key of the hash that turns a network into a mark and a bucket. Clients must not
-            know it: otherwise a client could replace another network's count in the same bucket.
-            None for a random key.
+            know the key: otherwise a client could replace another network's count in the same
+            bucket. None for a random key.
     """
 
     def __init__(self, key: bytes | None = None) -> None:

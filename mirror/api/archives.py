@@ -153,7 +153,7 @@ async def _require_readable(service: Service, caller: Caller, export: Export) ->
 
 
 async def _require_permission(service: Service, caller: Caller, archive: ArchiveRequest) -> None:
-    """Raise unless the caller may read the image of every name.
+    """Raise unless the caller may read every image that the request names.
 
     A caller may read an image by digest if it may read a repository that holds the image.
     """

@@ -1,4 +1,4 @@
-"""Requests for blobs: whole or in part, sent from a file or decoded while they are sent."""
+"""Requests for blobs or parts of blobs; a blob is sent from a file, or decoded and sent."""
 
 from __future__ import annotations
 

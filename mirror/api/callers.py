@@ -76,7 +76,7 @@ async def _compare(service: Service, given: Password, client: str | None) -> Cal
 
 
 def _common_name(request: web.Request) -> str | None:
-    """Return the common name in the client's certificate, which the handshake has verified."""
+    """Return the common name in the client's certificate; TLS has verified the certificate."""
     transport = request.transport
     certificate = None if transport is None else transport.get_extra_info("peercert")
     if not certificate:

@@ -1,4 +1,4 @@
-"""Requests for manifests and indexes, which are served exactly as they were pushed."""
+"""Requests for manifests and indexes; the bytes are served exactly as they were pushed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def _read(call: Call, target: str | Digest) -> ServedManifest:
 
 
 async def put(call: Call) -> web.StreamResponse:
-    """Answer PUT of a manifest by tag or by digest, each with any number of ``tag`` parameters.
+    """Answer PUT of a manifest by tag or by digest, with any number of ``tag`` parameters.
 
     Args:
         call: The request, with a repository and a tag or digest.

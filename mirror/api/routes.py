@@ -1,4 +1,4 @@
-"""The resource that a path names, and its repository.
+"""Find the resource that the path of a request names, and the repository of the resource.
 
 The paths below ``/v2/`` are those of the distribution specification.
 """

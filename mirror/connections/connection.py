@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 END_DELAY_S: Final = 0.05
 """A connection without a request is closed this long after the client has stopped sending."""
 _LOOP_ROUNDS: Final = 8
-"""Rounds of the loop that the last request has, after `END_DELAY_S`, to reach its handler.
+"""After `END_DELAY_S`, the last request has this many rounds of the loop to reach its handler.
 
 A request needs three rounds. The delay alone is not enough: on a busy machine it may pass before
 the loop's next round, which runs due timers first.
@@ -172,7 +172,10 @@ class Connection(asyncio.BufferedProtocol):
         self._request = request
 
     def end_answer(self) -> None:
-        """Mark the request as answered; if the client has stopped sending, close soon."""
+        """Mark the request as answered.
+
+        The connection is closed soon if the client has stopped sending.
+        """
         self._request = None
         if self._ending is not None:
             self._end_soon()

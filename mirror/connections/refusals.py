@@ -225,7 +225,7 @@ def _message(status: int) -> str:
 
 
 def _status(status: int, exc: BaseException | None) -> int:
-    """Return 414 or 431 for a line or header that is too long, which aiohttp reports as 400."""
+    """Return 414 or 431, instead of aiohttp's 400, if a line or a header is too long."""
     if isinstance(exc, LineTooLong):
         return (
             HTTPStatus.REQUEST_URI_TOO_LONG

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @final
 class HalfClosableTLS(ssl.SSLObject):
-    """TLS of one connection whose peer may stop sending and go on reading.
+    """TLS for one connection; the peer may stop sending, and still receive an answer.
 
     With ``close_notify`` a peer announces that it sends no more bytes. The peer may still read:
     ``close_notify`` "does not have any effect on its read side" (RFC 8446 section 6.1). Clients

@@ -69,7 +69,7 @@ async def watch(
     Files that are invalid, such as half-written files, are ignored until they change again.
 
     Args:
-        subject: The content of the files, as the log calls it: ``certificate``, for example.
+        subject: The name of the files' content in the log, such as ``certificate``.
         paths: The files to check for changes.
         apply: Reads the files and puts them into effect.
         reload_requested: The event that applies the files at once; this function clears it.
@@ -101,7 +101,7 @@ async def watch(
 
 
 def _states(paths: Sequence[Path]) -> tuple[tuple[int, int, int] | None, ...]:
-    """Return modification time, size and inode of each file; None for a file without a status."""
+    """Return each file's modification time, size and inode; None if they cannot be read."""
     found: list[tuple[int, int, int] | None] = []
     for path in paths:
         try:

@@ -1,6 +1,6 @@
 """Conditional requests (RFC 9110 section 13).
 
-The entity tag of a blob or manifest is its digest, which is known before the bytes are read.
+The entity tag of a blob or manifest is its digest; the digest is known before the bytes are read.
 """
 
 from __future__ import annotations

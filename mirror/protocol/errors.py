@@ -132,4 +132,4 @@ _TABLE: Final[dict[type[errors.StoreError], tuple[int, ErrorCode]]] = {
     errors.StorageFull: (507, ErrorCode.UNAVAILABLE),
     errors.ReadOnlyStore: (405, ErrorCode.UNSUPPORTED),
 }
-"""The status and code of each error; an error that is not listed has those of its base class."""
+"""The status and code of each class of errors; an unlisted class has those of its base class."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MAX_PAGE: Final = 1000
-"""The largest number of entries on a page, and the number if a request has no ``n``."""
+"""The largest number of entries on a page; also the number if a request has no ``n``."""
 
 _MAX_DIGITS: Final = 18
 

@@ -2,8 +2,8 @@
 
 A frame can only be decoded as a whole, so every transfer that decodes needs memory for one block.
 All transfers share a few blocks. A transfer whose turn is over returns its block if another
-transfer waits. In its next turn it decodes the frame again. So a slow client costs some processor
-time, but no memory.
+transfer waits. In its next turn, the transfer decodes the frame again. So a slow client costs some
+processor time, but no memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ client after the turn.
 """
 
 IDLE_S: Final = 1.0
-"""How long to keep unused memory, in seconds: the next blob of the same image can reuse it."""
+"""How long to keep unused memory, in seconds; the next blob of the image can use the memory."""
 
 
 @final
@@ -68,7 +68,7 @@ class BlockMemory:
 
 @final
 class Loan:
-    """A block in use by one transfer, as a context manager that returns the block at the end.
+    """A context manager that lends a block to one transfer, and takes the block back at the end.
 
     Attributes:
         buffer: The memory of the block.

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 class BodyDeadline:
     """The time by which the next bytes of a body have to arrive.
 
-    At first the deadline is ``pause_s`` from now. Every received byte moves it by the time that a
-    byte takes at ``bytes_per_s``, but never further than twice ``pause_s`` from now.
+    At first the deadline is ``pause_s`` from now. Every received byte moves the deadline by
+    ``1 / bytes_per_s`` seconds, but never further than twice ``pause_s`` from now.
 
     Args:
         pause_s: The longest pause between two bytes, in seconds.

@@ -226,7 +226,7 @@ class Socket:
             raise ConnectionResetError("the client has closed the connection")
 
     def hang_up(self) -> None:
-        """Shut down the connection, which also wakes a thread that waits for room in the socket."""
+        """Shut down the connection; this also wakes a thread that waits for room in the socket."""
         with suppress(OSError):
             self.own.shutdown(socket.SHUT_RDWR)
 

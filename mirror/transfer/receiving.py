@@ -38,9 +38,9 @@ _PAUSE_S: Final = 0.2
 READ_BYTES: Final = MIB // 16
 """The size of a connection's buffer; reading pauses when twice this size is exceeded."""
 _WIDE_READ_BYTES: Final = MIB // 2
-"""The size of a connection's buffer with few bodies, because pausing and resuming takes time."""
+"""The size of a connection's buffer while few bodies arrive; large buffers cause fewer pauses."""
 SMALL_CROWD: Final = 8
-"""The largest number of bodies for which buffers have `_WIDE_READ_BYTES`."""
+"""Up to this number of bodies, each buffer has the size `_WIDE_READ_BYTES`."""
 
 
 async def receive(

@@ -33,17 +33,18 @@ async def send_blocks(
     start: int,
     stop: int,
 ) -> None:
-    """Send a response whose body is a range of a sequence of blocks.
+    """Send a response whose body is a range of content that is read in blocks.
 
     The response begins after the first block has been read, so that an earlier error can still
-    become the response. A later error closes the connection, so that the client notices it.
+    become the response. A later error closes the connection, so that the client notices the
+    error.
 
     Args:
         request: The request that is answered.
         response: The response; its headers are set, and nothing has been written.
         pool: The threads that read blocks.
         memory: The memory blocks that all transfers share.
-        blocks: The content of which the body is a range.
+        blocks: The content, in blocks; the body is a range of the content.
         start: The offset of the body's first byte in the content.
         stop: The offset after the body's last byte.
 
