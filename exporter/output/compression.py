@@ -34,9 +34,10 @@ class _Compressor(Protocol):
 
 @final
 class Compressing:
-    """A sink that compresses into another sink.
+    """A sink that compresses the data written to it, and writes the result to another sink.
 
-    It has no ``fileno``, so archives are written to it from first to last byte.
+    The sink has no ``fileno``. So archives are written to it as a stream, from the first byte to
+    the last.
     """
 
     def __init__(self, sink: Sink, compressor: _Compressor) -> None:

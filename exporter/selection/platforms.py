@@ -38,7 +38,7 @@ def is_index(connection: Connection, digest: Digest) -> bool:
 def choose_roots(
     loading: Loading, root: SavedRoot, options: SaveOptions, keep: set[Digest], notes: list[str]
 ) -> list[SavedRoot]:
-    """Return the roots of the archive that stand for one root of the save.
+    """Return the roots that the archive lists in place of one root that the user named.
 
     Args:
         loading: The documents below ``root``.

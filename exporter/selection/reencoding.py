@@ -193,7 +193,7 @@ def _is_encoded(graph: SavedGraph, link: Link) -> bool:
 
 
 def _as_oci_or_docker(data: dict[str, Any], layers: list[dict[str, Any]], how: Layers) -> None:
-    """Set Docker's media type for gzip layers, or turn the manifest into an OCI manifest."""
+    """Give the manifest Docker's media type for gzip layers, or else the media types of OCI."""
     if how is Layers.GZIP:
         for layer in layers:
             if layer["mediaType"] == OCI_LAYER_GZIP:

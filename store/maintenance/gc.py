@@ -141,7 +141,7 @@ class _Units:
         mark: Callable[[Connection], Sequence[T]],
         delete: Callable[[Connection, Sequence[T]], int],
     ) -> None:
-        """Mark and delete until a pass deletes nothing.
+        """Find candidates and delete them, pass after pass, until a pass deletes nothing.
 
         Deletion goes top-down: deleting a row may free the rows that it refers to. A pass deletes
         nothing if all of its candidates are in use again.

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The claim of a manifest and its config that ``blob`` decodes to ``diff``."""
+    """A claim by a manifest and its config: ``blob`` decodes to ``diff``."""
 
     blob: Digest
     diff: DiffID
@@ -78,7 +78,7 @@ class Verifier:
         self._workspace = workspace
 
     def verify(self, image_id: ImageID) -> DiffState:
-        """Decode every layer of an image that was not decoded before, and record the result.
+        """Decode the layers of an image that were not decoded before, and record the result.
 
         Args:
             image_id: The image.
@@ -193,7 +193,7 @@ def decide(
 
 
 def _claims(connection: Connection, key: ContentKey, diffs: tuple[DiffID, ...]) -> list[Claim]:
-    """Return the claims of all manifests of an image that were not tried before."""
+    """Return the claims of all manifests of an image, without the claims that were tried before."""
     found: dict[Claim, None] = {}
     for blobs in verification.layer_blobs(connection, key).values():
         if len(blobs) == len(diffs):

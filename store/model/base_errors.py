@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Advice(TypedDict, total=False):
-    """The keyword arguments that every error accepts for its hint (see `StoreError`)."""
+    """The keyword arguments ``hint`` and ``remedy``, which every `StoreError` accepts."""
 
     hint: str | None
     remedy: Remedy | None

@@ -100,7 +100,7 @@ class Platform:
         )
 
     def matches(self, other: Platform) -> bool:
-        """Return whether an image for ``other`` is an image for this platform.
+        """Return whether an image for ``other`` counts as an image for this platform.
 
         If this platform has no variant or version, any variant or version matches. For arm, the
         variants must be equal.

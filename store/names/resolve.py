@@ -1,6 +1,6 @@
-"""Functions that find the image or manifest which a user's text names.
+"""Look-up of images and manifests by the names that users type.
 
-A text is a full digest, a tag, a digest reference (``name@digest``), a bare repository name or the
+A name is a full digest, a tag, a digest reference (``name@digest``), a bare repository name or the
 beginning of an image ID. The forms are tried in Docker's order. All names that users type are read
 here.
 """

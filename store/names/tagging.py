@@ -170,7 +170,7 @@ def remove_variants(
 def remove(
     connection: Connection, name: str, *, force: bool, prune_parents: bool, now: datetime
 ) -> tuple[RemovedName, ...]:
-    """Remove a name of an image, and the image as well if that was its last name.
+    """Remove a name. If it was the last name of an image, remove the image as well.
 
     If the image has other tags, only the given tag is removed. An ID removes all tags of the image.
 
@@ -212,7 +212,7 @@ def remove(
 def _remove_manifest(
     connection: Connection, manifest: ResolvedManifest, *, force: bool, now: datetime
 ) -> tuple[RemovedName, ...]:
-    """Remove a name of an index or artifact, and the manifest too if that was its last name."""
+    """Remove a name of an index or artifact. If it was the last name, remove the manifest."""
     tags = references.of_manifest(connection, manifest.key)
     if manifest.target is not None and len(tags) > 1:
         return tuple(_untag(connection, manifest.target, now))

@@ -135,7 +135,8 @@ def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: boo
         everything: Whether to include untagged images that other images are built on.
 
     Raises:
-        click.UsageError: A filter is unknown, has no value, or may be given only once.
+        click.UsageError: A filter is unknown, has no value, or is given twice although it may be
+            given only once.
     """
     from store import ImageFilter  # noqa: PLC0415 - `--help` does without
 

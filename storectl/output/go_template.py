@@ -124,7 +124,7 @@ def _field(value: Any, path: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def _shown(value: Any, about: str) -> str:  # noqa: ANN401 - JSON
-    """Return ``value`` as Go's fmt prints it; ``about`` names it in an error."""
+    """Return ``value`` as Go's fmt prints it. In an error, ``about`` names the value."""
     match value:
         case None:
             return "<nil>"

@@ -1,4 +1,4 @@
-"""The ``--format`` of lists, as in docker: a table, JSON lines, or a Go template for each row."""
+"""The option ``--format`` of lists, as in docker: a table, JSON lines, or a template per row."""
 
 from __future__ import annotations
 

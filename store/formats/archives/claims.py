@@ -98,7 +98,7 @@ class Graph:
 @final
 @dataclass(frozen=True, slots=True)
 class ArchiveClaim:
-    """All claims of an archive.
+    """The claims of one archive: its images, and its graph of manifests and indexes.
 
     ``digest`` is the digest of the file that lists the images: index.json, manifest.json or
     repositories.

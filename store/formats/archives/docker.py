@@ -36,7 +36,8 @@ def claim(
     """Return the images that ``manifest.json`` lists, with their configs, as claims.
 
     Args:
-        read: Returns the bytes at a path in the archive. Errors from it are raised unchanged.
+        read: Returns the bytes at a path in the archive. Errors from this function are raised
+            unchanged.
         limits: Ceilings for the documents.
         no_images: Paths of configs that belong to artifacts; their entries are skipped.
 

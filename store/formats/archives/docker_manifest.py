@@ -101,7 +101,7 @@ class ArchiveImage:
 def parse_manifest(
     data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "manifest.json"
 ) -> tuple[ArchiveImage, ...]:
-    """Read ``manifest.json``.
+    """Parse the bytes of ``manifest.json``.
 
     Args:
         data: The file's bytes.
@@ -112,7 +112,7 @@ def parse_manifest(
         The entries, in the order of the file. Empty for null and ``[]``.
 
     Raises:
-        InvalidDocument: The file does not begin with a JSON array of such entries, or an entry has
+        InvalidDocument: The file does not begin with a JSON array of image entries, or an entry has
             no config.
         TooLarge: The file exceeds a ceiling for JSON.
     """
@@ -137,7 +137,7 @@ def parse_manifest(
 def parse_repositories(
     data: bytes, limits: Limits = DEFAULT_LIMITS, *, document: str = "repositories"
 ) -> Mapping[str, Mapping[str, str]]:
-    """Read ``repositories``.
+    """Parse the bytes of ``repositories``.
 
     Args:
         data: The file's bytes.

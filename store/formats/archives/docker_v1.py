@@ -54,7 +54,8 @@ def directories(
 
     Args:
         top_level: The names of the archive's directories.
-        read: Returns the bytes at a path in the archive. Errors from it are raised unchanged.
+        read: Returns the bytes at a path in the archive. Errors from this function are raised
+            unchanged.
         limits: Ceilings for the documents.
 
     Raises:
@@ -112,12 +113,13 @@ def claim(
     read: Callable[[str], bytes],
     limits: Limits,
 ) -> ArchiveClaim:
-    """Return image directories as claims, with configs like those that Docker ≥ 1.10 generates.
+    """Return the images of ``ordered`` as claims, with the configs that Docker ≥ 1.10 generates.
 
     Args:
         ordered: The directories, each after its parent.
         diffs: The diff ID of each directory's layer, by the directory's name.
-        read: Returns the bytes at a path in the archive. Errors from it are raised unchanged.
+        read: Returns the bytes at a path in the archive. Errors from this function are raised
+            unchanged.
         limits: Ceilings for the documents.
 
     Raises:

@@ -43,7 +43,7 @@ _ELSEWHERE: Final = (
 
 
 class Files(Protocol):
-    """The files of an archive (see `store.importing.members.members.Members`)."""
+    """Access to the files of an archive (see `store.importing.members.members.Members`)."""
 
     def exists(self, path: str) -> bool:
         """Whether the archive has a file or directory at ``path``."""
@@ -153,7 +153,7 @@ def claim(files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]
     """Return the claims of an OCI layout.
 
     Args:
-        files: The layout's files. Errors from them are raised unchanged.
+        files: Access to the layout's files. Errors of an access are raised unchanged.
         limits: Ceilings for the documents.
         stored: Returns the bytes of a document in the store; None if the store does not have it.
 
@@ -192,7 +192,7 @@ def claim_dir(
     """Return the claims of a ``dir:`` folder: one manifest or index, without a name.
 
     Args:
-        files: The folder's files. Errors from them are raised unchanged.
+        files: Access to the folder's files. Errors of an access are raised unchanged.
         limits: Ceilings for the documents.
         stored: Returns the bytes of a document in the store; None if the store does not have it.
 
@@ -274,7 +274,7 @@ def _name(annotations: Mapping[str, str], notes: list[str]) -> tuple[str, str]:
 
 @final
 class _Walk:
-    """A walk that reads the documents of an archive from the roots down."""
+    """A reader of an archive's documents that walks from the roots down."""
 
     def __init__(
         self, blobs: BlobPaths, limits: Limits, stored: Callable[[Digest], bytes | None]

@@ -34,7 +34,8 @@ class Choice:
         platforms: Import only images for these platforms; empty for all.
         images: Import only images whose name matches one of these shell patterns, or whose ID or
             digest starts with one of these texts; empty for all.
-        tag: The new name for the chosen image. Then exactly one image must be chosen.
+        tag: The new name of the chosen image; None to keep the names. With a new name, exactly one
+            image must be chosen.
         prefix: A text to put before every name: ``team/`` turns ``app:1`` into ``team/app:1``. For
             a tag without a repository, the prefix is the repository.
         no_tags: Import the images without names.

@@ -218,7 +218,7 @@ class _Identity:
 
 
 class _Decompressor(Protocol):
-    """The common interface of bz2, lzma and isal: one stream, output on demand."""
+    """The common interface of the decompressors in bz2, lzma and isal, each for one stream."""
 
     @property
     def eof(self) -> bool: ...
@@ -291,7 +291,7 @@ class _Streams:
         yield from ()
 
     def _header(self, piece: memoryview) -> memoryview | None:
-        """Return the start of the stream once it has the whole header; until then, None."""
+        """Return the collected start of the stream, or None while the header is incomplete."""
         if not self._whole_headers:
             return piece
         if not gzip_header.begins(self._head + piece[: len(gzip_header.MAGIC)]):

@@ -27,12 +27,12 @@ class ByteSource(Protocol):
 
 @final
 class _Consumed:
-    """An item in the queue of pieces: one piece of input has been decoded completely."""
+    """A mark in the queue of pieces: one piece of input has been decoded completely."""
 
 
 @final
 class _End:
-    """An item in the queue of pieces: no more pieces follow."""
+    """A mark in the queue of pieces: no more pieces follow."""
 
 
 @final

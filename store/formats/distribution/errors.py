@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ErrorCode(StrEnum):
-    """The codes of the specification, and codes that Docker's registry has added."""
+    """The error codes of the distribution specification, and those that Docker's registry adds."""
 
     BLOB_UNKNOWN = "BLOB_UNKNOWN"
     BLOB_UPLOAD_INVALID = "BLOB_UPLOAD_INVALID"

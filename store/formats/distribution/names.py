@@ -84,7 +84,7 @@ class Names:
         return Reference.parse(f"{repository}{text[len(name) :]}")
 
     def spell(self, repository: Repository) -> str:
-        """Return the shortest name that names a repository in a request without ``ns``."""
+        """Return the shortest name for a repository in requests without the parameter ``ns``."""
         if repository.domain != self.default_domain or begins_with_registry(repository.path):
             return str(repository)
         return repository.path

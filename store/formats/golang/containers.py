@@ -58,7 +58,7 @@ class StringOrList(Shape["tuple[str, ...] | None", "tuple[str, ...] | None"]):
 
 @dataclass(slots=True)
 class _Slice(Generic[S]):
-    """A Go slice: the first ``length`` elements of an array. Old elements may follow them."""
+    """A Go slice: the first ``length`` elements of an array, which may hold more, old elements."""
 
     array: list[S]
     length: int

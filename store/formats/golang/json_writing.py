@@ -25,7 +25,7 @@ def quote(text: str) -> bytes:
 
 
 def short_escapes(text: bytes) -> bytes:
-    r"""Return ``text`` as Go 1.22 and newer write it: with ``\b`` and ``\f``.
+    r"""Return ``text`` with the escapes ``\b`` and ``\f``, as Go 1.22 and newer write it.
 
     Args:
         text: JSON as `quote` writes it (docker-archive.md §2.2).

@@ -153,7 +153,7 @@ class ImageConfig:
 
     @property
     def v1(self) -> V1Image:
-        """Return the members that a legacy archive repeats, without ``id`` and ``parent``.
+        """Return the config's members that a legacy archive repeats, without ``id`` and ``parent``.
 
         `v1` and `history` parse the bytes on each call, because few callers need these values and
         an archive may hold ten thousand configs.

@@ -53,7 +53,7 @@ class Role(StrEnum):
 
 
 class Kind(StrEnum):
-    """The two kinds of documents."""
+    """The two kinds of documents: manifest and index."""
 
     MANIFEST = "manifest"
     INDEX = "index"
@@ -109,10 +109,10 @@ _DOCUMENT: Final = Struct(_Document)
 @final
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link from a document to a target, with all facts that the document states about it.
+    """A link from a document to a target, with all facts that the document states about the target.
 
-    ``position`` counts the links of one role from 0. ``data`` holds the target's bytes if they are
-    embedded in the document; they have been checked against the target's digest.
+    ``position`` counts the links of one role from 0. ``data`` holds the target's bytes if the
+    document embeds them; the bytes have been checked against the target's digest.
     """
 
     role: Role
