@@ -1,4 +1,4 @@
-"""Archives of ``ctr images export`` whose two tables of contents differ."""
+"""Archives of ``ctr images export`` in which index.json and manifest.json differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The systemd unit, health check and nginx site of contrib/, each used unchanged."""
+"""The systemd unit, health check and nginx site of contrib/ work unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No outside text makes a regular expression backtrack: its time grows only with the length."""
+"""No outside text makes a regular expression backtrack: matching takes time linear in length."""
 
 from __future__ import annotations
 

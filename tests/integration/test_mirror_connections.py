@@ -39,7 +39,7 @@ PATIENT = (
     " mirror.server.KEEPALIVE_S = progress.STALL_S ="
     " 3600.0"
 )
-"""Time-outs so long that none ends a test on a busy machine. The tests here do not measure them."""
+"""Time-outs that never end a test on a busy machine. The tests here do not measure time-outs."""
 
 HELD_UP = """
 import time

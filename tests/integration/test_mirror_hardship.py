@@ -166,7 +166,7 @@ def test_a_killed_server_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
 class Churner:
     """A client that pushes, pulls and deletes in its own repository.
 
-    All clients share their layers. Each knows at any time what its repository must hold.
+    All clients share their layers. Each client always knows what its repository must hold.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Changes of certificates, rules and workers while ``storectl serve`` runs, and its end."""
+"""Changes of certificates, rules and workers during ``storectl serve``, and the server's end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layouts of unusual forms, damaged layouts, and how the commands show them."""
+"""Commands import and show layouts of unusual forms and damaged layouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages of a list, put together, give the whole list."""
+"""All pages of a list together give the whole list."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_the_program_passes_without_options(version: str, program: Path, tmp_pat
 def test_sparse_manifests_are_refused_by_default(
     options: tuple[str, ...], refused: int, program: Path, tmp_path: Path
 ) -> None:
-    """Sparse images of the program lack layers; its sparse indexes lack images (docs/adr/0008)."""
+    """Sparse images lack layers, and sparse indexes lack images (docs/adr/0008)."""
     with Mirror(tmp_path / "store", *options) as mirror:
         result = conformance.run(
             program, tmp_path / "results", mirror.host, version="dev", data_sparse="true"

@@ -1,6 +1,6 @@
 """Generated images and archives, given to a real Docker Engine 20.10 and to storectl.
 
-Both give the same IDs, lines, parents and saved bytes; Docker's answer is the expected value.
+Both programs give the same IDs, lines, parents and saved bytes; Docker's answer is expected.
 
 STORECTL_INTEROP_CONFIGS sets how many examples are generated, and STORECTL_INTEROP_SEED sets the
 seed. A failure names its seed and shows the smallest example that hypothesis finds.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("clients")]
 
 UPSTREAMS = {"docker.io": images.A, "quay.io": images.B, "registry.example.com:5000": images.E}
-"""Registries, each with its own ``team/app:1`` of this layer."""
+"""The layer of the image ``team/app:1`` in each registry, by the registry's name."""
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def saved(root: Path, names: list[str]) -> bytes:
 
 @pytest.fixture(scope="session")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a store with real images, moved and removed names, and events about them."""
+    """Make a store with real images, moved and removed names, and events about the names."""
     root = tmp_path_factory.mktemp("full") / "store"
     with Store.open(root, create=True, clock=lambda: NOW) as store:
         for name in ARCHIVES:

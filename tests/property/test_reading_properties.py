@@ -62,7 +62,7 @@ ENCODE: Final[dict[Codec, Callable[[bytes], bytes]]] = {
 
 @st.composite
 def archives(draw: st.DrawFn) -> tuple[bytes, list[tarfile.TarInfo], list[bytes]]:
-    """Draw an archive that Python's tarfile wrote, with the entries in it."""
+    """Draw an archive written by Python's tarfile, together with the archive's entries."""
     file = io.BytesIO()
     written, contents = [], []
     with tarfile.open(fileobj=file, mode="w", format=draw(FORMATS)) as archive:
@@ -165,7 +165,7 @@ def test_damage_raises_the_same_errors_everywhere(
 
 @st.composite
 def sparse_members(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """Draw a sparse member in one of the PAX formats, with the bytes of its unpacked file.
+    """Draw a sparse member in a PAX format, and the bytes of the file that the member unpacks to.
 
     The map of some members is wrong.
     """

@@ -149,7 +149,7 @@ def pack_old(
 ) -> bytes:
     """Return an archive without a ``manifest.json``, as Docker before 1.10 wrote it.
 
-    If ``repositories`` is None, the archive lacks that file (docker-archive.md §7).
+    If ``repositories`` is None, the archive has no file ``repositories`` (docker-archive.md §7).
     """
     tar = _Tar(packing)
     if packing.manifest_first and repositories is not None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def make_certificate(folder: Path) -> Certificate:
-    """Write a key and its certificate into a folder; return their paths."""
+    """Write a key and its self-signed certificate into a folder; return the paths of both files."""
     command = (
         *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
         *("-subj", "/CN=x", "-keyout", str(folder / "key"), "-out", str(folder / "cert")),

@@ -24,9 +24,9 @@ FIND_GO: Final = Path(__file__).parents[2] / "scripts" / "find_go.sh"
 
 
 def build(folder: Path) -> Path:
-    """Build the program in ``folder``; return its path.
+    """Build the conformance program in ``folder``; return the program's path.
 
-    Without Go the test is skipped. With STORECTL_INTEROP=1 it fails instead.
+    Without Go the test is skipped. With STORECTL_INTEROP=1 the test fails instead.
     """
     found = subprocess.run(
         [str(FIND_GO), GO], capture_output=True, text=True, timeout=600, check=False

@@ -39,7 +39,7 @@ class ArchiveComparison:
         """Load ``archives`` in this order; return how Docker and storectl differ, or None.
 
         Args:
-            archives: Docker archives. Loading ends after the first one that both refuse.
+            archives: Docker archives. Loading ends after the first archive that both refuse.
             silent: Docker does not print what it loads (docker-archive.md §7). Only its lines about
                 tags that move are compared, in any order.
         """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.storectl_adapter import Storectl
 
 BATCH: Final = 40
-"""The number of images per archive, so that one request to the engine loads many of them."""
+"""The number of images per archive, so that one request to the engine loads many images."""
 
 
 @final
@@ -46,7 +46,7 @@ class ImageComparison:
         self._count = 0
         self.compared = 0
         self.loaded: list[str] = []
-        """The names of the images that both have loaded."""
+        """The names of the images that Docker and storectl have both loaded."""
 
     def _names(self, count: int) -> list[str]:
         first = self._count

@@ -1,4 +1,4 @@
-"""Archives that the command line loads and saves like Docker, and the parts of these archives."""
+"""Archives that the command line loads and saves like Docker, and functions that read archives."""
 
 from __future__ import annotations
 

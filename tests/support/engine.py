@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 API: Final = "/v1.41"
 """The API version of Docker Engine 20.10.
 
-Without a version in the path, a newer engine answers in its own version.
+If a request's path has no version, a newer engine answers in its own API version.
 """
 
 VERSION: Final = "20.10."

@@ -196,7 +196,7 @@ def booleans() -> SearchStrategy[bytes]:
 
 
 def nullable(values: SearchStrategy[bytes]) -> SearchStrategy[bytes]:
-    """Draw from ``values``, or null in one of eight draws."""
+    """Draw one of ``values``, or null in one draw of eight."""
     return st.integers(0, 7).flatmap(lambda chance: st.just(b"null") if chance == 7 else values)
 
 

@@ -105,7 +105,7 @@ def stacks(draw: DrawFn) -> tuple[bytes, ...]:
 
 
 def one_layer() -> SearchStrategy[bytes]:
-    """Draw a layer, usually a known one: a new chain costs an engine a tenth of a second."""
+    """Draw a layer, usually a known layer, because a new chain costs an engine 0.1 seconds."""
     return st.integers(0, 9).flatmap(
         lambda chance: tiny_tars() if chance == 9 else st.sampled_from(FAMILIAR)
     )

@@ -99,7 +99,7 @@ KEYS: Final = (
 _BLOB: Final = re.compile(r"(?:\./)?blobs/(?P<algorithm>sha256|sha512)/(?P<hex>[0-9a-f]+)")
 _ROUNDS: Final = 8
 _DEEPEST: Final = 6
-"""The most documents in which one changed digest is replaced; a cycle would have no end."""
+"""The depth to which documents are updated after a change: a cycle of documents has no end."""
 
 
 def mutated(entries: Entries, choices: Choices) -> Entries:

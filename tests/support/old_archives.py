@@ -169,7 +169,7 @@ def image_sets(draw: DrawFn) -> tuple[OldImage, ...]:
 
 @st.composite
 def repositories(draw: DrawFn, images: Sequence[OldImage]) -> bytes:
-    """Draw names for the images; in half of the draws, every image has a name."""
+    """Draw ``repositories``: in half of the draws, names for all images; otherwise for some."""
     chosen: dict[str, dict[str, str]] = {}
     for image in (
         images if draw(st.booleans()) else draw(st.lists(st.sampled_from(images), max_size=4))

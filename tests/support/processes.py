@@ -1,4 +1,4 @@
-"""Facts about processes from /proc, where an entry may vanish before it is read."""
+"""Facts about processes, read from /proc, where entries may vanish at any time."""
 
 from __future__ import annotations
 

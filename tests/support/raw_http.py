@@ -114,7 +114,7 @@ class RawConnection:
         return self.reply(method)
 
     def reply(self, method: str = "GET") -> Reply:
-        """Return the next final answer to a request with ``method``.
+        """Read and return the next answer to a request with ``method``; skip interim answers (1xx).
 
         Raises:
             BrokenFraming: The answer is not HTTP.

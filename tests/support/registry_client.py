@@ -20,7 +20,7 @@ ACCEPT: Final = (("Accept", MANIFEST),)
 
 
 class Refused(Exception):
-    """An answer with a status that the client must not get."""
+    """The registry answered a request with a status that the client does not expect."""
 
     def __init__(self, what: str, reply: Reply) -> None:
         super().__init__(f"{what}: {reply.status} {reply.body[:300]!r}")
@@ -37,7 +37,7 @@ class Image:
 
     @classmethod
     def of(cls, layers: Sequence[bytes], label: str) -> Image:
-        """Return an image of ``layers``, distinguished by ``label``."""
+        """Return an image of ``layers`` whose config has the label ``label``."""
         diffs = [str(Digest.of(layer)) for layer in layers]
         config = {
             "architecture": "amd64",

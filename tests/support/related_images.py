@@ -1,6 +1,6 @@
 """Hypothesis strategies for images that may be parents of each other (docker-archive.md §6.2).
 
-Their histories begin with the same entries, or with almost the same.
+The histories of related images begin with the same entries, or with almost the same entries.
 """
 
 from __future__ import annotations

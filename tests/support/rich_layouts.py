@@ -68,7 +68,7 @@ def listed(archive: bytes) -> list[tuple[str, str, str]]:
 
 
 def rich_layout() -> tuple[Layout, dict[str, dict[str, Any]]]:
-    """Return a layout with every kind of entry, and the descriptors in it.
+    """Return a layout with every kind of entry, and the layout's descriptors.
 
     - an index with three platforms and attestations
     - a signature, and a note on the signature

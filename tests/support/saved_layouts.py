@@ -85,7 +85,7 @@ def listed(archive: bytes) -> list[Descriptor]:
 
 
 def names_of(archive: bytes) -> dict[str, list[str]]:
-    """Return the full names that index.json gives to each digest."""
+    """Return the full names in index.json by the digest that they name."""
     found: dict[str, list[str]] = {}
     for root in listed(archive):
         found.setdefault(root["digest"], []).extend(

@@ -38,7 +38,7 @@ class Walk:
 
 @dataclass
 class Statements:
-    """The statements sent while the recorder ran, by function, with their last parameters."""
+    """The statements sent during a recording, by function, with the last parameters of each."""
 
     sent: dict[str, dict[str, Any]] = field(default_factory=dict)
     functions: set[str] = field(default_factory=set)

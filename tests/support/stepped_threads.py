@@ -29,7 +29,7 @@ _STUCK_S: Final = 120
 
 @final
 class Actor:
-    """A program on its own thread; ``steps`` are the names of the steps that it has begun."""
+    """A program on its own thread; ``steps`` are the names of the steps that have begun."""
 
     def __init__(self, work: Work) -> None:
         self.steps: list[str] = []

@@ -70,7 +70,7 @@ TOKENS: Final = (
 
 
 def check(data: bytes) -> None:
-    """Read each file alone, then both as an archive."""
+    """Read each file alone, then both files as an archive."""
     table, _, own = data.partition(b"\0")
     _repositories(table)
     try:

@@ -1,4 +1,4 @@
-"""JSON as Go reads it, compared with Python's reader; then walked, compacted and quoted."""
+"""JSON as Go reads it agrees with Python's reader, and can be walked, compacted and quoted."""
 
 from __future__ import annotations
 

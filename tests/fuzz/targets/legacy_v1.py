@@ -43,7 +43,7 @@ TOKENS: Final = (
 
 
 def check(data: bytes) -> None:
-    """Check that each image has its parent's layers and one more, or a StoreError is raised."""
+    """Check that each image adds one layer to its parent's layers, or a StoreError is raised."""
     repositories, *documents = data.split(b"\0", len(NAMES))
     files = {f"{name}/json": document for name, document in zip(NAMES, documents, strict=False)}
     if repositories:

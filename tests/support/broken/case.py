@@ -61,7 +61,7 @@ class Case:
     only_folder: bool = False
     options: ImportOptions = field(default_factory=ImportOptions)
     arguments: tuple[str, ...] | None = ()
-    """The command-line arguments for ``options``; None if the command line does not have them."""
+    """The command-line arguments for ``options``; None if no arguments stand for these options."""
 
     @property
     def data(self) -> bytes:

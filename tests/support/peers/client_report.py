@@ -1,4 +1,4 @@
-"""The text of docs/clients.md, made from the matrix of clients."""
+"""A generator of docs/clients.md from the results in the matrix of clients."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ address = "{folder}/t"
 
 @final
 class Containerd:
-    """A containerd of the tests; always call `stop`.
+    """A containerd that the tests start; always call `stop`.
 
     Layers are unpacked by the ``native`` snapshotter, which works on any kernel.
     """

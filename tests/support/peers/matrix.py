@@ -1,4 +1,4 @@
-"""The matrix of peers: every producer's archives in storectl, and storectl's in every consumer."""
+"""The matrix of peers: storectl reads each producer's archives, each consumer reads storectl's."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Matrix:
     def __init__(self, shop: Workshop) -> None:
         self.shop = shop
         self.names: dict[str, tuple[str, str]] = {}
-        """For each producer's command, the names that it writes and the names in the store."""
+        """By a producer's command, the names that the command writes and the names in the store."""
 
     # --- in ---------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ class PeerError(Exception):
 
 @final
 class PeerRefusal(Exception):
-    """A peer refused a command; ``message`` has the peer's words that are the same in every run."""
+    """A peer refused a command; ``message`` is the part of the peer's error that no run changes."""
 
     def __init__(self, command: Sequence[str], said: str) -> None:
         self.message = essence(said)
@@ -169,7 +169,7 @@ _VARYING: Final = (
 
 
 def essence(said: str) -> str:
-    """Return an error's last line, or all lines of a list, without the parts that vary by run."""
+    """Return the last line of an error, or its whole list, without the parts that vary by run."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     line = " ".join(lines) if lines[-1].startswith("* ") else lines[-1]
     if match := _LOGRUS.match(line):

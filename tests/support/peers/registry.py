@@ -33,7 +33,7 @@ ACCEPT: Final = ", ".join(
 
 @final
 class Registry:
-    """A registry of the tests; always call `stop`."""
+    """A registry that the tests start; always call `stop`."""
 
     def __init__(self, programs: Programs, folder: Path) -> None:
         folder.mkdir()

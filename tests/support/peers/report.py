@@ -1,4 +1,4 @@
-"""The text of docs/interop.md, made from the matrix."""
+"""A generator of docs/interop.md from the results in the matrix of peers."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Part:
 
     @property
     def what(self) -> str:
-        """The word for the part in a cell whose parts have different results."""
+        """The word for this part in a cell of a table, used if the parts have different results."""
         return self.repository.rpartition("/")[2] if self.image is not None else "artifact"
 
 
