@@ -1,7 +1,7 @@
 """The store and its commands: import, list, inspect, tag, remove, collect, check.
 
-Modules that only one method needs are imported in that method. Listing images does not import the
-code that reads archives.
+Modules that only one method needs are imported in that method. For example, listing images does not
+import the code that reads archives.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @final
 class Store(Workspace):
-    """A content-addressed image store in one folder. Use `Store.open`; it is a context manager.
+    """A content-addressed image store in one folder. Use `Store.open` as a context manager.
 
     Other processes may use the same store at the same time, and threads may share this object.
     """

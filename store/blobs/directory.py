@@ -1,4 +1,4 @@
-"""Blobs as files on one file system: ``blobs/<algorithm>/<first two hex digits>/<hex>``."""
+"""A blob store in files: a blob's path is ``blobs/<algorithm>/<first two hex digits>/<hex>``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A blob store in memory, for tests; the simplest code that fulfils the contract."""
+"""A blob store in memory, for tests; it shows the contract of blob stores in little code."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class MemoryBlobs:
         return None if data is None else len(data)
 
     def publish(self, staged: Iterable[tuple[Path, Location]]) -> None:
-        """Read each file, keep its bytes and remove it."""
+        """Read each staged file into memory, then remove the file."""
         for source, location in staged:
             with translated(source):
                 self._blobs[location] = source.read_bytes()

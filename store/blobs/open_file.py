@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @final
 class OpenFile:
-    """An open file as a `store.blobs.protocol.OpenBlob`.
+    """An open blob in a regular file; implements `store.blobs.protocol.OpenBlob`.
 
     Args:
         file: A regular file, unbuffered, at its start. Closing this object closes the file.
@@ -37,7 +37,7 @@ class OpenFile:
     # The methods below translate errors by hand: a context manager costs more than a small read.
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next ``size`` bytes, fewer only at the end; all if ``size`` is negative."""
+        """Return the next ``size`` bytes, or fewer at the end; negative for all remaining bytes."""
         try:
             return self._file.read(size)
         except OSError as exc:

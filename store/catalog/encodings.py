@@ -98,7 +98,7 @@ def note_check(connection: Connection, decoded: Digest, stored: Digest, *, seeka
     Args:
         connection: A write transaction.
         decoded: Digest of the decoded bytes.
-        stored: Digest of the blob that decodes to them.
+        stored: Digest of the blob that decodes to these bytes.
         seekable: Whether the seek table of the blob matches its frames.
     """
     connection.execute(
@@ -112,7 +112,7 @@ def forget(connection: Connection, decoded: Digest, stored: Digest) -> None:
     Args:
         connection: A write transaction.
         decoded: Digest that the encoding was recorded for.
-        stored: Digest of the blob that does not decode to it.
+        stored: Digest of the blob that does not decode to ``decoded``.
     """
     connection.execute(delete(encoding).where(_is(decoded, stored)))
 

@@ -27,7 +27,7 @@ def is_foreign(connection: Connection, key: ContentKey) -> bool:
 
 
 def put_foreign_source(connection: Connection, diff: ContentKey, descriptor: bytes) -> bool:
-    """Record a descriptor of a foreign layer; return whether it was new.
+    """Record a descriptor of a foreign layer; return whether the descriptor was new.
 
     Every descriptor is kept, so that the order of imports does not matter.
 

@@ -1,4 +1,4 @@
-"""Layers: rows by chain ID, each linked to its parent, and the layers of an image."""
+"""Layers: one row for each chain ID, with a link to the row of the layer below."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""References: the manifests that tags and ``repository@digest`` name."""
+"""References: find the manifest that a tag or ``repository@digest`` names."""
 
 from __future__ import annotations
 

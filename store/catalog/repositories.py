@@ -107,7 +107,7 @@ def held(
 
     Args:
         connection: An open transaction.
-        name: The repository that serves them.
+        name: The full name of the repository.
         digests: The digests to look up.
     """
     found: dict[Digest, ContentKey] = {}

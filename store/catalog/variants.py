@@ -68,9 +68,10 @@ def offered(connection: Connection, original: Reference) -> tuple[TagTarget, ...
 def encoded_tags(
     connection: Connection, name: Repository, tags: Iterable[str], codec: str
 ) -> set[str]:
-    """Return the tags that name an image whose layers are all stored in a codec.
+    """Return the tags of images whose layers are all stored in one codec.
 
-    An index counts if this is true of every image in it that the repository holds.
+    A tag of an index is returned if this is true of every image in the index that the repository
+    holds.
 
     Args:
         connection: An open transaction.

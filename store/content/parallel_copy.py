@@ -227,7 +227,7 @@ class Scatter:
             on_written(len(piece))
 
     def _buffer(self, name: str, size_bytes: int) -> memoryview:
-        """Return this thread's buffer of that name, of ``size_bytes`` or more; tasks reuse it."""
+        """Return this thread's buffer for a name, at least ``size_bytes`` large; tasks share it."""
         known: dict[str, memoryview] = self._local.__dict__
         if name not in known or len(known[name]) < size_bytes:
             # Memory that begins at a page boundary: the kernel copies up to twice as fast as with

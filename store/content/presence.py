@@ -1,8 +1,8 @@
 """Checks that the blobs in the catalogue still exist and still have the recorded sizes.
 
-If a blob is deleted by hand, or lost with a disk, its row remains. A comparison of sizes is cheap
-enough for every request. The comparison finds blobs that are missing or cut short. Other damage is
-found only when a blob is read.
+If a blob is deleted by hand, or lost with a disk, the row of the blob remains. A comparison of
+sizes is cheap enough for every request. The comparison finds blobs that are missing or cut short.
+Other damage is found only when a blob is read.
 """
 
 from __future__ import annotations

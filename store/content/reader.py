@@ -2,8 +2,8 @@
 
 Stored bytes are hashed again whenever they are read; zstd frames also carry checksums. The decoded
 bytes of a foreign encoding are hashed as well, because the digest of the stored bytes does not
-prove the decoded bytes. Frames are decoded ahead by a pool while hashes are computed on threads of
-their own.
+prove the decoded bytes. A pool of threads decodes frames ahead, while other threads compute the
+hashes.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def false_encoding(digest: Digest, content: Digest) -> FalseEncoding:
     """Return the error for a blob that does not decode to the digest in the catalogue.
 
     Args:
-        digest: The blob.
+        digest: The digest of the blob.
         content: The digest that the blob should decode to.
     """
     return FalseEncoding(

@@ -50,7 +50,7 @@ class Lookup(Protocol):
 
 
 class Database(Protocol):
-    """An open catalogue. Threads may share it.
+    """An open catalogue. Threads may share this object.
 
     Errors of the engine are raised as `store.errors.StoreError` or its subclasses.
     """

@@ -1,4 +1,4 @@
-"""Folders whose entries survive a power cut.
+"""Make folders, and make sure that the names in a folder survive a power cut.
 
 A new or renamed file is durable only after an fsync of its folder.
 """

@@ -1,4 +1,4 @@
-"""Layers of images without a manifest: the archive lists their paths, a config their diff IDs."""
+"""Layers of images without a manifest. The archive lists them by path, and configs by diff ID."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The archive formats that can be imported: how to recognise and read each format.
 
-In a file or folder, the documents are read first, and content that the store already has is not
+From a file or folder, the documents are read first, and content that the store already has is not
 read. From a pipe, all bytes are read and staged before the documents are known.
 """
 

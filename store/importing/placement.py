@@ -39,7 +39,7 @@ _MANIFEST_BATCH: Final = 500
 
 @final
 class Placement:
-    """The placement of one archive's content, in one transaction.
+    """Moves one archive's files into place, and inserts the archive's rows, in one transaction.
 
     Args:
         connection: An open write transaction.

@@ -62,7 +62,7 @@ class Published:
 
 @final
 class Publisher:
-    """The publisher of one archive, in one transaction.
+    """Publishes one archive in one transaction: places files, inserts rows, sets tags.
 
     Args:
         connection: An open write transaction.

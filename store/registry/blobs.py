@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @final
 class ServedBlob:
-    """A blob that a repository serves, to be closed by the caller.
+    """A blob that a repository serves. The caller has to close this object.
 
     Attributes:
         digest: The blob's digest.

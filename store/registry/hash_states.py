@@ -16,7 +16,7 @@ MAX_HASH_STATES: Final = 1024
 
 @final
 class HashStates:
-    """The hash states of this process's uploads. Threads may share it."""
+    """The hash states of this process's uploads. Threads may share this object."""
 
     def __init__(self) -> None:
         self._states: OrderedDict[str, tuple[int, _Hash]] = OrderedDict()

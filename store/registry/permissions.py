@@ -1,4 +1,4 @@
-"""The content that a client may read: content of the repositories that the client may read."""
+"""Permission to read: a client may read the content of the repositories that it may read."""
 
 from __future__ import annotations
 

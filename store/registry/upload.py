@@ -43,7 +43,7 @@ _WRITEBACK_BYTES: Final = 4 * MIB
 
 @final
 class Upload:
-    """One request's exclusive access to an upload. It ends with `close`, `finish` or `discard`.
+    """One request's exclusive access to an upload, until `close`, `finish` or `discard` is called.
 
     Attributes:
         id: Unique ID of the upload.
@@ -134,8 +134,8 @@ class Upload:
     def close(self) -> None:
         """End the request: sync the bytes, record their number, and release the upload.
 
-        Nothing happens if the access has ended already. An upload that `Uploads.once` began is
-        removed.
+        Nothing happens if the access has ended already. If `Uploads.once` began the upload, the
+        upload is removed.
         """
         if not self._is_open:
             return

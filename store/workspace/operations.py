@@ -1,6 +1,6 @@
 """Running operations: a row, a folder and a held lock that are made and removed together.
 
-An operation leases the content that it relies on, until it ends. Operations do not expire, so a
+Until an operation ends, it leases the content that it relies on. Operations do not expire, so a
 slow pipe does not lose its work. The next operation sweeps the remains of a killed process.
 """
 

@@ -1,7 +1,7 @@
 """Check a foreign encoding before a part of it is decoded for the first time.
 
 Imports, and the verification of pushes, check an encoding before they record it. Only encodings
-from an older version of this program are still unchecked (migration 0004).
+that an older version of this program recorded may still be unchecked (migration 0004).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @final
 class Prover:
-    """Checks foreign encodings of one store, each once. Threads may share it.
+    """Checks foreign encodings of one store, each once. Threads may share this object.
 
     Args:
         blobs: The blob store that holds the encodings.

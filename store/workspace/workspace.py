@@ -1,7 +1,7 @@
-"""An opened store: its units of work, its operations and leases, its bytes and its clock.
+"""An opened store: its units of work, operations, leases, stored bytes and clock.
 
-Modules that only one method needs are imported in that method. Listing images does not import the
-code that reads archives.
+Modules that only one method needs are imported in that method. For example, listing images does not
+import the code that reads archives.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def utc_now() -> datetime:
 
 
 class Workspace:
-    """An opened store, without its commands. Use `Workspace.open`; it is a context manager.
+    """An opened store, without its commands. Use `Workspace.open` as a context manager.
 
     Other processes may use the same store at the same time, and threads may share a workspace.
 
@@ -300,7 +300,7 @@ class Workspace:
             return b"".join(reader.chunks(self.sources((digest,))[digest]))
 
     def reader(self) -> Reader:
-        """Return a reader of stored bytes, which verifies them; it is a context manager."""
+        """Return a reader that verifies stored bytes. Use the reader as a context manager."""
         from store.content.reader import Reader
 
         return Reader(self.blobs, workers=max(2, os.cpu_count() or 1))

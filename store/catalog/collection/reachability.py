@@ -59,7 +59,7 @@ def unreached_in_repositories(connection: Connection) -> list[ContentKey]:
 def _reached_from(*roots: Select[tuple[ContentKey]]) -> FromClause:
     """Return the row numbers of ``roots``, their children and their referrers, at any depth.
 
-    Children that are absent are included. Configs and layers are not.
+    Children that are absent are included. Configs and layers are not included.
     """
     first = union(*roots).subquery("roots")
     reached = select(first.c.id).cte("reached", recursive=True)
@@ -175,8 +175,8 @@ def _rooted(connection: Connection, keys: Iterable[ContentKey]) -> set[ContentKe
 def dangling_manifests(connection: Connection) -> list[ContentKey]:
     """Return the kept manifests that ``docker image prune`` would remove.
 
-    A kept manifest has no tag. It is not returned if its image has a tag or belongs to a tagged
-    index, or if the image is an ancestor of an image for which this is true.
+    A kept manifest is returned unless its image is in use. An image is in use if it has a tag, if a
+    tagged index lists it, or if an image that was built on it is in use.
     """
     described = manifest.alias("described")
     used = (

@@ -1,4 +1,4 @@
-"""Running operations, and the content that each of them leases."""
+"""Running operations, and the content that each operation leases."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add_operation(
         operation_id: A new, unique ID.
         kind: Kind of the operation, such as "import".
         now: The current time.
-        pid: ID of the process that runs it.
+        pid: ID of the process that runs the operation.
     """
     connection.execute(
         insert(operation).values(id=operation_id, kind=kind, started_at=now, pid=pid)
@@ -36,7 +36,7 @@ def add_operation(
 
 
 def forget_operation(connection: Connection, operation_id: str) -> None:
-    """Delete an operation that has ended, and with it its leases."""
+    """Delete an operation that has ended, and the leases of the operation."""
     connection.execute(delete(operation).where(operation.c.id == operation_id))
 
 
@@ -46,7 +46,7 @@ def operation_ids(connection: Connection) -> tuple[str, ...]:
 
 
 def add_leases(connection: Connection, operation_id: str, keys: Iterable[ContentKey]) -> None:
-    """Lease content: a collection does not delete it until the operation ends.
+    """Lease content, so that no collection deletes the content until the operation ends.
 
     Args:
         connection: An open write transaction.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class UploadRow:
-    """One upload session.
+    """The row of one upload session.
 
     Attributes:
         id: Unique ID, a part of the session's URL.

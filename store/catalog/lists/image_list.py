@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class ImageSummary:
-    """One image in the list.
+    """The columns of one image in the list of images.
 
     Attributes:
         key: Row number of the image.
@@ -71,7 +71,7 @@ def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[Cont
 @final
 @dataclass(frozen=True, slots=True)
 class ListPosition:
-    """The position of an image in the list.
+    """The position of an image in the list of images.
 
     Newer images come first. If several images were created in the same second, the image that was
     stored last comes first. Images without a creation time are at the end.

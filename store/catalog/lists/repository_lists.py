@@ -132,7 +132,7 @@ def referrers(
     """Return a page of the referrers of a subject in a repository, sorted by digest.
 
     If the referrers together exceed `ANNOTATED_BYTES`, the page ends with the first referrer beyond
-    that size. Its annotations are not loaded.
+    that size. The annotations of this last referrer are not loaded.
 
     Args:
         connection: An open transaction.

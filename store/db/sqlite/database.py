@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @final
 class SqliteDatabase:
-    """A `store.db.database.Database` in one SQLite file. Use `SqliteDatabase.open`."""
+    """A catalogue in one SQLite file; implements `store.db.database.Database`.
+
+    Use `SqliteDatabase.open` to get an instance.
+    """
 
     def __init__(
         self,

@@ -145,7 +145,7 @@ class DatabaseLocation:
 
 
 def _copy(root: Path) -> Path:
-    """Copy the database and its log, both unchanged meanwhile; return the folder of the copy."""
+    """Copy the database and its log, and repeat if either changed meanwhile; return the folder."""
     import shutil  # noqa: PLC0415 - few stores are read from a copy
     import tempfile  # noqa: PLC0415
 

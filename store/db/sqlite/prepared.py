@@ -66,7 +66,7 @@ class Lookups:
 class SqliteLookup:
     """One thread's connection; implements `store.db.database.Lookup`.
 
-    Functions that execute one statement accept it in place of a SQLAlchemy connection.
+    Functions that execute one statement accept this object in place of a SQLAlchemy connection.
 
     Args:
         driver: The driver's connection.

@@ -132,7 +132,7 @@ class Bar:
 
 @final
 class DocumentCeiling:
-    """The limits of the size of each document in an archive, and of their total size."""
+    """Limits on the size of each document in an archive, and on the total size of all documents."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits

@@ -40,8 +40,8 @@ class _Large:
 class StreamMembers:
     """Members of a stream, which is read once from start to end.
 
-    A small member goes to the spool, and the tree records its offset in the spool. A large member
-    is staged.
+    A small member goes to the spool, and the tree of paths records the member's offset in the
+    spool. A large member is staged.
 
     Args:
         source: The stream; it need not be seekable.
