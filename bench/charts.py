@@ -1,4 +1,4 @@
-"""Charts of the results, in SVG."""
+"""Draw charts of the benchmark results, in SVG."""
 
 from __future__ import annotations
 

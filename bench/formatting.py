@@ -1,4 +1,4 @@
-"""Figures as text, for the terminal and the report."""
+"""Format figures as text, for the terminal and the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An HTTP client with the lowest possible cost.
+"""An HTTP client that costs as little as possible.
 
 The client requests a path on several connections at once, and discards response bodies without
 copying them.

@@ -1,4 +1,4 @@
-"""The cost of running a program and its children: time, processor, memory and disk."""
+"""Measure what a program and its children cost: time, processor, memory and disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TCP without pacing between the processes of one machine.
+"""Turn off TCP pacing between the processes of one machine.
 
 The congestion control BBR uses timers to pace packets. On the loopback interface, a server with
 BBR waits for timers instead of waiting for its client. The wait depends on the state of the

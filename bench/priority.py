@@ -1,4 +1,4 @@
-"""The scheduling priority of the benchmark, above the other processes of the machine."""
+"""Schedule the benchmark with a higher priority than the other processes of the machine."""
 
 from __future__ import annotations
 

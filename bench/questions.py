@@ -1,7 +1,7 @@
 """Measure questions to a store; an answer takes less time than the start of a process.
 
-One process asks a question many times. It prints the median cost of an answer, and the peak memory
-of the process.
+One process asks a question many times. The process prints the median cost of an answer, and its
+peak memory.
 
 python -m bench.questions look-up|plan ROOT NAME…
 """

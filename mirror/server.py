@@ -92,7 +92,7 @@ class ServerSettings:
 @final
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """The state that worker processes share."""
+    """The state that all worker processes of a server share."""
 
     listener: socket.socket
     context: Reloadable[ssl.SSLContext | None]

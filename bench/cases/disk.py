@@ -1,4 +1,4 @@
-"""Cases that measure the size of a store on disk, and work on stored bytes: fsck and gc."""
+"""Benchmark cases that measure a store's size on disk, and the cost of ``fsck`` and ``gc``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cases that import archives."""
+"""Benchmark cases that import archives with storectl and with other programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cases that save archives."""
+"""Benchmark cases that save archives with storectl and with other programs."""
 
 from __future__ import annotations
 

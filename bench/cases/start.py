@@ -1,4 +1,4 @@
-"""The case that measures how long commands take to start."""
+"""The benchmark case that measures how long commands take to start."""
 
 from __future__ import annotations
 

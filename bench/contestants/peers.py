@@ -222,7 +222,7 @@ def podman_load(shop: Workshop, archive: Path) -> Command:
 
 
 class PodmanSave:
-    """A contestant that runs ``podman save`` on an image in a storage."""
+    """A contestant that runs ``podman save`` on an image in Podman's storage."""
 
     name = PODMAN
 

@@ -1,4 +1,4 @@
-"""Servers: storectl, other registries, and nginx with the same bytes in files."""
+"""Start servers: storectl, other registries, and nginx with the same bytes in files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _START_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Software:
-    """A server program.
+    """A server program, with its name and the command line that starts it.
 
     Attributes:
         name: The contestant's name in the results.

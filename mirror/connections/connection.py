@@ -134,7 +134,7 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def is_receiving(self) -> bool:
-        """Whether a request is incomplete."""
+        """Whether the body of the current request is incomplete."""
         return self._request is not None and not self._request.content.is_eof()
 
     @property

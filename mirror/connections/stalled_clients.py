@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 async def cut_off_stalled(connections: Collection[Connection]) -> None:
-    """Abort connections whose client reads no byte for `client_progress.STALL_S`, until cancelled.
+    """Until cancelled, abort each connection whose client reads no byte for `STALL_S` seconds.
 
     One loop checks all connections: a timer per answer would cost more than most answers.
 

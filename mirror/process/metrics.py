@@ -123,7 +123,7 @@ class Metrics:
         self._mine = self._all[:_ROW]
 
     def use_row(self, worker: int) -> None:
-        """Count in a worker's row from now on.
+        """From now on, count in the row of the worker that this process runs.
 
         Args:
             worker: The number of the worker that runs in this process, from 0.
@@ -133,7 +133,7 @@ class Metrics:
         self._mine[_OFFSETS[_PROCESS.name]] = os.getpid()
 
     def add_running(self, step: int) -> None:
-        """Count a request that begins (1) or ends (-1).
+        """Change the number of running requests by ``step``.
 
         Args:
             step: 1 when a request begins, -1 when it ends.

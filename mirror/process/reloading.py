@@ -21,7 +21,7 @@ WATCH_INTERVAL_S: Final = 30.0
 
 @final
 class Reloadable(Generic[T]):
-    """The last valid value that was loaded from some files.
+    """A value loaded from files; while the files are invalid, the last valid value stays.
 
     Worker processes that are forked later begin with this value, even if the files have become
     invalid.

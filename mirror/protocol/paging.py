@@ -54,7 +54,7 @@ class Page:
 
     @property
     def fetch_limit(self) -> int:
-        """The number of entries to read: one more than the page has, if the page is not empty.
+        """The number of entries to read: one more than ``limit``, or 0 if ``limit`` is 0.
 
         The additional entry shows whether another page follows.
         """
