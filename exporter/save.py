@@ -46,7 +46,7 @@ class Export:
 
     @property
     def plan(self) -> Plan:
-        """The entries of the archive."""
+        """The plan of the archive: the entries and their sizes."""
         return self._planned.plan
 
     @property

@@ -75,7 +75,7 @@ def _layers(
     chain_ids: Sequence[ChainID],
     written: Callable[[bytes], bytes],
 ) -> tuple[V1Layer, ...]:
-    """Describe the top layer by ``top`` and every other layer by ``base``.
+    """Return an image's layers: the top layer described by ``top``, all others by ``base``.
 
     ``written`` turns JSON into the form that the engine's Go version writes.
     """

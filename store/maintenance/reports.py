@@ -42,7 +42,7 @@ class CollectionReport:
 
 
 class Severity(StrEnum):
-    """How serious a finding is."""
+    """How serious a finding is: an error or a warning."""
 
     ERROR = "error"
     WARNING = "warning"

@@ -34,7 +34,7 @@ class ContentState(StrEnum):
 
 
 class DiffState(StrEnum):
-    """Whether the layers of a pushed image were decoded and compared with its diff IDs."""
+    """The result of comparing a pushed image's layers with the diff IDs in the image's config."""
 
     VERIFIED = "verified"
     UNVERIFIED = "unverified"

@@ -1,4 +1,4 @@
-"""How much space the store takes, and how much garbage collection would free."""
+"""The space that the store takes, and the space that garbage collection would free."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def usage(connection: Connection, *, each: bool) -> Usage:
-    """Return how much space images, layers and blobs take, without the catalogue.
+    """Return how much space images, layers and blobs take. The catalogue is not counted.
 
     Args:
         connection: A read unit.

@@ -1,4 +1,4 @@
-"""Error messages on standard error: the fact and hints, without a traceback unless debugging."""
+"""Error messages on standard error: facts and hints, and a traceback only for debugging."""
 
 from __future__ import annotations
 

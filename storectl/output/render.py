@@ -63,7 +63,10 @@ def shorten(text: str, width: int) -> str:
 
 
 def line(text: str, *, err: bool = False) -> None:
-    """Print one line with control characters escaped, to standard error if ``err``."""
+    """Print one line on standard output, or on standard error if ``err`` is true.
+
+    Control characters are escaped.
+    """
     write(_clean(text), err=err)
 
 

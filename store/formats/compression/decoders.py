@@ -395,7 +395,7 @@ class _Zstd:
         yield from ()
 
     def _take_head(self, head: bytes) -> None:
-        """Read ``head``, the bytes collected at the start of a frame, or ask for more of them."""
+        """Read ``head``, the first bytes of a frame, or ask for more bytes if it is too short."""
         magic = head[: len(zstd_blocks.MAGIC)]
         if zstd_blocks.is_skippable(magic):
             if len(head) == len(magic):

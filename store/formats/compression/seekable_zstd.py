@@ -38,7 +38,7 @@ class Frame:
 
 
 def seek_table(frames: Sequence[tuple[int, int]]) -> bytes:
-    """Return the skippable frame that lists the frames.
+    """Return the seek table: a skippable frame that lists ``frames``.
 
     Args:
         frames: (compressed size, decoded size) of each frame, in the order of the file.

@@ -1,4 +1,4 @@
-"""Go structs, declared as frozen dataclasses, read from JSON and written to it.
+"""Go structs as frozen dataclasses, and the functions that read them from JSON and write them.
 
 Source: docker-archive.md §2.1 and §2.2; Go 1.19, encoding/json. Each field declares what Go writes
 in a struct tag::

@@ -139,7 +139,7 @@ def _atoi(text: str) -> int:
     """Return the result of Go's ``strconv.Atoi`` if its error is ignored.
 
     The result is 0 for a text that is not a number. If the text starts with a number that is too
-    large, the result is the largest number: Go stops before it reads the characters after it.
+    large, the result is the largest number, because Go then ignores the rest of the text.
     """
     match = _ATOI.match(text)
     if match is None:

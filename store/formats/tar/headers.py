@@ -310,7 +310,7 @@ def _until_nul(field: bytes) -> bytes:
 def _checksum_fits(block: bytes, stated: int | None) -> bool:
     """Whether ``stated`` is the sum of all bytes, with spaces in place of the checksum field.
 
-    The sum may be over unsigned or signed bytes.
+    The bytes may be added as unsigned or as signed numbers.
     """
     if block.isascii():
         # The lower half of Adler-32 is 1 + the sum modulo 65521, and the sum of 512 ASCII bytes is

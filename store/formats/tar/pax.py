@@ -67,8 +67,8 @@ def checked_size(records: Records, size: int) -> int:
         size: The size in the member's own header.
 
     Returns:
-        The size in ``records``, else ``size``. The result may be negative: not every type of member
-        has data.
+        The size in ``records``, or ``size`` if the records state no size. The result may be
+        negative, because not every type of member has data.
 
     Raises:
         InvalidRecordError: A value that must be a number is not a number.
