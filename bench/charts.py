@@ -116,7 +116,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def _on_one_line(svg: str) -> str:
-    """Return the same drawing on one line, without comments.
+    """Return an SVG drawing as one line of text, without comments.
 
     The charts are committed. If each has one line, a search through the repository stays readable.
     """

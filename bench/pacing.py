@@ -32,8 +32,8 @@ def none() -> Iterator[bool]:
     """Turn pacing off for new connections while the ``with`` block runs.
 
     Yields:
-        True if new connections are not paced, False if pacing cannot be turned off: this needs root
-        and Linux.
+        True if new connections are not paced, False if pacing cannot be turned off: that
+        requires root and Linux.
     """
     before = current()
     try:

@@ -53,7 +53,7 @@ QUESTIONS: Final[dict[str, Callable[[Store, str], AbstractContextManager[None]]]
 def main() -> None:
     """Ask one question about each name, one after another, and print the cost.
 
-    The first answer is not counted, because SQL statements are compiled for it.
+    The first answer is not counted, because it includes the compilation of SQL statements.
     """
     question, root, *names = sys.argv[1:]
     ask, walls, cpus = QUESTIONS[question], [], []

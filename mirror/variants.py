@@ -81,7 +81,7 @@ class Variants:
     def tags(
         self, repository: Repository, *, after: str = "", limit: int | None = None
     ) -> list[str]:
-        """Return the tags of a repository and of its stored variants, in byte order.
+        """Return the tags of a repository and the tags of its stored variants, in byte order.
 
         Args:
             repository: The repository whose tags to list.

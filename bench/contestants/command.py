@@ -59,7 +59,7 @@ class Command:
         workshop.sync()
 
     def run(self) -> Sample:
-        """Run the command line in the folder, and return its cost."""
+        """Run the command line in the folder, and return the cost of the run."""
         folder = self._folder
         return measure.run(
             self.argv(folder),

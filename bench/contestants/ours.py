@@ -45,7 +45,7 @@ def new_store(shop: Workshop, archives: Sequence[Path], *options: str) -> Path:
 
 
 def empty_store(root: Path) -> None:
-    """Create an empty store, so that the import does not have to create it.
+    """Create an empty store, so that the import does not have to create the store.
 
     The measurement is fair, because a running Docker Engine has created its store as well.
     """

@@ -162,7 +162,7 @@ def skopeo_import(
 def skopeo_decode(shop: Workshop, archive: Path, *, newest: bool) -> Command:
     """Return the contestant that copies an OCI archive with skopeo and decodes its layers.
 
-    To verify their diff IDs, skopeo also hashes the decoded layers.
+    skopeo also hashes the decoded layers, to verify the diff IDs of the image.
     """
 
     def argv(folder: Path) -> list[str]:
@@ -257,7 +257,7 @@ class PodmanSave:
         self._command.prepare()
 
     def run(self) -> Sample:
-        """Run ``podman save``, and return its cost."""
+        """Run ``podman save``, and return the cost of the run."""
         return self._command.run()
 
     def clean(self) -> None:
@@ -279,7 +279,7 @@ def _podman(storage: Path) -> list[str]:
 
 
 def _unmount(folder: Path) -> None:
-    """Unmount all mounts below a folder: Podman mounts its storage onto itself."""
+    """Unmount all mounts below a folder, because Podman bind-mounts its storage folder."""
     shutil.rmtree(_RUNROOT, ignore_errors=True)
     for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
         point = line.split()[4]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def load(
     running: Running, clients: int, times: int, size_bytes: int, path: str
 ) -> subprocess.Popen[str]:
-    """Start clients that request ``path``, and return their process.
+    """Start a process whose clients request ``path``, and return the process.
 
     Args:
         running: The server to send requests to.

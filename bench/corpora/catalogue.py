@@ -74,7 +74,7 @@ SMALL: Final = Scale(2_000, diffs=500, stems=40)
 
 
 def build(root: Path, scale: Scale) -> None:
-    """Create a store of this size at ``root``; every call writes the same bytes and rows."""
+    """Create a store of the given size at ``root``; every call writes the same bytes and rows."""
     with Store.open(root, create=True):
         pass
     with closing(sqlite3.connect(root / "store.db", isolation_level=None)) as connection:

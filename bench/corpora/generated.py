@@ -54,7 +54,7 @@ class ImageSpec:
 
 
 def write_archive(path: Path, images: Sequence[ImageSpec]) -> None:
-    """Write a docker archive of these images, in the format of `docker save` up to version 24.
+    """Write a docker archive of the images, in the format of `docker save` up to version 24.
 
     Args:
         path: The archive to write.

@@ -130,7 +130,7 @@ class Inputs:
         return self._shop.cached(f"{self._mark}huge.tar", lambda path: write_archive(path, [spec]))
 
     def family(self) -> Path:
-        """Return a docker archive with 200 images (quick run: 20) on one base of 16 MiB.
+        """Return a docker archive of 200 images (quick run: 20) that share one base of 16 MiB.
 
         Each image has 256 KiB of its own.
         """

@@ -113,7 +113,7 @@ class Authenticator:
         return given
 
     def check_password(self, given: Password, *, address: str | None) -> Caller:
-        """Return the caller if the password is correct; this takes a tenth of a second.
+        """Return the caller if the password is correct; a call takes a tenth of a second.
 
         Any thread may call this method, but only one thread at a time.
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def base(_service: Service, _request: web.Request, _caller: Caller) -> web.StreamResponse:
-    """Answer ``GET /v2/`` with 200: this is a registry, and the caller may use it."""
+    """Answer ``GET /v2/`` with 200: this server is a registry, and the caller may use it."""
     return web.Response(body=b"{}\n", content_type="application/json")
 
 

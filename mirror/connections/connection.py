@@ -146,8 +146,8 @@ class Connection(asyncio.BufferedProtocol):
     def unsent_bytes(self) -> int:
         """The number of bytes that the client has not received yet.
 
-        With TLS this includes the kernel's buffer, because the transport does not report the
-        bytes that it has encrypted.
+        With TLS, the number includes the kernel's buffer, because the transport does not report
+        the bytes that the transport has encrypted.
         """
         if self._transport is None:
             return 0

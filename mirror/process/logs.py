@@ -98,7 +98,7 @@ def _client_fault(record: logging.LogRecord) -> bool:
 
 
 def reason(error: HttpProcessingError) -> str:
-    """Return what is wrong with a request, without quoting it: it may contain a password.
+    """Return what is wrong with a request, without its text: a request may contain a password.
 
     Args:
         error: The error of aiohttp's parser.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def etag(digest: Digest) -> str:
-    """Return the entity tag of a blob or manifest with this digest."""
+    """Return the entity tag of the blob or manifest that a digest names."""
     return f'"{digest}"'
 
 

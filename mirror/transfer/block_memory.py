@@ -45,7 +45,7 @@ class BlockMemory:
         """How long to wait for a client before checking whether the turn is over, in seconds."""
 
     async def lend(self) -> Loan:
-        """Wait for a free block, and return it as a context manager that gives it back."""
+        """Wait for a free block, and return a context manager that gives the block back."""
         self._waiting += 1
         try:
             await self._room.acquire()

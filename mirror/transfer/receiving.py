@@ -51,7 +51,7 @@ async def receive(
     write: Callable[[bytes], None],
     on_received: Callable[[int], None],
 ) -> None:
-    """Receive a body, and write all its bytes in their order.
+    """Receive a body, and write its bytes in the order in which they arrive.
 
     If the body ends early, the received bytes are still written, because the client may resume the
     upload after these bytes.
@@ -127,7 +127,7 @@ class _Appender:
 
     @property
     def _is_full(self) -> bool:
-        """Whether the queue has used up its share of the memory."""
+        """Whether the queue has used up this body's share of the memory."""
         return self._held_bytes > self._memory.share_bytes(_UNWRITTEN_BYTES)
 
     async def append(self, data: bytes) -> None:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 async def run(pool: Executor, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the arguments of the call
-    """Call a function in a thread of ``pool``, and return its result.
+    """Call a function in a thread of ``pool``, and return the function's result.
 
     A thread cannot be interrupted, so a cancelled task waits for the thread before it ends.
     """
