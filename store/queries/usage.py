@@ -117,8 +117,8 @@ class UsageRow:
     Attributes:
         kind: ``Images``, ``Layers`` or ``Blobs``.
         count: The number of images, layers or blobs.
-        active: How many images have a tag, or how many layers or blobs belong to an image with a
-            tag.
+        active: How many images have a tag or are the default image of an index, or how many layers
+            such images have. For blobs, the same as ``count``.
         size_bytes: The total size of the images, layers or blobs.
         reclaimable_bytes: How many bytes the removal of inactive images would free.
     """

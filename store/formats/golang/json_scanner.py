@@ -169,9 +169,10 @@ def value_end(data: bytes, pos: int, max_depth: int, max_values: int) -> int:
 def _next_value(data: bytes, pos: int, container: int, max_values: int, *, in_runs: bool) -> int:
     """Return the start of the next value to check.
 
-    The function skips a member's key, and all simple elements or members that have a successor.
-    ``in_runs`` allows skipping whole runs of simple values. It is false at the depth ceiling: the
-    patterns treat an empty container as simple, but there such a container is one level too deep.
+    With ``in_runs``, all simple elements or members that have a successor are skipped. In an
+    object, the key of the next member is skipped as well. ``in_runs`` is false at the depth
+    ceiling: the patterns treat an empty container as simple, but there such a container is one
+    level too deep.
     """
     if in_runs:
         simple = _SIMPLE_ELEMENTS if container == ARRAY else _SIMPLE_MEMBERS
