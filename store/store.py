@@ -306,7 +306,7 @@ class Store(Workspace):
     def fsck(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Recompute every digest and compare every row; yield all findings.
 
-        Damaged content that is found is marked as damaged.
+        Content that is found damaged is marked as damaged in the catalogue.
 
         Args:
             progress: Receives the progress of each blob; None if progress is not shown.

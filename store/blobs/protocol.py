@@ -53,7 +53,7 @@ class OpenBlob(Protocol):
             buffer: Receives the bytes, from its start.
 
         Returns:
-            The number of bytes read. Only at the end of the blob is it less than the buffer's size.
+            The number of bytes read; less than the buffer's size only at the end of the blob.
         """
 
     def as_file(self) -> BinaryIO | None:

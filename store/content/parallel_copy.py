@@ -252,7 +252,8 @@ class _Content:
     def settle(self) -> None:
         """Wait for the tasks, and raise the error of a task that failed.
 
-        A wrong digest explains every other problem, so it is raised first.
+        A wrong digest explains every other problem, so the error for a wrong digest is raised
+        first.
         """
         try:
             problems = [

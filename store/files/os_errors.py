@@ -56,7 +56,7 @@ _HINTS: Final[dict[Whose, dict[type[Unavailable], str]]] = {
 
 @contextmanager
 def translated(path: Path | str, *, whose: Whose = Whose.STORE) -> Iterator[None]:
-    """Translate an OSError about ``path`` that the block raises.
+    """Translate an OSError about ``path`` that the ``with`` block raises.
 
     Three errors pass unchanged, because only the caller knows what they mean: FileNotFoundError,
     BrokenPipeError and InterruptedError.
@@ -106,7 +106,7 @@ def translate(exc: OSError, path: Path | str, *, whose: Whose = Whose.STORE) -> 
 
     Args:
         exc: The error of the operating system.
-        path: The file that it concerns, or a name for it; the message begins with it.
+        path: The file that the error concerns, or a name for it; the message begins with this name.
         whose: Whose file it is; this chooses the hint.
     """
     reason = f"{path}: {exc.strerror or exc}"

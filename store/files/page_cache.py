@@ -103,7 +103,7 @@ def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
 def begin_writeback(descriptor: int, offset: int, size_bytes: int) -> None:
     """Ask the kernel to begin writing a part of a file to the disk, without waiting.
 
-    The fsync at the end then has little to do.
+    Then the fsync at the end has little left to write.
 
     Args:
         descriptor: The file, open for writing.
@@ -111,8 +111,8 @@ def begin_writeback(descriptor: int, offset: int, size_bytes: int) -> None:
         size_bytes: Size of the part in bytes.
 
     Raises:
-        OSError: An earlier write to the disk failed. The kernel reports such an error only once,
-            so the fsync would not report it again (sync_file_range(2), EIO and ENOSPC).
+        OSError: An earlier write to the disk failed. The kernel reports such an error only once, so
+            the fsync would not report it again (sync_file_range(2), EIO and ENOSPC).
     """
     if _sync_file_range is not None and _sync_file_range(
         descriptor, offset, size_bytes, _SYNC_FILE_RANGE_WRITE

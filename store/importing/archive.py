@@ -33,7 +33,7 @@ class Holdings(Protocol):
         """Return the pairs of ``wanted`` that the store records as an encoding of a diff.
 
         Args:
-            wanted: Pairs of a blob's digest and the diff ID that it should decode to.
+            wanted: Pairs of a blob's digest and the diff ID that the blob should decode to.
         """
 
     def document(self, digest: Digest) -> bytes | None:

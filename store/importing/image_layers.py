@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def stage_image_layers(claim: ArchiveClaim, source: ArchiveInput) -> dict[DiffID, Staged]:
-    """Stage the layers that the images of a claim need and the store does not have.
+    """Stage the layers that the images of a claim need and that the store does not have.
 
     Images that a manifest of the archive describes are left out: `ManifestBlobs` stages the layers
     of such images.
@@ -91,7 +91,7 @@ def stage_image_layers(claim: ArchiveClaim, source: ArchiveInput) -> dict[DiffID
 def stage_v1_layers(
     directories: Sequence[V1Directory], members: Members
 ) -> dict[str, tuple[DiffID, Staged]]:
-    """Stage every layer of an archive of Docker before 1.10, which does not list diff IDs.
+    """Stage every layer of an archive from Docker before 1.10; the archive lists no diff IDs.
 
     Returns:
         The diff ID and the staged layer of each directory, by the directory's name.

@@ -84,8 +84,8 @@ class ManifestBlobs:
     def _prefetch(self, wanted: list[tuple[Document, Link]]) -> None:
         """Begin to read the layers, the largest first.
 
-        Gzip decodes on one core, so only several layers keep several cores busy. If the largest
-        layer were read last, only one core would be busy at the end.
+        A gzip layer is decoded on one core, so several cores are busy only with several layers. If
+        the largest layer were read last, only one core would be busy at the end.
         """
         by_size = sorted(wanted, key=lambda pair: pair[1].target.size_bytes, reverse=True)
         paths = (self._path_or_none(document, link) for document, link in by_size)
@@ -164,7 +164,7 @@ def layers_of(
         configs: The config of each manifest that describes an image, by the manifest's digest.
 
     Returns:
-        Links and diff IDs, base first; none for a document that does not describe an image.
+        Pairs of link and diff ID, base first; empty for a document that does not describe an image.
     """
     config = configs.get(document.digest)
     return [] if config is None else list(zip(document.layers, config.diff_ids, strict=True))

@@ -84,7 +84,7 @@ class Placement:
         """Move the staged files that are still needed to their final paths, and insert their rows.
 
         If another process has published the same blob in the meantime, the staged file stays in the
-        operation's folder. It is deleted with the folder.
+        operation's folder. The file is deleted with the folder.
 
         Raises:
             Unavailable: A file cannot be moved.
@@ -205,7 +205,7 @@ class Placement:
     def find_diffs(
         self, wanted: Iterable[DiffID], foreign: Mapping[DiffID, Sequence[Link]]
     ) -> None:
-        """Look up every diff that images rely on. Call this before the methods below.
+        """Look up every diff that images rely on. Call this before rows refer to the diffs.
 
         Args:
             wanted: The diff IDs of all images.
@@ -306,7 +306,7 @@ class Placement:
     # --- manifests --------------------------------------------------------------------------------
 
     def add_own_manifests(self, image_ids: Iterable[ImageID]) -> dict[ImageID, ContentKey]:
-        """Insert the deterministic manifests of images, if they are new.
+        """Insert the deterministic manifest of each image, unless the store has it already.
 
         Args:
             image_ids: Images that `add_images` has inserted.

@@ -253,7 +253,7 @@ class KeptSink:
 def _append(file: BinaryIO, data: bytes, size_bytes: int) -> None:
     """Append ``data`` to a file of ``size_bytes`` bytes, and begin writeback.
 
-    The fsync at the end then has little to do.
+    Then the fsync at the end has little left to write.
     """
     write_all(file, data)
     begin_writeback(file.fileno(), size_bytes, len(data))

@@ -66,7 +66,7 @@ class Staged:
 
     @property
     def received(self) -> Hashed:
-        """Digest and size of the bytes as received; a manifest that lists the file states these."""
+        """Digest and size of the bytes as received, as a manifest would list them."""
         if self.original is not None:
             return self.original.stored
         return self.diff if self.codec is None or self.is_ours else self.stored
@@ -114,8 +114,8 @@ class Stager:
         """Stage one layer.
 
         Bytes that are not a layer are staged with their ``problem``: in a stream, any member may
-        turn out to be a document or another blob. Bzip2 and xz are an exception, unless
-        ``keep_original`` is set.
+        turn out to be a document or another blob. Bytes in bzip2 or xz raise the error instead,
+        unless ``keep_original`` is set.
 
         Args:
             pieces: The bytes, in pieces of at most `FRAME_BYTES`.
@@ -176,8 +176,8 @@ class Stager:
         """Begin to stage a layer before it is needed.
 
         Args:
-            work: Stages the layer. The function that it receives must wrap its pieces, so that the
-                work ends when the pool is closed.
+            work: Stages the layer. It receives a function, and has to pass the pieces of the layer
+                through this function, so that the work ends when the pool is closed.
         """
         return self._pool.prefetch(lambda: work(self._pool.until_closed))
 

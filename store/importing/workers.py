@@ -153,7 +153,7 @@ class Pool:
     def compress_now(self, data: bytes, level: int) -> bytes:
         """Encode one independent zstd frame in the calling thread (see `compress`).
 
-        Only one thread at a time can use a compressor, so each thread has its own.
+        Only one thread at a time can use a compressor, so each thread has a compressor of its own.
         """
         compressors: dict[int, zstandard.ZstdCompressor] = self._local.__dict__.setdefault(
             "compressors", {}

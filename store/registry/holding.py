@@ -28,7 +28,7 @@ A grace period lasts a day (`store.catalog.collection.garbage.FRESH_S`).
 
 
 def extend_grace(workspace: Workspace, repository: Repository, digest: Digest) -> None:
-    """Extend the grace period of a blob if it began longer ago than `RENEWED_S`.
+    """Extend the grace period of a blob if the period began longer ago than `RENEWED_S`.
 
     A client that knows that a blob exists relies on the blob until the client pushes the manifest.
     Nothing happens if the repository does not hold the blob, or if the store is read-only.
@@ -102,7 +102,7 @@ def adopt(
 
 
 def record_encodings(connection: Connection, made: Mapping[Digest, DiffID], codec: str) -> None:
-    """Record which layers stored blobs decode to. The caller has encoded the blobs.
+    """Record the layer that each stored blob decodes to. The caller has encoded the blobs.
 
     Args:
         connection: A write unit.

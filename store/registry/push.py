@@ -124,8 +124,9 @@ def image_config(
 ) -> ImageConfig | None:
     """Return the config of the image that a manifest describes, or None if it describes none.
 
-    Signatures and other artifacts often borrow the media types of images. Their config cannot be
-    parsed as an image config, or it has a different number of layers.
+    Signatures and other artifacts often borrow the media types of images. The config of such an
+    artifact cannot be parsed as an image config, or lists a different number of layers than the
+    manifest.
 
     Args:
         document: A manifest or index.

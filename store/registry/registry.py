@@ -275,7 +275,7 @@ class Registry:
             holding.adopt(connection, repository, digests, now=self._workspace.now())
 
     def note_encodings(self, made: Mapping[Digest, DiffID], codec: str) -> None:
-        """Record which layers stored blobs decode to. The caller has encoded the blobs.
+        """Record the layer that each stored blob decodes to. The caller has encoded the blobs.
 
         Args:
             made: The diff ID of each blob, by the blob's digest.
@@ -285,7 +285,7 @@ class Registry:
             holding.record_encodings(connection, made, codec)
 
     def delete_blob(self, repository: Repository, digest: Digest) -> None:
-        """Stop serving a blob from a repository. A collection frees the bytes.
+        """Stop serving a blob from a repository. A later collection frees the bytes.
 
         Args:
             repository: The repository that serves the blob.

@@ -170,7 +170,7 @@ class Upload:
             self._release()
 
     def finish(self, digest: Digest) -> None:
-        """Make the upload a blob that its repository serves, durably.
+        """Turn the upload into a durable blob that its repository serves.
 
         Args:
             digest: The digest that the client states.

@@ -77,7 +77,7 @@ class Prover:
         return sources
 
     def check(self, sources: Sources, stored: StoredEncoding) -> StoredEncoding:
-        """Decode a whole encoding in every way that readers use, and record that it is right.
+        """Check a whole encoding in every way that readers decode it, and record the success.
 
         Args:
             sources: The digest that the encoding must decode to, with its stored forms.

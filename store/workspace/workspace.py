@@ -176,7 +176,7 @@ class Workspace:
 
     @contextmanager
     def operation(self, kind: str) -> Iterator[Operation]:
-        """Run an operation. The content that it leases is not collected during this block.
+        """Run an operation. Content that the operation leases is not collected during the block.
 
         First, operations of processes that have ended are swept. The caller ends the operation in
         the last write unit of the block (`store.workspace.operations.end`).
@@ -218,7 +218,7 @@ class Workspace:
         operations.release(running)
 
     def sweep_operations(self) -> int:
-        """Remove the operations of processes that have ended; return their number."""
+        """Remove the operations of processes that have ended; return how many."""
         from store.workspace import operations
 
         with self.write("gc") as connection:

@@ -91,8 +91,8 @@ def upgrade(
 ) -> UpgradeReport:
     """Migrate the database at ``root`` to the newest revision; create it if there is none.
 
-    All revisions are applied in one transaction. Before an existing database is changed, it is
-    copied to ``store.db.<revision>-<time>.bak`` beside it.
+    All revisions are applied in one transaction. Before an existing database is changed, a copy is
+    made beside the database: ``store.db.<revision>-<time>.bak``.
 
     Args:
         root: The store's folder.

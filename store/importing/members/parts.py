@@ -175,7 +175,7 @@ def _label(path: str) -> str:
 
 
 def joined(pieces: Iterator[bytes], size: int) -> bytes:
-    """Return the joined pieces. Unlike ``b"".join``, this does not hold them in memory twice.
+    """Return the joined pieces. Unlike ``b"".join``, this does not hold the bytes in memory twice.
 
     Args:
         pieces: The bytes, from first to last.
