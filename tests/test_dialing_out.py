@@ -21,7 +21,7 @@ _CLIENT_CALLS: Final = frozenset(
 
 
 def clients_in(source: str) -> Iterator[str]:
-    """Yield the names in a module that open connections."""
+    """Yield every name by which a module's source can open connections."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import():

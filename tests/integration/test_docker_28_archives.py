@@ -42,7 +42,7 @@ def octal(number: int, width: int) -> bytes:
 def docker_28_entry(name: str, data: bytes | None) -> bytes:
     """Return a tar member as docs/formats/docker-archive.md §9 describes it.
 
-    Its time is the epoch, it has no owner's name, and its mode has no type bits.
+    The member's time is the epoch, the owner has no name, and the mode has no type bits.
     """
     mode, size, flag = (0o755, 0, b"5") if data is None else (0o644, len(data), b"0")
     fields = [

@@ -1,6 +1,6 @@
 """Accepted and refused archives; a refused archive changes nothing.
 
-docs/formats/docker-archive.md §6, §7 and §10.
+The tests follow docs/formats/docker-archive.md §6, §7 and §10.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The order of imports changes neither the catalogue nor a saved archive.
 
-docs/architecture.md, "Identity".
+The section "Identity" of docs/architecture.md explains the rule.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Random requests of the specification, checked against a model of a registry.
+"""Random requests of the distribution specification, checked against a model of a registry.
 
 The model predicts every answer and what is stored.
 

@@ -217,7 +217,7 @@ class Engine:
             return response.status, response.read()
 
     def load(self, archive: bytes | BinaryIO) -> list[dict[str, Any]]:
-        """Load an archive; return the engine's messages, which include its error if it refuses."""
+        """Load an archive; return the engine's messages, with an error if the engine refuses."""
         status, body = self.request("POST", "/images/load", archive)
         if status != http.client.OK:
             return [{"error": json.loads(body)["message"]}]

@@ -59,7 +59,7 @@ class FakeStore:
 
 
 class Shell:
-    """A command line in this process; it keeps the printed text of its last run."""
+    """A command line in this process, with the text that the last run printed."""
 
     def __init__(self, store: FakeStore, capsys: pytest.CaptureFixture[str]) -> None:
         self.store = store

@@ -64,7 +64,7 @@ def frame_before_frame(good: bytes, evil: bytes) -> bytes:
 
 
 def bytes_in_the_last_range(good: bytes, evil: bytes) -> bytes:
-    """Return a blob whose only range has a skippable frame after its frame."""
+    """Return a blob whose only range has a frame and then a skippable frame."""
     data = frame(good) + skippable(evil)
     return data + seek_table([(len(data), len(good))])
 
@@ -84,7 +84,7 @@ def range_without_bytes(good: bytes, evil: bytes) -> bytes:
 
 
 def shifted_sizes(good: bytes, evil: bytes) -> bytes:
-    """Return a blob with two wrong sizes in its table that cancel each other out."""
+    """Return a blob whose seek table has two wrong sizes that cancel each other out."""
     del evil
     cut = len(good) // 2
     one, two = frame(good[:cut]), frame(good[cut:])

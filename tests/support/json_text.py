@@ -36,7 +36,7 @@ FAVOURITES: Final = (
     "PATH=/usr/bin:/bin",
     "#(nop) ",
 )
-"""Characters that the encoder escapes, the ends of each UTF-8 length, and common text."""
+"""Characters that the encoder escapes, the first and last of each UTF-8 length, common text."""
 
 ESCAPES: Final = (b'\\"', b"\\\\", b"\\/", b"\\b", b"\\f", b"\\n", b"\\r", b"\\t")
 UNITS: Final = (
@@ -164,8 +164,8 @@ def escaped(draw: DrawFn, text: str) -> bytes:
 def spelled(draw: DrawFn, name: str) -> bytes:
     """Draw a key that Go reads as ``name``.
 
-    The key is ``name`` itself, or differs from it in case, in letters that fold to its letters, or
-    in escapes.
+    The key is ``name`` itself, or differs from ``name`` in case, in escapes, or in letters that
+    fold to ASCII letters.
     """
     way = draw(
         st.sampled_from(("exact", "exact", "exact", "lower", "upper", "mixed", "folded", "escaped"))

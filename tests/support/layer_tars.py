@@ -43,7 +43,7 @@ _NAMES: Final = (
 def tiny_tars(draw: DrawFn) -> bytes:
     """Draw a valid layer tar.
 
-    Its member names are unique, because Docker cannot save a layer that has a name twice.
+    The names of the members are unique, because Docker cannot save a layer that has a name twice.
     """
     parts = []
     for name in draw(st.lists(st.sampled_from(_NAMES), min_size=1, max_size=4, unique=True)):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class MemoryFiles:
-    """Files by path, as `store.formats.archives.oci_layout.Files` describes them."""
+    """Files by path in memory, in the form of `store.formats.archives.oci_layout.Files`."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files

@@ -95,7 +95,7 @@ class InProcessMirror:
                 connection.transport.abort()
 
     def end(self) -> None:
-        """Shut down like the server, which finishes the requests that have begun.
+        """Shut down as the server does: finish the requests that have begun.
 
         Raises:
             TimeoutError: The requests do not finish in time.

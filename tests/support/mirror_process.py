@@ -1,4 +1,4 @@
-"""``storectl serve`` as a process, with methods that send it requests over a socket."""
+"""``storectl serve`` as a process, with methods that send requests over a socket."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NO_REFILL = "import mirror.access.throttle; mirror.access.throttle.REFILL_S = 36
 
 @final
 class Mirror:
-    """A server in its own process, on a port that the system chooses; its log is in ``log``.
+    """A server in its own process, on a port that the system chooses; ``log`` has the server's log.
 
     ``first`` is a line of Python that runs before the server starts, for example to shorten a time
     that no option sets.

@@ -30,7 +30,7 @@ def revisions(scripts: Path | None = None) -> list[str]:
 
 
 def copy_scripts(folder: Path, *, up_to: str | None = None) -> Path:
-    """Copy the migrations, without the revisions after ``up_to``; return their folder."""
+    """Copy the migrations, without the revisions after ``up_to``; return the new folder."""
     shutil.copytree(str(files("migrations")), folder, ignore=shutil.ignore_patterns("__pycache__"))
     every = revisions(folder)
     for later in every[every.index(up_to) + 1 :] if up_to is not None else ():

@@ -32,7 +32,7 @@ class BrokenFraming(Exception):
 
 
 class Closed(Exception):
-    """The server closed the connection where an answer could begin."""
+    """The server closed the connection before the first byte of an answer."""
 
 
 @final
@@ -44,8 +44,7 @@ class Reply:
     fields: Sequence[tuple[str, str]]
     body: bytes = b""
     version: str = "1.1"
-    """The version in the status line: that of the request, or 1.0 if the server could not read it.
-    """
+    """The status line's HTTP version: the request's, or 1.0 if the request is unreadable."""
 
     def header(self, name: str) -> str | None:
         """Return a field's value, or None if the field is missing.

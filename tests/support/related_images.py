@@ -44,7 +44,7 @@ def entries() -> SearchStrategy[bytes]:
 def families(draw: DrawFn) -> tuple[ImageCase, ...]:
     """Draw an image and images built on it.
 
-    The history of some images does not continue that of their parent.
+    The history of some images does not continue the history of the parent.
     """
     layers = tuple(draw(st.lists(layer_tars.one_layer(), max_size=2)))
     history = draw(st.lists(entries(), max_size=len(layers)))

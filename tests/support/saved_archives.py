@@ -1,4 +1,4 @@
-"""Comparison of saved archives, except for bytes that differ between two of Docker's own saves.
+"""Comparison of saved archives, without the bytes in which two saves by Docker may differ.
 
 docker-archive.md §3, §4 and §9 name these bytes.
 """
@@ -35,7 +35,7 @@ class Entry:
 
 
 def entries(archive: bytes) -> tuple[list[Entry], bytes]:
-    """Return the members of a saved archive, and the bytes after the last one.
+    """Return the members of a saved archive, and the bytes after the last member.
 
     Raises:
         ValueError: The bytes are not an archive as Docker saves it.
@@ -120,7 +120,7 @@ def saved_images(archive: bytes) -> dict[str, tuple[str, ...]]:
 
 
 def saved_names(archive: bytes) -> list[str]:
-    """Return a name for each image of a saved archive, in its order (random in Docker)."""
+    """Return a name for each image, in the order of the archive (Docker's order is random)."""
     return [name for image_id, tags in saved_images(archive).items() for name in tags or [image_id]]
 
 

@@ -1,7 +1,7 @@
 """Two programs on one store, driven step by step.
 
-Each program runs on its own thread. It stops before each of its steps until the driver lets it
-continue.
+Each program runs on its own thread. A program stops before each of its steps until the driver lets
+the program continue.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def interleavings(first: int, second: int) -> Iterator[tuple[bool, ...]]:
 
 
 def drive(one: Work, other: Work, order: Sequence[bool]) -> tuple[Actor, Actor]:
-    """Run two programs in this order; take the steps that remain at the end."""
+    """Run the steps of two programs in this order, then the steps that remain."""
     actors = Actor(one), Actor(other)
     for first in order:
         actors[0 if first else 1].advance()

@@ -47,7 +47,7 @@ class Storectl:
         self._store.close()
 
     def load(self, archive: bytes | Path) -> ImportReport:
-        """Import an archive: bytes as from a pipe, or a file.
+        """Import an archive from a file, or from bytes as if they came through a pipe.
 
         Raises:
             Refused: storectl does not accept the archive.

@@ -42,7 +42,7 @@ TOKENS: Final = (
 
 
 def check(data: bytes) -> None:
-    """Read one line for each part: path, Range, Content-Range, n, ns, If-None-Match."""
+    """Read each part from a line of the input: path, Range, Content-Range, n, ns, If-None-Match."""
     lines = data.decode("utf-8", "surrogateescape").split("\n", 5)
     path, wanted, sent, count, namespace, condition = lines + [""] * (6 - len(lines))
     route = routes.parse(path)

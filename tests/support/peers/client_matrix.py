@@ -47,7 +47,7 @@ TITLES: Final = {
 
 @final
 class Clients:
-    """The cells of the matrix; each is run on its first use, once per endpoint."""
+    """The cells of the matrix; each cell is run on its first use, once per endpoint."""
 
     def __init__(self, shop: Workshop) -> None:
         self.shop = shop
@@ -102,7 +102,7 @@ class Clients:
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def pulled(self, row: Pull, key: str) -> Cell | None:
-        """Pull a subject with a client; return whether its manifests or its images stay the same.
+        """Pull a subject with a client; return whether manifests or images stay the same.
 
         Returns:
             The cell, or None if the command is not for this subject.
@@ -141,7 +141,7 @@ class Clients:
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def pushed(self, row: Push, key: str) -> Cell | None:
-        """Push a subject with a client; return whether its manifests or its images stay the same.
+        """Push a subject with a client; return whether manifests or images stay the same.
 
         Returns:
             The cell, or None if the command is not for this subject.
@@ -204,7 +204,7 @@ class Clients:
             raise Disagreement(f"docker run, {endpoint.title}: {said!r}")
 
     def attach_with_oras(self, endpoint: Endpoint) -> None:
-        """Push an artifact, attach a note to it and to an image, then find and pull the notes.
+        """Attach a note to a new artifact and a note to an image with oras; find and pull both notes.
 
         Raises:
             Disagreement: An artifact is missing or differs.

@@ -72,7 +72,7 @@ def render(clients: Clients) -> str:
     """Return the whole document; run every cell that has not run yet.
 
     Raises:
-        Disagreement: The result of a cell is not an expected one.
+        Disagreement: The result of a cell is not an expected result.
     """
     shop, messages = clients.shop, Messages()
     compared = {

@@ -1,4 +1,4 @@
-"""Every command by which a client pulls from the mirror or pushes to it."""
+"""Every command by which a client pulls from the mirror or pushes to the mirror."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def _skopeo_push(shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> N
 
 
 def _complete_roots(part: Part, layout: Path) -> set[str]:
-    """Return the roots of a layout that a client wrote; check that it has all blobs of the part."""
+    """Return the roots of a client's layout; check that the layout has all blobs of the part."""
     found = claims(layout).digests()
     if part.root in found:
         for digest, data in part.layout.blobs.items():

@@ -1,4 +1,4 @@
-"""Docker Engine as a producer and consumer of archives (`tests.support.engine` starts Docker)."""
+"""Docker Engine as a producer and consumer of archives; `tests.support.engine` starts Docker."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Cell:
 
 @final
 class Matrix:
-    """The cells of the matrix; each is run once, on its first use."""
+    """The cells of the matrix; each cell is run once, on its first use."""
 
     def __init__(self, shop: Workshop) -> None:
         self.shop = shop
@@ -79,7 +79,7 @@ class Matrix:
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def produced(self, producer: Producer, key: str) -> Cell | None:
-        """Import a producer's archives of a subject.
+        """Import a producer's archives of a subject; return the results as a cell.
 
         Returns:
             The cell, or None if the command is not for this subject.
@@ -147,7 +147,7 @@ class Matrix:
 
     @functools.cache  # noqa: B019 - lives as long as the tests
     def consumed(self, consumer: Consumer, key: str, form: str) -> Cell | None:
-        """Read a subject with a consumer; return whether its manifests or its images stay the same.
+        """Read a subject with a consumer; return whether manifests or images stay the same.
 
         Returns:
             The cell, or None if the command is not for this subject in this format.

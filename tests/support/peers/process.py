@@ -140,7 +140,8 @@ def free_port() -> int:
     """Return a free TCP port of the loopback interface, for a program that cannot choose one.
 
     The port is below the range that the system gives to clients and to servers that ask for any
-    port (ip_local_port_range in ip(7)). So no other process gets it before the program listens.
+    port (ip_local_port_range in ip(7)). So no other process gets the port before the program
+    listens.
     """
     given_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     candidates = random.SystemRandom().sample(range(given_out // 2, given_out), 100)
@@ -169,7 +170,7 @@ _VARYING: Final = (
 
 
 def essence(said: str) -> str:
-    """Return the last line of an error, or its whole list, without the parts that vary by run."""
+    """Return an error's last line, or its list of errors, without the parts that vary by run."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     line = " ".join(lines) if lines[-1].startswith("* ") else lines[-1]
     if match := _LOGRUS.match(line):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class WrittenArchive:
     """The file or folder that a peer wrote.
 
-    ``root`` and ``image`` are digests if the peer changed the part, and None if it kept them.
+    ``root`` and ``image`` are the new digests of a part that the peer changed, otherwise None.
     """
 
     path: Path

@@ -84,7 +84,7 @@ class Registry:
         return set(json.loads(self._get(f"/v2/{repository}/tags/list")[0])["tags"] or ())
 
     def everything(self, repository: str, reference: str) -> Iterator[tuple[str, bytes]]:
-        """Yield the digest and the bytes of a manifest and of everything below it.
+        """Yield the digest and the bytes of a manifest, then of everything below the manifest.
 
         Raises:
             LookupError: A blob or manifest is missing.

@@ -116,7 +116,7 @@ def versions(shop: Workshop) -> dict[str, str]:
 
 
 def versions_line(versions: Mapping[str, str]) -> str:
-    """Return a paragraph with the versions, between marks by which `without_versions` finds it."""
+    """Return a paragraph with the versions, between marks for `without_versions`."""
     text = ", ".join(f"{name} {version}" for name, version in versions.items())
     wrapped = textwrap.fill(f"{text}.", 100, break_on_hyphens=False)
     return f"<!-- versions -->\n{wrapped}\n<!-- end of versions -->\n\n"
@@ -131,7 +131,7 @@ def render(matrix: Matrix) -> str:
     """Return the whole document; run every cell that has not run yet.
 
     Raises:
-        Disagreement: The result of a cell is not an expected one.
+        Disagreement: The result of a cell is not an expected result.
     """
     shop, messages = matrix.shop, Messages()
     subjects = shop.subjects

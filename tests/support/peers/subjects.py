@@ -22,8 +22,8 @@ C: Final = layer("c.txt", b"gamma\n")
 class Part:
     """A named image, index or artifact.
 
-    ``root`` is the digest of its manifest or index. ``image`` is the ID of its image for this
-    machine's platform, or None for an artifact.
+    ``root`` is the digest of the part's manifest or index. ``image`` is the ID of the part's image
+    for this machine's platform, or None for an artifact.
     """
 
     repository: str
@@ -62,7 +62,7 @@ class Subject:
 
 
 def docker_archive(parts: Sequence[Part]) -> bytes:
-    """Return the images as a Docker archive, which lacks their manifests."""
+    """Return the images as a Docker archive; their manifests are not in the archive."""
     archive = Archive()
     entries = []
     for number, part in enumerate(parts):
