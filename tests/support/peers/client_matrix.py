@@ -204,7 +204,7 @@ class Clients:
             raise Disagreement(f"docker run, {endpoint.title}: {said!r}")
 
     def attach_with_oras(self, endpoint: Endpoint) -> None:
-        """Attach a note to a new artifact and a note to an image with oras; find and pull both notes.
+        """Attach one note to a new artifact and one to an image with oras; find and pull the notes.
 
         Raises:
             Disagreement: An artifact is missing or differs.
