@@ -73,7 +73,7 @@ class DirectoryBlobs:
                 return None
 
     def publish(self, staged: Iterable[tuple[Path, Location]]) -> None:
-        """Rename each staged file to its location, then fsync every folder above a new name.
+        """Rename each staged file to its location, then fsync every folder with a new entry.
 
         Call this inside a write unit (see `BlobStore.reuses_locations`).
 
@@ -146,7 +146,7 @@ def require_one_file_system(root: Path) -> None:
         root: The root of the store.
 
     Raises:
-        Unavailable: A folder of the store is on another file system than the root.
+        Unavailable: A folder of the store and the root are on different file systems.
     """
     device = root.stat().st_dev
     for name in (BLOBS, "staging", "uploads"):

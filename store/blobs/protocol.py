@@ -31,7 +31,7 @@ class OpenBlob(Protocol):
             size: Number of bytes, at most 1 GiB; negative for all remaining bytes.
 
         Returns:
-            Fewer than ``size`` bytes only at the end of the blob.
+            The bytes; fewer than ``size`` bytes only at the end of the blob.
         """
 
     def pread(self, offset: int, size: int, /) -> bytes:
@@ -42,7 +42,7 @@ class OpenBlob(Protocol):
             size: Number of bytes, at most 1 GiB.
 
         Returns:
-            Fewer than ``size`` bytes only at the end of the blob.
+            The bytes; fewer than ``size`` bytes only at the end of the blob.
         """
 
     def pread_into(self, offset: int, buffer: bytearray | memoryview, /) -> int:

@@ -103,7 +103,7 @@ _IS_FRESH: Final = (
 def held(
     connection: Connection, name: Repository, digests: Iterable[Digest]
 ) -> dict[Digest, ContentKey]:
-    """Return the row numbers of the digests in state present that a repository may serve.
+    """Return the row number of each digest that is present and that a repository may serve.
 
     Args:
         connection: An open transaction.

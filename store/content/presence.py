@@ -71,7 +71,7 @@ def _of_size(blob: OpenBlob | None, size_bytes: int) -> OpenBlob | None:
 
 
 def excluding(sources: Sources, gone: Collection[Digest]) -> Sources | None:
-    """Return the stored forms of a digest, without some blobs.
+    """Return the stored forms of a digest, except the forms in missing blobs.
 
     Args:
         sources: The stored forms of the digest.

@@ -69,9 +69,9 @@ class Reader:
             sources: The stored forms of the digest.
 
         Returns:
-            Pieces of any size. They are sound only when the iterator has ended without an error:
-            it raises DamagedContent if the stored bytes do not have their digest, or do not decode
-            as the catalogue records.
+            Pieces of any size. The pieces are sound only when the iterator has ended without an
+            error: the iterator raises DamagedContent if the stored bytes do not have their digest,
+            or do not decode as the catalogue records.
 
         Raises:
             DamagedContent: The digest was found damaged before.

@@ -26,7 +26,7 @@ class SchemaState:
 
     @property
     def is_current(self) -> bool:
-        """Whether no upgrade is needed."""
+        """Whether the database has the revision that this program needs."""
         return self.current == self.head
 
 

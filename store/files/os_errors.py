@@ -63,7 +63,7 @@ def translated(path: Path | str, *, whose: Whose = Whose.STORE) -> Iterator[None
 
     Args:
         path: The file that the error concerns, or a name for it; the message begins with it.
-        whose: Whose file it is; this chooses the hint.
+        whose: The owner of the file; this decides the hint of the error.
 
     Raises:
         StorageFull: The file system or a quota is full, or the file would be too large for it.
@@ -107,7 +107,7 @@ def translate(exc: OSError, path: Path | str, *, whose: Whose = Whose.STORE) -> 
     Args:
         exc: The error of the operating system.
         path: The file that the error concerns, or a name for it; the message begins with this name.
-        whose: Whose file it is; this chooses the hint.
+        whose: The owner of the file; this decides the hint of the error.
     """
     reason = f"{path}: {exc.strerror or exc}"
     if exc.errno == errno.EXDEV and whose is Whose.STORE:

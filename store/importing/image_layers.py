@@ -1,4 +1,4 @@
-"""Layers of images without a manifest. The archive lists them by path, and configs by diff ID."""
+"""Layers of images without a manifest: listed by path in the archive, by diff ID in a config."""
 
 from __future__ import annotations
 

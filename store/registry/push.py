@@ -269,7 +269,7 @@ def _link_keys(
 def _require_bounded(
     connection: Connection, children: Sequence[ContentKey], limits: Limits
 ) -> None:
-    """Check the depth and the number of everything below a pushed index.
+    """Check how deep a pushed index is nested, and how many manifests are below it.
 
     Raises:
         TooLarge: The indexes are nested too deep, or lead to too many manifests.

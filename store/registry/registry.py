@@ -401,7 +401,7 @@ class Registry:
             digest: The digest of a manifest or index, or an image's ID.
 
         Returns:
-            The repositories, with `BY_ID` if the manifest or image is kept without a name.
+            The repositories; `BY_ID` is among them if the manifest or image is kept without a name.
         """
         with self._workspace.read() as connection:
             names = repositories.image_holders(connection, digest)

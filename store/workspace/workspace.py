@@ -165,7 +165,7 @@ class Workspace:
         return self._database.write(owner, durability)
 
     def catalogue_copy(self) -> AbstractContextManager[Connection]:
-        """Return a connection to a private copy of the catalogue, to try changes on."""
+        """Return a connection to a private copy of the catalogue, on which changes can be tried."""
         return self._database.copy()
 
     def catalogue_bytes(self) -> int:
@@ -329,7 +329,7 @@ class Workspace:
         return True
 
     def report_damage(self, error: DamagedContent | ContentMissing) -> None:
-        """Mark a digest as damaged, so that its bytes are not served again, or forget an encoding.
+        """Record damage: mark the damaged digest, or forget an encoding that decodes to wrong bytes.
 
         If a sound blob decodes to a different digest than recorded, the blob itself is not marked
         as damaged.

@@ -71,7 +71,7 @@ class Conditions:
 
 
 def conditions(root: Path, *, read_only: bool) -> Conditions:
-    """Return the conditions in the store's folder ``root``."""
+    """Look at the store's folder ``root``; return the conditions that decide how to open it."""
     database, log = root / DATABASE, root / LOG
     return Conditions(
         read_only=read_only,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Lookups:
     """Connections for single statements, one for each thread.
 
-    A single statement sees one snapshot of the database anyway, so it needs no transaction.
+    A single statement always sees one snapshot of the database, so it needs no transaction.
     """
 
     def __init__(self, engine: Engine) -> None:
