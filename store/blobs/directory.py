@@ -73,7 +73,7 @@ class DirectoryBlobs:
                 return None
 
     def publish(self, staged: Iterable[tuple[Path, Location]]) -> None:
-        """Rename each staged file to its location, then fsync every folder with a new entry.
+        """Rename each staged file to its location, then fsync the folders above it, up to the root.
 
         Call this inside a write unit (see `BlobStore.reuses_locations`).
 

@@ -329,7 +329,7 @@ class Workspace:
         return True
 
     def report_damage(self, error: DamagedContent | ContentMissing) -> None:
-        """Record damage: mark the damaged digest, or forget an encoding that decodes to wrong bytes.
+        """Record damage: mark the damaged digest, or forget an encoding that decodes wrongly.
 
         If a sound blob decodes to a different digest than recorded, the blob itself is not marked
         as damaged.
