@@ -1,4 +1,4 @@
-"""The numbered cases of docker-archive.md §10."""
+"""The numbered acceptance cases of docker-archive.md §10, tested on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layouts saved into folders."""
+"""Saves of image layouts into folders instead of archives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saves that encode layers again."""
+"""Saves that encode layers again because the stored encoding is not the wanted encoding."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def mirror(tmp_path: Path) -> Iterator[Mirror]:
 
 
 def import_beside(mirror: Mirror, archive: bytes) -> None:
-    """Import with another command while the server runs."""
+    """Import an archive with a second command while the server runs."""
     with Store.open(mirror.root, create=True) as store:
         store.import_archive(io.BytesIO(archive))
 

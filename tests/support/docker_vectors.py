@@ -1,4 +1,4 @@
-"""The test vectors of docker-archive.md §11, and the golden archives in ``tests/golden``.
+"""The test vectors of docker-archive.md §11, and the files of the archives in ``tests/golden``.
 
 Docker Engine 20.10 confirmed every ID in the vectors.
 """

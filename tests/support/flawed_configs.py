@@ -127,7 +127,7 @@ PLACES: Final = ((), ("config",), ("container_config",), ("config", "Healthcheck
 
 
 def over(layers: Sequence[bytes], *members: Member) -> bytes:
-    """Return a plain config of ``layers`` with ``members`` before the rootfs."""
+    """Return a plain config of ``layers``, in which ``members`` precede the member ``rootfs``."""
     rootfs = json_text.join_object(
         [
             (b'"type"', b'"layers"'),
@@ -141,7 +141,7 @@ def over(layers: Sequence[bytes], *members: Member) -> bytes:
 
 
 def within(path: Sequence[str], member: Member) -> Member:
-    """Return ``member`` inside nested objects with the keys of ``path``."""
+    """Return ``member`` wrapped in nested JSON objects, one for each key in ``path``."""
     for name in reversed(path):
         member = (json_text.literal(name), json_text.join_object([member]))
     return member

@@ -1,4 +1,4 @@
-"""Waiting for a condition, long enough for a busy machine."""
+"""Functions that wait for a condition, long enough for a busy machine."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def sound_manifest() -> bytes:
 
 
 def _layer(**members: object) -> Layout:
-    """Return a layout with ``members`` changed in the descriptor of its layer."""
+    """Return a layout in which ``members`` replace members of the layer's descriptor."""
     return changed(lambda manifest: manifest["layers"][0].update(members))
 
 

@@ -132,7 +132,7 @@ def _tables() -> Iterator[Case]:
 
 
 def _graphs() -> Iterator[Case]:
-    """Yield cases with a broken index below index.json, or with a choice of images that fails."""
+    """Yield cases with a broken index below index.json, or with an invalid choice of images."""
     invalid = errors.InvalidDocument
     two_roots = Layout()
     for each in (A, B):

@@ -383,7 +383,7 @@ def slug(command: str, endpoint: Endpoint) -> str:
 
 
 def versions(endpoint: Endpoint) -> dict[str, str]:
-    """Return the versions of the clients that docs/interop.md does not list."""
+    """Return the versions of the clients whose versions docs/interop.md does not list."""
     found = json.loads(endpoint.programs.run(REGCTL, "version", "--format", "{{json .}}"))
     said: Sequence[str] = endpoint.programs.run(ORAS, "version").split()
     return {"regctl": str(found["vcsTag"]).removeprefix("v"), "oras": said[1]}
