@@ -85,9 +85,10 @@ def _targets(cases: Sequence[Case], results: Results) -> Iterator[str]:
 
 def _case(case: Case, result: CaseResult) -> Iterator[str]:
     yield f"### {case.title}\n"
+    commit, _, changed = result.revision.partition(", ")
     yield (
-        f"Measured on {result.measured_at} at revision `{result.revision}` by"
-        f" `make bench ONLY={case.name}`. Rounds: {len(result.rounds)}.\n"
+        f"Measured on {result.measured_at} by `make bench ONLY={case.name}`, at revision"
+        f" `{commit}`{' with later changes' if changed else ''}. Rounds: {len(result.rounds)}.\n"
     )
     rows = [
         (

@@ -108,7 +108,7 @@ class Certificate:
             reason = exc.reason or "a file is not PEM, or the key has a password"
             raise InvalidInput(
                 f"invalid certificate {self.chain} or key {self.key}: {reason}",
-                hint="name a certificate and its key, both in PEM and the key without a password",
+                hint="name a PEM file with a certificate, and one with its key without a password",
             ) from exc
         except OSError as exc:
             raise _unreadable(exc, self.chain, self.key) from exc

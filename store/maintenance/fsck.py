@@ -231,7 +231,9 @@ class Checker:
                     (link.role.value, link.position, link.digest) for link in document.links
                 ) != sorted(row.edges):
                     yield self._finding(
-                        "wrong-edges", row.digest, "it points to other content than the catalogue"
+                        "wrong-edges",
+                        row.digest,
+                        "its links differ from the links that the catalogue records",
                     )
 
     # --- files ------------------------------------------------------------------------------------
