@@ -35,6 +35,8 @@ $(BENCH): $(STAMP) requirements-bench.txt
 
 env: $(STAMP)      ## make the development environment
 
+bench-env: $(BENCH) ## add what the charts of the benchmark need
+
 demo: $(DEMO_STAMP) ## import Docker's archives, list them, save them, compare the bytes
 	@PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(abspath $(DEMO))/bytecode" \
 	  PATH="$(abspath $(DEMO))/bin:$$PATH" bash scripts/demo.sh
@@ -100,5 +102,5 @@ check: lint types arch migrations test site ## run what CI runs
 clean:             ## remove the environments and everything built
 	rm -rf $(VENV) $(DEMO) $(DOCS) site build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache
 
-.PHONY: help env demo test fmt lint types arch migrations peers interop interop-table fuzz \
+.PHONY: help env bench-env demo test fmt lint types arch migrations peers interop interop-table fuzz \
   bench docs site lock check clean
