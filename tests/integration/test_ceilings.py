@@ -167,7 +167,7 @@ def test_documents_have_a_ceiling_together(store: Store) -> None:
     error = refused(store, archive, Limits(documents_bytes=1000))
     assert error.limit == 1000
     assert "document 'c" in error.message
-    assert "together" in error.message
+    assert "in total" in error.message
 
 
 def test_layers_of_one_image_have_a_ceiling(store: Store) -> None:
