@@ -87,8 +87,8 @@ def _case(case: Case, result: CaseResult) -> Iterator[str]:
     yield f"### {case.title}\n"
     commit, _, changed = result.revision.partition(", ")
     yield (
-        f"Measured on {result.measured_at} by `make bench ONLY={case.name}`, at revision"
-        f" `{commit}`{' with later changes' if changed else ''}. Rounds: {len(result.rounds)}.\n"
+        f"Measured on {result.measured_at} by `make bench ONLY={case.name}`, at revision\n"
+        f"`{commit}`{' with later changes' if changed else ''}. Rounds: {len(result.rounds)}.\n"
     )
     rows = [
         (
