@@ -50,7 +50,7 @@ class Contestant(Protocol):
 
     @property
     def name(self) -> str:
-        """The name in the results; unique in a case, and the same for a program in all cases."""
+        """The name in the results, unique within a case; a program has one name in all cases."""
 
     def prepare(self) -> None:
         """Prepare a run, untimed: create an empty store, read the input into the page cache.

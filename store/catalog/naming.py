@@ -46,8 +46,8 @@ def set_tags(
         targets: The manifest of each ``repository:tag``.
         now: The current time.
         operation: The ID or name of the operation, for the log of references.
-        served: Whether the caller has recorded what the repositories serve. If not, each repository
-            is recorded to serve the manifest and everything below it.
+        served: Whether the caller has recorded what the repositories serve. If not, this
+            function records that each repository serves its manifest and everything below.
     """
     before = references.get_all(connection, targets)
     moved = {

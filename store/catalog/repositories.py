@@ -241,9 +241,9 @@ def _manifest(
 def kept_without_name(connection: Connection, digest: Digest) -> bool:
     """Return whether a digest names, or lies below, a manifest that is kept without a name.
 
-    A client can push a manifest that lists digests of content that the client may not read. So if a
-    repository holds the kept manifest, the manifest counts only if a repository that holds it also
-    holds the digest.
+    The manifest counts if no repository holds it, or if one repository holds both the manifest and
+    the digest. Otherwise a client could reach content that the client may not read, by pushing a
+    manifest that lists the content's digest.
     """
     start = select(content.c.id).where(
         content.c.digest == digest, content.c.state == ContentState.PRESENT.value

@@ -89,8 +89,9 @@ class Limits:
     """
 
     trailing_bytes: int = 16 * GIB
-    """The bytes behind the end of an archive in a stream: they are read, so that the writer of a
-    pipe can finish, but an endless writer never does.
+    """The bytes that a stream may carry after the end of the archive.
+
+    They are read, so that the writer of a pipe can finish; an endless writer never finishes.
     """
 
     ratio: int = 1_000

@@ -61,7 +61,7 @@ _SHORT_ID: Final = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
     "format_",
     type=click.Choice(["text", "json"]),
     default="text",
-    help="Print each event as a line, or as a JSON object, like docker.",
+    help="text: one line per event; json: one JSON object per event, as docker prints it.",
 )
 @json_option
 @click.pass_obj

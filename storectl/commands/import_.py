@@ -79,8 +79,8 @@ class Size(click.ParamType[int]):
     default="",
     metavar="NAME",
     help=(
-        "Put NAME/ before every name: with team, app:1 becomes team/app:1. An image that has"
-        " only a tag, such as 1, becomes NAME:1."
+        "Put NAME/ before every name: `--prefix team` turns app:1 into team/app:1. A tag"
+        " without a name (1) becomes NAME:1."
     ),
 )
 @click.option("--no-tags", is_flag=True, help="Do not tag the images.")

@@ -133,7 +133,7 @@ def test_the_command_line_lists_pages(
 
 
 def test_an_archive_of_many_names_moves_each_of_them_once(store: Store) -> None:
-    """Two archives swap more pairs of repository and tag than one statement takes."""
+    """The second archive takes over more names than one SQL statement can hold."""
     tags = tuple(f"r{number % 13}/app:t{number % 17}" for number in range(221))
     first = store.import_archive(io.BytesIO(image(A, tags=tags).bytes()))
     second = store.import_archive(io.BytesIO(image(B, tags=tags[:120]).bytes()))

@@ -1,7 +1,7 @@
-"""Changes of archives, chosen by a series of choices.
+"""Faults that `Choices`, read from fuzzed bytes, put into archives.
 
-Members are removed, renamed, linked elsewhere or truncated, and JSON documents are edited. If the
-choices say so, the digests and sizes in other documents are updated after a change. Then every
+Members are removed, renamed, linked elsewhere or truncated, and JSON documents are edited. In
+some cases, the digests and sizes in other documents are updated after a change. Then every
 digest is right, and only the code that reads the changed document can find the change.
 """
 

@@ -38,7 +38,7 @@ FRESH_S: Final = 24 * 3600
 
 
 def dead_images(connection: Connection) -> list[ContentKey]:
-    """Return the images that no manifest describes and no operation leases."""
+    """Return the images that are neither described by a manifest nor leased by an operation."""
     return [
         ContentKey(key)
         for key in connection.execute(select(image.c.content_id).where(*_image_is_free())).scalars()

@@ -180,7 +180,7 @@ class Document:
             media_type: The media type in the descriptor that points at the document; empty if
                 unknown.
             limits: Ceilings for the size, nesting and memory of the JSON.
-            name: The document's name in errors; empty for ``manifest DIGEST``.
+            name: The document's name in errors; if empty, errors say ``manifest DIGEST``.
 
         Returns:
             The view of the document.

@@ -60,19 +60,19 @@ class Workshop:
 
     @functools.cached_property
     def docker(self) -> Engine:
-        """A Docker Engine 20.10 of the tests."""
+        """The Docker Engine 20.10 that the tests share, started on first use."""
         return self._stack.enter_context(Engine(self.folder / "engine"))
 
     @functools.cached_property
     def containerd(self) -> Containerd:
-        """A containerd of the tests."""
+        """The containerd that the tests share, started on first use."""
         daemon = Containerd(self.programs, self.folder / "ctrd")
         self._stack.callback(daemon.stop)
         return daemon
 
     @functools.cached_property
     def registry(self) -> Registry:
-        """A registry of the tests."""
+        """The registry that the tests share, started on first use."""
         server = Registry(self.programs, self.folder / "registry")
         self._stack.callback(server.stop)
         return server
