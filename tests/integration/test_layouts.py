@@ -35,6 +35,7 @@ from tests.support.imported_layouts import (
     content,
     everything,
     import_into,
+    importer_from,
     sources,
 )
 
@@ -43,16 +44,7 @@ from tests.support.imported_layouts import (
 def way(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Store, Layout], ImportReport]:
     """Return a function that imports a layout from a pipe, a file or a folder."""
 
-    def by(store: Store, layout: Layout) -> ImportReport:
-        if request.param == "pipe":
-            return store.import_archive(io.BytesIO(layout.tar()))
-        if request.param == "folder":
-            return store.import_archive(layout.folder(tmp_path / "layout"))
-        path = tmp_path / "layout.tar"
-        path.write_bytes(layout.tar())
-        return store.import_archive(path)
-
-    return by
+    return importer_from(request.param, tmp_path)
 
 
 def test_everything_is_imported_with_its_digest(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import TYPE_CHECKING
 
@@ -38,6 +37,7 @@ from tests.support.imported_layouts import (
     everything,
     hybrid,
     import_into,
+    importer_from,
     sources,
 )
 
@@ -46,16 +46,7 @@ from tests.support.imported_layouts import (
 def way(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Store, Layout], ImportReport]:
     """Return a function that imports a layout from a pipe, a file or a folder."""
 
-    def by(store: Store, layout: Layout) -> ImportReport:
-        if request.param == "pipe":
-            return store.import_archive(io.BytesIO(layout.tar()))
-        if request.param == "folder":
-            return store.import_archive(layout.folder(tmp_path / "layout"))
-        path = tmp_path / "layout.tar"
-        path.write_bytes(layout.tar())
-        return store.import_archive(path)
-
-    return by
+    return importer_from(request.param, tmp_path)
 
 
 def test_a_dir_folder_is_one_image_without_a_name(store: Store, tmp_path: Path) -> None:

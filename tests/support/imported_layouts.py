@@ -17,6 +17,9 @@ from tests.support.layouts import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from store.importing.report import ImportReport
     from store.model.contents import Sources
 
@@ -100,3 +103,21 @@ def entry(layout: Layout, image: dict[str, Any], *tags: str) -> dict[str, Any]:
         for link in (document["config"], *document["layers"])
     ]
     return {"Config": path[0], "RepoTags": list(tags) or None, "Layers": path[1:]}
+
+
+def importer_from(kind: str, folder: Path) -> Callable[[Store, Layout], ImportReport]:
+    """Return a function that imports a layout from a ``pipe``, a ``file`` or a ``folder``.
+
+    The file or folder is made in ``folder``.
+    """
+
+    def import_layout(store: Store, layout: Layout) -> ImportReport:
+        if kind == "pipe":
+            return store.import_archive(io.BytesIO(layout.tar()))
+        if kind == "folder":
+            return store.import_archive(layout.folder(folder / "layout"))
+        path = folder / "layout.tar"
+        path.write_bytes(layout.tar())
+        return store.import_archive(path)
+
+    return import_layout
