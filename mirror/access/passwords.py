@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 import bcrypt
 
+from mirror.access.user_names import check_user_name
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SCHEMES: Final = ("$2a$", "$2b$", "$2y$")
-_MAX_PASSWORD_BYTES: Final = 72
-"""How many bytes of a password bcrypt uses; bcrypt ignores all further bytes."""
+MAX_PASSWORD_BYTES: Final = 72
+"""The longest password, in bytes; bcrypt ignores all further bytes."""
 
 _UNKNOWN_USER_HASH: Final = b"$2b$10$pqUBNxgLQUe2UU3x0OWNHu0bE5kZgqnVAZvt6v6nYBWqRt8nj1kUK"
 
@@ -30,12 +31,14 @@ def matches(users: Mapping[str, bytes], user: str, password: bytes, secret: byte
     Args:
         users: The bcrypt hashes by user.
         user: The name that the client sent.
-        password: The password that the client sent.
+        password: The password that the client sent; a password of more than `MAX_PASSWORD_BYTES`
+            is never correct, because bcrypt would compare only its beginning.
         secret: A key that clients do not know; with the name it selects the known user.
     """
     known = users.get(user)
     against = known or _any_hash(users, user, secret)
-    return bcrypt.checkpw(password[:_MAX_PASSWORD_BYTES], against) and known is not None
+    is_same = bcrypt.checkpw(password[:MAX_PASSWORD_BYTES], against)
+    return is_same and known is not None and len(password) <= MAX_PASSWORD_BYTES
 
 
 def _any_hash(users: Mapping[str, bytes], user: str, secret: bytes) -> bytes:
@@ -54,7 +57,8 @@ def read_htpasswd(text: str) -> dict[str, bytes]:
         text: The text of the file.
 
     Raises:
-        InvalidInput: A line is not ``user:hash``, or the hash is not a bcrypt hash.
+        InvalidInput: A line is not ``user:hash``, the hash is not a bcrypt hash, or the user's name
+            could be read as a group.
     """
     users: dict[str, bytes] = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -71,7 +75,7 @@ def read_htpasswd(text: str) -> dict[str, bytes]:
                 f"invalid htpasswd line {number}: expected a bcrypt hash for {user!r}",
                 hint="create the line with `htpasswd -nB USER`",
             )
-        users[user] = hashed.encode()
+        users[check_user_name(user, f"htpasswd line {number}")] = hashed.encode()
     return users
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, final
 
+from mirror.access.user_names import check_user_name
+from mirror.access.weak_tokens import weak_hash
 from store.errors import InvalidInput, printable
 from store.formats.distribution.names import BY_ID
 from store.model.references import DEFAULT_DOMAIN, OFFICIAL
@@ -210,7 +212,8 @@ class Rules:
         return any(action in rule.allow and not rule.who.isdisjoint(callers) for rule in self.rules)
 
     def _names(self, user: str | None) -> frozenset[str]:
-        if user is None:
+        # Files with such names are refused; a name from elsewhere must not become a group either.
+        if user is None or user.startswith("@"):
             return frozenset((ALL_CALLERS,))
         return frozenset(
             (
@@ -237,38 +240,42 @@ def read_rules(text: str, default_domain: str = DEFAULT_DOMAIN) -> Rules:
     except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise InvalidInput(f"invalid TOML: {exc}", hint=_HINT) from exc
     _require_known(document, ("groups", "tokens", "certificates", "rule"), "file of rules")
+    lines = text.split("\n")
     groups = {
-        name: frozenset(_texts(members, f"groups.{name}"))
+        name: _group(name, members, lines)
         for name, members in _table(document.get("groups", {}), "groups").items()
     }
-    for name in groups:
-        if f"@{name}" in (ALL_CALLERS, ALL_USERS):
-            raise InvalidInput(f"invalid groups.{name}: @{name} is a built-in group", hint=_HINT)
     tokens = {
-        name: _token(value, f"tokens.{name}")
+        name: _token(name, value, lines)
         for name, value in _table(document.get("tokens", {}), "tokens").items()
     }
     certificates = {
-        name: _text(value, f"certificates.{name}")
+        name: _certificate_user(name, value, lines)
         for name, value in _table(document.get("certificates", {}), "certificates").items()
     }
     listed = document.get("rule", [])
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
         raise InvalidInput("invalid rule: expected [[rule]]", hint=_HINT)
     rules = tuple(
-        _rule(one, f"rule {number}", groups, default_domain)
+        _rule(one, f"rule {number}", groups, default_domain, lines)
         for number, one in enumerate(listed, start=1)
     )
     return Rules(rules, groups, tokens, certificates)
 
 
 def _rule(
-    members: Mapping[str, Any], where: str, groups: Mapping[str, object], default_domain: str
+    members: Mapping[str, Any],
+    where: str,
+    groups: Mapping[str, object],
+    default_domain: str,
+    lines: Sequence[str],
 ) -> Rule:
     _require_known(members, ("repositories", "who", "allow"), where)
     who = frozenset(_texts(members.get("who"), f"{where}: who"))
     for name in who:
-        if name.startswith("@") and name not in (ALL_CALLERS, ALL_USERS) and name[1:] not in groups:
+        if not name.startswith("@"):
+            check_user_name(name, f"{where}: who{_place(lines, name)}")
+        elif name not in (ALL_CALLERS, ALL_USERS) and name[1:] not in groups:
             raise InvalidInput(f"invalid {where}: unknown group {printable(name)!r}", hint=_HINT)
     actions = []
     for word in _texts(members.get("allow"), f"{where}: allow"):
@@ -289,14 +296,48 @@ def _rule(
     return Rule(patterns, who, frozenset(actions))
 
 
-def _token(value: object, where: str) -> str:
+def _group(name: str, members: object, lines: Sequence[str]) -> frozenset[str]:
+    where = f"groups.{printable(name)}"
+    if f"@{name}" in (ALL_CALLERS, ALL_USERS):
+        raise InvalidInput(f"invalid {where}: @{name} is a built-in group", hint=_HINT)
+    check_user_name(name, f"{where}{_place(lines, name)}")
+    return frozenset(
+        check_user_name(member, f"{where}{_place(lines, member)}")
+        for member in _texts(members, where)
+    )
+
+
+def _certificate_user(common_name: str, value: object, lines: Sequence[str]) -> str:
+    where = f"certificates.{printable(common_name)}"
+    user = _text(value, where)
+    return check_user_name(user, f"{where}{_place(lines, user)}")
+
+
+def _token(name: str, value: object, lines: Sequence[str]) -> str:
+    where = f"tokens.{printable(name)}"
     match = _TOKEN.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise InvalidInput(
             f"invalid {where}: expected sha256:HEX",
             hint="create the value with `printf %s TOKEN | sha256sum`",
         )
+    check_user_name(name, f"{where}{_place(lines, match['hex'])}")
+    fault = weak_hash(name, match["hex"])
+    if fault is not None:
+        raise InvalidInput(
+            f"invalid {where}{_place(lines, match['hex'])}: {fault}",
+            hint="create a token with `openssl rand -hex 32`",
+        )
     return match["hex"]
+
+
+def _place(lines: Sequence[str], text: str) -> str:
+    """Return the first line that contains a text, such as `` in line 3``; empty if none does."""
+    for quoted in (f'"{text}"', f"'{text}'", text):
+        for number, line in enumerate(lines, start=1):
+            if quoted in line:
+                return f" in line {number}"
+    return ""
 
 
 def _require_known(members: Mapping[str, object], known: Iterable[str], where: str) -> None:

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 USERS = {"alice": bcrypt.hashpw(b"secret", bcrypt.gensalt(rounds=4))}
 
+TOKEN = "7f1c2e9a40b5d6838e21"  # noqa: S105 - only tests know it
+"""The permanent token of the user ``ci``."""
+
 RULES = """
 [groups]
 builders = ["ci"]
 
 [tokens]
-ci = "sha256:TOKEN"
+ci = "sha256:HASH"
 
 [certificates]
 "robot.example" = "robot"
@@ -39,7 +42,7 @@ allow = ["read"]
 repositories = ["**"]
 who = ["root"]
 allow = ["read", "delete"]
-""".replace("TOKEN", hashlib.sha256(b"long random token").hexdigest())
+""".replace("HASH", hashlib.sha256(TOKEN.encode()).hexdigest())
 
 
 def basic(user: str, password: str) -> str:

@@ -21,7 +21,7 @@ from mirror.access.authenticator import REMEMBERED_S, Password
 from mirror.access.throttle import BURST
 from mirror.access.tokens import LIFETIME_S
 from tests.support.clocks import StillClock
-from tests.support.logins import RULES, USERS, basic, log_in
+from tests.support.logins import RULES, TOKEN, USERS, basic, log_in
 
 
 def test_credentials_prove_a_caller() -> None:
@@ -107,11 +107,11 @@ def test_token_of_the_rules_proves_its_name() -> None:
     authenticator = Authenticator(
         Access(USERS, rules=read_rules(RULES)), b"key", StillClock(), StillClock(), LoginFailures()
     )
-    assert log_in(authenticator, "Bearer long random token") == Caller("ci")
-    assert log_in(authenticator, basic("ci", "long random token")) == Caller("ci")
+    assert log_in(authenticator, f"Bearer {TOKEN}") == Caller("ci")
+    assert log_in(authenticator, basic("ci", TOKEN)) == Caller("ci")
     for wrong in (
-        "Bearer long random toke",
-        basic("root", "long random token"),
+        f"Bearer {TOKEN[:-1]}",
+        basic("root", TOKEN),
         basic("ci", "other"),
     ):
         with pytest.raises(AuthenticationFailed):

@@ -49,6 +49,20 @@ def test_unknown_user_is_compared_with_a_known_hash(monkeypatch: pytest.MonkeyPa
     assert len(seen) == 3
 
 
+@pytest.mark.parametrize("name", ["@builders", "all", "*", "a b", "a\x1bb"])
+def test_name_that_could_be_a_group_is_refused_with_its_line(name: str) -> None:
+    hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(rounds=4)).decode()
+    with pytest.raises(InvalidInput) as refused:
+        read_htpasswd(f"# users\nalice:{hashed}\n{name}:{hashed}\n")
+    assert "htpasswd line 3" in refused.value.message
+
+
+def test_password_that_bcrypt_would_cut_off_is_never_correct() -> None:
+    known = {"alice": bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(rounds=4))}
+    assert passwords.matches(known, "alice", b"x" * 72, b"key")
+    assert not passwords.matches(known, "alice", b"x" * 73, b"key")
+
+
 def test_hash_of_the_unknown_user_is_not_that_of_an_empty_password() -> None:
     assert not bcrypt.checkpw(b"", passwords._UNKNOWN_USER_HASH)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from mirror.access import (
+    Action,
     read_rules,
 )
 from store.errors import InvalidInput
+from store.model.references import Repository
 
 
 @pytest.mark.parametrize(
@@ -21,6 +25,14 @@ from store.errors import InvalidInput
         ("[groups]\na = [1]", "groups.a"),
         ('groups = "x"', "groups"),
         ('[tokens]\na = "plain"', "tokens.a"),
+        (f'[tokens]\n\na = "sha256:{hashlib.sha256(b"test").hexdigest()}"', "tokens.a in line 3"),
+        (f'[tokens]\n"@a" = "sha256:{hashlib.sha256(b"long").hexdigest()}"', "@a in line 2"),
+        ('[groups]\na = ["bob",\n"@users"]', "groups.a in line 3"),
+        ('[groups]\n"@users" = ["bob"]', "'@users'"),
+        ('[certificates]\n"node" = "@builders"', "certificates.node in line 2"),
+        ('[certificates]\n"node" = "a\\u0000b"', "certificates.node"),
+        ('[[rule]]\nrepositories = ["**"]\nwho = ["all"]\nallow = ["read"]', "in line 3: user"),
+        ('[[rule]]\nrepositories = ["**"]\nwho = ["*"]\nallow = ["read"]', "in line 3: user"),
         ("[certificates]\na = 1", "certificates.a"),
         ('[[rule]]\nrepositories = ["**"]\nwho = ["@nobody"]\nallow = ["read"]', "@nobody"),
         ('[[rule]]\nrepositories = ["**"]\nwho = ["x"]\nallow = ["rite"]', "rite"),
@@ -35,3 +47,20 @@ def test_invalid_rules_are_refused_with_their_place(text: str, place: str) -> No
     with pytest.raises(InvalidInput) as refused:
         read_rules(text)
     assert place in refused.value.message
+
+
+@pytest.mark.parametrize("user", ["@builders", "@users"])
+def test_name_of_a_user_is_never_a_group(user: str) -> None:
+    rules = read_rules(
+        """
+        [groups]
+        builders = ["ci"]
+        [[rule]]
+        repositories = ["**"]
+        who = ["@builders", "@users"]
+        allow = ["read", "write", "delete"]
+        """
+    )
+    assert not rules.allow(user, Action.READ, Repository.parse("team/app"))
+    assert not rules.allow_everywhere(user, Action.DELETE)
+    assert not rules.allow_somewhere(user, Action.WRITE)
