@@ -94,6 +94,8 @@ lock:              ## renew uv.lock and the requirements files (needs uv)
 	uv lock --upgrade
 	$(EXPORT) --no-emit-project --no-default-groups --output-file requirements.txt
 	$(EXPORT) --no-emit-project --output-file requirements-dev.txt
+	$(EXPORT) --only-group build --output-file requirements-build.txt
+	$(EXPORT) --only-group audit --output-file requirements-audit.txt
 	$(EXPORT) --only-group bench --output-file requirements-bench.txt
 	$(EXPORT) --only-group docs --output-file requirements-docs.txt
 

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 PINNED = (
     "requirements.txt",
     "requirements-dev.txt",
+    "requirements-build.txt",
+    "requirements-audit.txt",
     "requirements-bench.txt",
     "requirements-docs.txt",
 )
@@ -69,7 +71,10 @@ def test_every_dependency_is_locked() -> None:
     project = pyproject()
     wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
     wanted += [
-        requirement for group in project["dependency-groups"].values() for requirement in group
+        requirement
+        for group in project["dependency-groups"].values()
+        for requirement in group
+        if isinstance(requirement, str)  # and not the name of another group
     ]
     assert {re.split(r"[<>=!~ ]", requirement)[0].lower() for requirement in wanted} <= {
         name for name, _ in locked()

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
 UNIT = CONTRIB / "storectl.service"
+MOST_EXPOSED = 15
+"""The highest exposure of the service that ``systemd-analyze security`` may find, in tenths."""
 INSTALLED = "/opt/storectl/bin/storectl"
 
 
@@ -63,6 +65,36 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_service_is_exposed_to_little(tmp_path: Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not installed")
+    shutil.copy(UNIT, tmp_path)
+    analyze = ["systemd-analyze", "security", "--offline=true", f"--threshold={MOST_EXPOSED}"]
+    done = subprocess.run(
+        [*analyze, str(tmp_path / UNIT.name)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_sysusers_file_creates_the_user_of_the_unit(tmp_path: Path) -> None:
+    if not shutil.which("systemd-sysusers"):
+        pytest.skip("systemd-sysusers is not installed")
+    (tmp_path / "etc").mkdir()
+    create = ["systemd-sysusers", f"--root={tmp_path}", str(CONTRIB / "storectl.sysusers")]
+    subprocess.run(create, check=True, capture_output=True, timeout=300)
+    service = settings("Service")
+    (user,) = service["User"]
+    name, _, number, _, _, home, shell = (tmp_path / "etc/passwd").read_text().strip().split(":")
+    assert (name, [name]) == (user, service["Group"])
+    assert home == f"/var/lib/{service['StateDirectory'][0]}"
+    assert shell.endswith("/nologin")
+    assert int(number) != 0
 
 
 def test_the_unit_starts_a_server_that_says_when_it_is_ready_and_when_it_stops(
