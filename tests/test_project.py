@@ -76,7 +76,7 @@ def test_every_dependency_is_locked() -> None:
         for requirement in group
         if isinstance(requirement, str)  # and not the name of another group
     ]
-    assert {re.split(r"[<>=!~ ]", requirement)[0].lower() for requirement in wanted} <= {
+    assert {re.split(r"[\[<>=!~ ]", requirement)[0].lower() for requirement in wanted} <= {
         name for name, _ in locked()
     }
 

@@ -15,7 +15,7 @@ import sys
 import sysconfig
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Self, final
 
 from tests.support.engine import EngineError, program
@@ -102,7 +102,7 @@ class Systemd:
             lines.append(f'mkdir -p "$root{target}"')
             lines.append(f'mount --bind {shlex.quote(source)} "$root{target}"')
         for name, text in files.items():
-            lines.append(f'mkdir -p "$root{os.path.dirname(name)}"')  # noqa: PTH120 - it is no path here
+            lines.append(f'mkdir -p "$root{PurePosixPath(name).parent}"')
             lines.append(f'printf %s {shlex.quote(text)} >"$root{name}"; chmod 755 "$root{name}"')
         lines.append('systemd-sysusers --root="$root" 2>/dev/null')
         self._console, terminal = os.openpty()
