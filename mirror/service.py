@@ -8,6 +8,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import count
 from typing import TYPE_CHECKING, Final, final
 
 from mirror.access import Access, Authenticator
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_UPLOADS: Final = 10_000
-_EXPIRY_INTERVAL_S: Final = 3600.0
+_EXPIRY_INTERVAL_S: Final = 60.0
+_EXPIRIES_PER_STRAYS: Final = 60
+"""How many times uploads expire before stray files are removed again."""
 
 
 class VariantEncoding(StrEnum):
@@ -71,7 +74,9 @@ class MirrorSettings:
     body_rate: float = 500.0
     """The lowest average rate of a body after ``body_timeout_s``, in bytes per second."""
     max_uploads: int = MAX_UPLOADS
-    """How many uploads may be in progress in the whole store."""
+    """How many uploads may be in progress in the whole store; each user or address may have a
+    hundredth of them, and at least 100.
+    """
     key: bytes = field(default_factory=lambda: os.urandom(32))
     """The key that signs tokens."""
     is_leader: bool = True
@@ -219,16 +224,20 @@ class Service:
             logger.warning("cannot publish %s:%s as %s: %s", repository, tag, encoding, exc.message)
 
     async def expire_uploads(self, interval_s: float = _EXPIRY_INTERVAL_S) -> None:
-        """Discard idle uploads at intervals, until cancelled.
+        """Discard idle uploads and stray files at intervals, until cancelled.
 
         Args:
             interval_s: The pause between two runs, in seconds.
         """
-        while True:
+        for run_number in count():
             try:
                 expired = await self.pools.write(self.registry.uploads.expire)
                 if expired:
                     logger.info("expired uploads=%d", expired)
+                if run_number % _EXPIRIES_PER_STRAYS == 0:
+                    removed = await self.pools.write(self.registry.uploads.remove_strays)
+                    if removed:
+                        logger.info("removed stray_files=%d", removed)
             except StoreError as exc:
                 logger.warning("cannot expire uploads: %s", exc.message)
             await asyncio.sleep(interval_s)

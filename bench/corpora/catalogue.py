@@ -280,7 +280,14 @@ class _Filler:
                 (number, at, f"docker.io/{name}", f"{base}.{count}", None, digest, "bench")
             )
         rows["event"].append(
-            (index + 1, _moment(index), "import", digest, _json({"name": f"{name}:{tag}"}).decode())
+            (
+                index + 1,
+                _moment(index),
+                "import",
+                digest,
+                _json({"name": f"{name}:{tag}"}).decode(),
+                None,
+            )
         )
 
 
@@ -294,7 +301,7 @@ _WIDTHS: Final = {
     "repository_content": 3,
     "reference": 5,
     "reference_log": 7,
-    "event": 5,
+    "event": 6,
 }
 """The number of columns of each table that has rows for every image."""
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from mirror.access import Action
+from mirror.access.origins import address
+from mirror.access.throttle import client_network
 from mirror.api.call import parse_digest
 from mirror.protocol import ranges
 from mirror.protocol.errors import WireError
@@ -17,6 +19,7 @@ from mirror.transfer.threads import run
 from store.errors import InvalidReference, TooLarge
 from store.formats.distribution.errors import ErrorCode
 from store.formats.distribution.names import BY_ID
+from store.registry.upload_owner import UploadOwner
 
 if TYPE_CHECKING:
     from mirror.api.call import Call
@@ -61,7 +64,9 @@ async def begin(call: Call) -> web.StreamResponse:
         digest = parse_digest(query["digest"])
         upload = await service.pools.write(service.registry.uploads.once, call.repository)
         return await _finish(call, upload, digest)
-    upload_id = await service.pools.write(service.registry.uploads.begin, call.repository)
+    upload_id = await service.pools.write(
+        service.registry.uploads.begin, call.repository, _owner(call)
+    )
     return _accepted(call, upload_id, 0)
 
 
@@ -102,7 +107,9 @@ async def status(call: Call) -> web.StreamResponse:
         UploadNotFound: There is no such upload.
     """
     service = call.service
-    offset = await service.pools.read(service.registry.uploads.offset, call.repository, call.target)
+    offset = await service.pools.read(
+        service.registry.uploads.offset, call.repository, call.target, _owner(call)
+    )
     return _accepted(call, call.target, offset, status=204)
 
 
@@ -120,7 +127,7 @@ async def append(call: Call) -> web.StreamResponse:
         TooLarge: The blob would be larger than a blob may be.
     """
     upload = await call.service.pools.write(
-        call.service.registry.uploads.resume, call.repository, call.target
+        call.service.registry.uploads.resume, call.repository, call.target, _owner(call)
     )
     try:
         await _receive(call, upload)
@@ -152,7 +159,7 @@ async def finish(call: Call) -> web.StreamResponse:
     digest = parse_digest(call.request.query["digest"])
     if call.request.can_read_body:
         upload = await call.service.pools.write(
-            call.service.registry.uploads.resume, call.repository, call.target
+            call.service.registry.uploads.resume, call.repository, call.target, _owner(call)
         )
         return await _finish(call, upload, digest)
     await call.service.pools.write(_finish_without_body, call, digest)
@@ -161,7 +168,7 @@ async def finish(call: Call) -> web.StreamResponse:
 
 def _finish_without_body(call: Call, digest: Digest) -> None:
     """Store the blob of an upload that is complete; called in a thread."""
-    with call.service.registry.uploads.resume(call.repository, call.target) as upload:
+    with call.service.registry.uploads.resume(call.repository, call.target, _owner(call)) as upload:
         _check_headers(call, upload)
         upload.finish(digest)
 
@@ -177,9 +184,17 @@ async def cancel(call: Call) -> web.StreamResponse:
         UploadInUse: Another request is writing to the upload.
     """
     await call.service.pools.write(
-        call.service.registry.uploads.cancel, call.repository, call.target
+        call.service.registry.uploads.cancel, call.repository, call.target, _owner(call)
     )
     return web.Response(status=204)
+
+
+def _owner(call: Call) -> UploadOwner:
+    """Return the owner of the uploads that the caller begins."""
+    user = call.caller.user
+    if user is not None:
+        return UploadOwner.user(user)
+    return UploadOwner.network(client_network(address(call.request)))
 
 
 async def _finish(call: Call, upload: Upload, digest: Digest) -> web.StreamResponse:

@@ -11,6 +11,9 @@ from store.formats.distribution.errors import ErrorCode, ErrorEntry, encode_erro
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+RETRY_S: Final = 60
+"""How long a client is asked to wait if it has too many uploads in progress, in seconds."""
+
 
 @final
 class WireError(Exception):
@@ -53,7 +56,8 @@ class WireError(Exception):
         status, code = next(_TABLE[known] for known in type(error).__mro__ if known in _TABLE)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return cls(status, code, _SERVER_FAILURES.get(status, "the registry failed"))
-        return cls(status, code, _message(error), detail=_detail(error))
+        headers = {"Retry-After": str(RETRY_S)} if status == HTTPStatus.TOO_MANY_REQUESTS else None
+        return cls(status, code, _message(error), detail=_detail(error), headers=headers)
 
     @classmethod
     def forbidden(cls, user: str | None, action: str, name: str) -> Self:

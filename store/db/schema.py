@@ -25,10 +25,10 @@ from sqlalchemy import (
 
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 """The newest revision that this program knows: the last revision in `migrations.versions`."""
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")
 """Every revision that this program can upgrade from, oldest first."""
 
 metadata: Final = MetaData(
@@ -268,8 +268,17 @@ event: Final = Table(
     Column("action", String(16), nullable=False),
     Column("target", Text, nullable=False),
     Column("attributes", JsonMap, nullable=False),
+    Column("reader", Text),
     Index("ix_event_at", "at"),
     Index("ix_event_target", "target"),
+    Index(
+        "ix_event_reader",
+        "reader",
+        "target",
+        "at",
+        sqlite_where=Column("reader", Text).is_not(None),
+        postgresql_where=Column("reader", Text).is_not(None),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -325,6 +334,8 @@ upload: Final = Table(
     Column("offset_bytes", RowNumber, nullable=False),
     Column("started_at", UtcTime, nullable=False),
     Column("touched_at", UtcTime, nullable=False),
+    Column("owner", Text),
     CheckConstraint("offset_bytes >= 0", name="offset"),
     Index("ix_upload_touched_at", "touched_at"),
+    Index("ix_upload_owner", "owner"),
 )

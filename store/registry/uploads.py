@@ -28,12 +28,25 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from sqlalchemy import Connection
+
+    from store.db.database import Lookup
     from store.model.references import Repository
+    from store.registry.upload_owner import UploadOwner
     from store.workspace.locks import Lock
     from store.workspace.workspace import Workspace
 
 IDLE_S: Final = 24 * 3600
 """Seconds without new bytes after which an upload is removed."""
+
+EMPTY_S: Final = 300
+"""Seconds after which an upload is removed if it never received a byte."""
+
+OWNER_UPLOADS: Final = 100
+"""The number of uploads that one owner may always have in progress."""
+
+_OWNERS: Final = 100
+"""One owner may have this fraction of all uploads, if the fraction is more than `OWNER_UPLOADS`."""
 
 _STRAY_S: Final = 3600
 """Age in seconds at which a file without a row is removed."""
@@ -48,7 +61,9 @@ class Uploads:
     Args:
         workspace: The opened store.
         max_bytes: The largest blob that can be uploaded, in bytes.
-        max_uploads: The largest number of uploads in progress; None for no limit.
+        max_uploads: The largest number of uploads in progress, for all processes together; None for
+            no limit. Each owner may have a hundredth of these uploads, and at least
+            `OWNER_UPLOADS`.
 
     Attributes:
         max_bytes: The largest blob that can be uploaded, in bytes.
@@ -63,25 +78,39 @@ class Uploads:
         self._max_uploads = max_uploads
         self._hash_states = HashStates()
 
-    def begin(self, repository: Repository) -> str:
+    def begin(self, repository: Repository, owner: UploadOwner | None = None) -> str:
         """Begin an upload; return its ID.
 
         Args:
             repository: The repository that will serve the blob.
+            owner: The user or network that begins the upload; None for code of this process, which
+                may begin as many uploads as the store may have.
 
         Raises:
-            TooManyUploads: ``max_uploads`` uploads are in progress already.
+            TooManyUploads: The store or the owner already has as many uploads in progress as it may
+                have.
             Unavailable: The store's folder is missing, or a file cannot be created in it.
         """
-        if self._max_uploads is not None and self.count() >= self._max_uploads:
-            raise TooManyUploads(
-                f"cannot begin an upload: {self._max_uploads} uploads are in progress",
-                hint="finish or cancel some uploads; an idle upload ends after a day",
-            )
+        # A refusal must cost less than an upload: do not create a file first.
+        with self._workspace.look() as lookup:
+            self._require_room(lookup, owner)
         upload_id = os.urandom(16).hex()
-        self._make(upload_id).close()
-        with self._workspace.write(f"upload {upload_id}", Durability.SOON) as connection:
-            uploads.add(connection, upload_id, str(repository), self._workspace.now())
+        upload = self._make(upload_id)
+        try:
+            with self._workspace.write(f"upload {upload_id}", Durability.SOON) as connection:
+                # Other processes may have begun uploads since.
+                self._require_room(connection, owner)
+                uploads.add(
+                    connection,
+                    upload_id,
+                    str(repository),
+                    self._workspace.now(),
+                    None if owner is None else owner.key,
+                )
+        except BaseException:
+            upload.discard()
+            raise
+        upload.close()
         return upload_id
 
     def once(self, repository: Repository) -> Upload:
@@ -97,20 +126,27 @@ class Uploads:
         with self._workspace.read() as connection:
             return uploads.count(connection)
 
-    def offset(self, repository: Repository, upload_id: str) -> int:
+    def offset(
+        self, repository: Repository, upload_id: str, owner: UploadOwner | None = None
+    ) -> int:
         """Return the number of bytes that an upload has.
 
         Args:
             repository: The upload's repository.
             upload_id: ID of the upload.
+            owner: The user or network that asks; None for code of this process, which may use every
+                upload.
 
         Raises:
-            UploadNotFound: There is no such upload in this repository.
+            UploadNotFound: This owner has no such upload in this repository.
         """
         path = self._path(upload_id)
         with self._workspace.look() as connection:
             row = uploads.get(connection, upload_id)
         if row is None or row.repository != str(repository):
+            raise _unknown(upload_id)
+        if owner is not None and not owner.may_continue(row.owner):
+            # The same answer as for an unknown upload: nobody learns whose uploads there are.
             raise _unknown(upload_id)
         try:
             # After a crash, the file may be shorter than its row says. The digest is checked at the
@@ -119,18 +155,24 @@ class Uploads:
         except FileNotFoundError:
             raise _unknown(upload_id) from None
 
-    def resume(self, repository: Repository, upload_id: str) -> Upload:
+    def resume(
+        self, repository: Repository, upload_id: str, owner: UploadOwner | None = None
+    ) -> Upload:
         """Continue an upload at its offset. The upload is locked until the result is closed.
 
         Args:
             repository: The upload's repository.
             upload_id: ID of the upload.
+            owner: The user or network that continues the upload; None for code of this process,
+                which may use every upload.
 
         Raises:
-            UploadNotFound: There is no such upload in this repository.
+            UploadNotFound: This owner has no such upload in this repository.
             UploadInUse: Another request is writing to the upload.
         """
         path = self._path(upload_id)
+        # Look before the lock: an upload in use must look like no upload to a different owner.
+        self.offset(repository, upload_id, owner)
         lock = self._lock(upload_id)
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -138,7 +180,7 @@ class Uploads:
             lock.release()
             raise _unknown(upload_id) from None
         try:
-            offset_bytes = self.offset(repository, upload_id)
+            offset_bytes = self.offset(repository, upload_id, owner)
             if os.fstat(descriptor).st_size > offset_bytes:
                 os.ftruncate(descriptor, offset_bytes)
                 # If the request has no bytes, it publishes the file without another sync, so the
@@ -154,31 +196,46 @@ class Uploads:
             lock.release()
             raise
 
-    def cancel(self, repository: Repository, upload_id: str) -> None:
+    def cancel(
+        self, repository: Repository, upload_id: str, owner: UploadOwner | None = None
+    ) -> None:
         """Cancel an upload: remove its row and its file.
 
         Args:
             repository: The upload's repository.
             upload_id: ID of the upload.
+            owner: The user or network that cancels the upload; None for code of this process, which
+                may use every upload.
 
         Raises:
-            UploadNotFound: There is no such upload in this repository.
+            UploadNotFound: This owner has no such upload in this repository.
             UploadInUse: Another request is writing to the upload.
         """
-        self.resume(repository, upload_id).discard()
+        self.resume(repository, upload_id, owner).discard()
 
     def expire(self) -> int:
-        """Remove idle uploads, and files that belong to no upload.
+        """Remove uploads that are idle, or empty for too long.
 
         Returns:
-            The number of uploads and stray files removed.
+            The number of uploads removed.
         """
-        before = self._workspace.now() - timedelta(seconds=IDLE_S)
-        with self._workspace.read() as connection:
-            idle = uploads.idle(connection, before)
-        removed = sum(
-            self._sweep(self._path(upload_id), untouched_since=before) for upload_id in idle
-        )
+        now, removed = self._workspace.now(), 0
+        for seconds, is_empty in ((IDLE_S, False), (EMPTY_S, True)):
+            before = now - timedelta(seconds=seconds)
+            with self._workspace.read() as connection:
+                idle = uploads.idle(connection, before, is_empty=is_empty)
+            removed += sum(
+                self._sweep(self._path(upload_id), untouched_since=before) for upload_id in idle
+            )
+        return removed
+
+    def remove_strays(self) -> int:
+        """Remove files that belong to no upload, an hour after they were last changed.
+
+        Returns:
+            The number of files removed.
+        """
+        removed = 0
         with suppress(FileNotFoundError):
             for path in sorted(self._folder.iterdir()):
                 if _IDENTIFIER.fullmatch(path.name) and self._is_stray(path):
@@ -186,6 +243,22 @@ class Uploads:
         return removed
 
     # --- parts ------------------------------------------------------------------------------------
+
+    def _require_room(self, connection: Connection | Lookup, owner: UploadOwner | None) -> None:
+        if self._max_uploads is None:
+            return
+        if uploads.count(connection) >= self._max_uploads:
+            raise TooManyUploads(
+                f"cannot begin an upload: {self._max_uploads} uploads are in progress",
+                hint="finish or cancel some uploads; an empty upload ends after five minutes",
+            )
+        limit = max(OWNER_UPLOADS, self._max_uploads // _OWNERS)
+        if owner is not None and uploads.count(connection, owner.key) >= limit:
+            raise TooManyUploads(
+                f"cannot begin an upload: {limit} uploads of {printable(str(owner))} are in"
+                " progress",
+                hint="finish or cancel some uploads; an empty upload ends after five minutes",
+            )
 
     def _make(self, upload_id: str, repository: Repository | None = None) -> Upload:
         path = self._folder / upload_id

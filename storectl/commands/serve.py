@@ -124,6 +124,17 @@ _FILE = click.Path(readable=False, path_type=Path)
     help="Number of processes that share the address.",
 )
 @click.option(
+    "--max-uploads",
+    metavar="N",
+    type=click.IntRange(1),
+    default=10_000,
+    show_default=True,
+    help=(
+        "Number of uploads that may be in progress. A user, or an address without a user, may have"
+        " 1 % of them, and at least 100."
+    ),
+)
+@click.option(
     "--log-format",
     type=click.Choice(["json", "text"]),
     default="json",
@@ -159,6 +170,7 @@ def command(  # noqa: PLR0913 - one for each option
     tls_key: Path | None,
     tls_client_ca: Path | None,
     workers: int,
+    max_uploads: int,
     log_format: str,
     grace: int,
     quiet: bool,
@@ -241,6 +253,7 @@ def command(  # noqa: PLR0913 - one for each option
             proxies=_parse_proxies(proxies),
             variants=tuple(map(VariantEncoding, dict.fromkeys(offers))),
             machine=Platform.of("linux", settings.machine),
+            max_uploads=max_uploads,
             release_memory=release_memory,
         ),
         hangup_ends=sys.stdin is not None and sys.stdin.isatty(),

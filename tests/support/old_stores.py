@@ -100,16 +100,20 @@ def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[st
     return [row[1] for row in connection.execute(f'PRAGMA {schema}.table_info("{table}")')]
 
 
-PROOFS = {"encoding": {"seekable", "ours", "checked"}}
-"""Columns by table that an upgrade resets, because the proofs of an old program do not count."""
+RESET = {
+    "encoding": {"seekable", "ours", "checked"},
+    "event": {"reader"},
+    "upload": {"owner"},
+}
+"""Columns by table that an upgrade resets: old proofs do not count, and old owners are unknown."""
 
 
 def rows(database: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Return the rows of every table, without the columns in `PROOFS`; sort the columns by name."""
+    """Return the rows of every table, without the columns in `RESET`; sort the columns by name."""
     with closing(sqlite3.connect(database)) as connection:
         found = {}
         for table in tables(connection):
-            columns = sorted({*_columns(connection, "main", table)} - PROOFS.get(table, set()))
+            columns = sorted({*_columns(connection, "main", table)} - RESET.get(table, set()))
             found[table] = sorted(
                 connection.execute(f'SELECT {", ".join(columns)} FROM "{table}"').fetchall(),  # noqa: S608
                 key=repr,

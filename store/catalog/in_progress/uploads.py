@@ -26,14 +26,22 @@ class UploadRow:
         id: Unique ID, a part of the session's URL.
         repository: Full name of the repository.
         offset_bytes: Size of the session's file: the number of bytes received.
+        owner: The user or network that began the session; None if unknown.
     """
 
     id: str
     repository: str
     offset_bytes: int
+    owner: str | None = None
 
 
-def add(connection: Connection, upload_id: str, repository: str, now: datetime) -> None:
+def add(
+    connection: Connection,
+    upload_id: str,
+    repository: str,
+    now: datetime,
+    owner: str | None = None,
+) -> None:
     """Record a new upload session without bytes.
 
     Args:
@@ -41,10 +49,16 @@ def add(connection: Connection, upload_id: str, repository: str, now: datetime) 
         upload_id: A new, unique ID.
         repository: Full name of the repository.
         now: The current time.
+        owner: The user or network that begins the session; None if unknown.
     """
     connection.execute(
         insert(upload).values(
-            id=upload_id, repository=repository, offset_bytes=0, started_at=now, touched_at=now
+            id=upload_id,
+            repository=repository,
+            offset_bytes=0,
+            started_at=now,
+            touched_at=now,
+            owner=owner,
         )
     )
 
@@ -52,10 +66,10 @@ def add(connection: Connection, upload_id: str, repository: str, now: datetime) 
 def get(connection: Connection | Lookup, upload_id: str) -> UploadRow | None:
     """Return an upload session; None if it does not exist."""
     row = connection.execute(_GET, {"upload_id": upload_id}).one_or_none()
-    return None if row is None else UploadRow(row.id, row.repository, row.offset_bytes)
+    return None if row is None else UploadRow(row.id, row.repository, row.offset_bytes, row.owner)
 
 
-_GET: Final = select(upload.c.id, upload.c.repository, upload.c.offset_bytes).where(
+_GET: Final = select(upload.c.id, upload.c.repository, upload.c.offset_bytes, upload.c.owner).where(
     upload.c.id == bindparam("upload_id")
 )
 
@@ -94,15 +108,31 @@ def forget(
     )
 
 
-def idle(connection: Connection, before: datetime) -> tuple[str, ...]:
-    """Return the IDs of upload sessions that received no bytes since ``before``, oldest first."""
+def idle(connection: Connection, before: datetime, *, is_empty: bool = False) -> tuple[str, ...]:
+    """Return the IDs of upload sessions that received no bytes since ``before``, oldest first.
+
+    Args:
+        connection: An open transaction.
+        before: The time since which a session received no bytes.
+        is_empty: Whether to return only sessions that never received bytes.
+    """
+    query = select(upload.c.id).where(upload.c.touched_at < before).order_by(upload.c.touched_at)
     return tuple(
-        connection.execute(
-            select(upload.c.id).where(upload.c.touched_at < before).order_by(upload.c.touched_at)
-        ).scalars()
+        connection.execute(query.where(upload.c.offset_bytes == 0) if is_empty else query).scalars()
     )
 
 
-def count(connection: Connection) -> int:
-    """Return the number of upload sessions."""
-    return int(connection.execute(select(func.count()).select_from(upload)).scalar_one())
+def count(connection: Connection | Lookup, owner: str | None = None) -> int:
+    """Return the number of upload sessions.
+
+    Args:
+        connection: An open transaction.
+        owner: Count only the sessions that this owner began; None to count all.
+    """
+    query, values = (_COUNT, {}) if owner is None else (_COUNT_OF_OWNER, {"owner": owner})
+    row = connection.execute(query, values).one_or_none()
+    return 0 if row is None else int(row.uploads)
+
+
+_COUNT: Final = select(func.count().label("uploads")).select_from(upload)
+_COUNT_OF_OWNER: Final = _COUNT.where(upload.c.owner == bindparam("owner"))

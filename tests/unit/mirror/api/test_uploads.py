@@ -7,8 +7,11 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
+import bcrypt
 import pytest
 
+from mirror.access import Access
+from mirror.access.proxies import TrustedProxies
 from mirror.service import MirrorSettings
 from store.model.digests import Digest
 from tests.support.damage import (
@@ -17,6 +20,7 @@ from tests.support.damage import (
     HARM,
     push_status,
 )
+from tests.support.logins import basic
 from tests.support.pushes import push
 from tests.support.waiting import until
 
@@ -158,3 +162,69 @@ def test_push_to_another_repository_repairs_the_blob(
     assert push_status(ask, DATA, "two") == 201
     assert ask("GET", f"/v2/one/blobs/{DIGEST}").body == DATA
     assert list(store.fsck()) == []
+
+
+USERS = Access(
+    {name: bcrypt.hashpw(b"secret", bcrypt.gensalt(rounds=4)) for name in ("alice", "mallory")},
+)
+ALICE, MALLORY = basic("alice", "secret"), basic("mallory", "secret")
+
+
+def test_a_user_leaves_uploads_for_others(
+    serve: Callable[..., InProcessMirror], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.registry.uploads.OWNER_UPLOADS", 3)
+    ask = serve(MirrorSettings(access=USERS, max_uploads=5))
+    for _ in range(3):
+        begun = ask("POST", "/v2/app/blobs/uploads/", Authorization=MALLORY)
+        assert begun.status == 202
+    for name in ("app", "other"):
+        refused = ask("POST", f"/v2/{name}/blobs/uploads/", Authorization=MALLORY)
+        assert (refused.status, refused.code) == (429, "TOOMANYREQUESTS")
+        assert int(refused.headers["Retry-After"]) > 0
+    assert ask("POST", "/v2/app/blobs/uploads/", Authorization=ALICE).status == 202
+    assert ask("DELETE", begun.headers["Location"], Authorization=MALLORY).status == 204
+    assert ask("POST", "/v2/app/blobs/uploads/", Authorization=MALLORY).status == 202
+
+
+def test_clients_without_a_user_are_counted_by_network(
+    serve: Callable[..., InProcessMirror], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.registry.uploads.OWNER_UPLOADS", 1)
+    proxies = TrustedProxies.parse(["127.0.0.1"])
+    ask = serve(MirrorSettings(proxies=proxies, max_uploads=100))
+    for address, status in (
+        ("198.51.100.1", 202),
+        ("198.51.100.1", 429),
+        ("198.51.100.2", 202),
+        ("2001:db8::1", 202),
+        ("2001:db8::ffff:1", 429),
+        ("2001:db8:0:1::1", 202),
+    ):
+        forwarded = f"203.0.113.9, {address}"
+        answer = ask("POST", "/v2/app/blobs/uploads/", X_Forwarded_For=forwarded)
+        assert answer.status == status, address
+
+
+def test_an_upload_of_another_user_is_unknown(serve: Callable[..., InProcessMirror]) -> None:
+    ask = serve(MirrorSettings(access=USERS))
+    place = ask("POST", "/v2/app/blobs/uploads/", Authorization=ALICE).headers["Location"]
+    unknown = place[:-32] + "0" * 32
+    query = f"?digest={Digest.of(b'data')}"
+    for method, parameters, body in (
+        ("GET", "", None),
+        ("PATCH", "", b"evil"),
+        ("PUT", query, b"data"),
+        ("PUT", query, b""),
+        ("DELETE", "", None),
+    ):
+        answers = [
+            ask(method, path + parameters, body, Authorization=MALLORY) for path in (place, unknown)
+        ]
+        assert [one.status for one in answers] == [404, 404]
+        texts = [
+            one.body.replace(path.rpartition("/")[2].encode(), b"ID")
+            for one, path in zip(answers, (place, unknown), strict=True)
+        ]
+        assert texts[0] == texts[1]
+    assert ask("PUT", place + query, b"data", Authorization=ALICE).status == 201

@@ -11,7 +11,8 @@ from store.catalog.in_progress import uploads
 from store.errors import TooManyUploads, Unavailable, UploadInUse, UploadNotFound
 from store.model.digests import Digest
 from store.registry.registry import Registry
-from store.registry.uploads import IDLE_S
+from store.registry.upload_owner import UploadOwner
+from store.registry.uploads import EMPTY_S, IDLE_S, OWNER_UPLOADS
 from tests.conftest import NOW
 from tests.support.registry_pushes import (
     APP,
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection
+
+    from store.registry.upload import Upload
+
+ALICE = UploadOwner.user("alice")
+MALLORY = UploadOwner.user("mallory")
 
 
 def test_bytes_beyond_the_row_are_cut_off_after_a_restart(store: Store, registry: Registry) -> None:
@@ -115,8 +121,12 @@ def test_an_upload_that_is_continued_during_a_sweep_stays(
         now = NOW + timedelta(seconds=IDLE_S + 1)
         find = uploads.idle
 
-        def idle(connection: Connection, before: datetime) -> tuple[str, ...]:
-            found = find(connection, before)
+        def idle(
+            connection: Connection, before: datetime, *, is_empty: bool = False
+        ) -> tuple[str, ...]:
+            found = find(connection, before, is_empty=is_empty)
+            if is_empty:
+                return found
             with registry.uploads.resume(APP, upload_id) as upload:
                 upload.write(b"data")
             return found
@@ -138,7 +148,8 @@ def test_idle_uploads_and_stray_files_are_removed(root: Path) -> None:
         stray.touch()
         os.utime(stray, (now.timestamp() - 7200,) * 2)
         (root / "uploads" / "not-ours").touch()
-        assert registry.uploads.expire() == 1
+        assert registry.uploads.expire() == 0
+        assert registry.uploads.remove_strays() == 1
         now = NOW + timedelta(seconds=IDLE_S + 1)
         fresh = registry.uploads.begin(APP)
         busy = registry.uploads.resume(APP, old)
@@ -163,3 +174,82 @@ def test_uploads_in_progress_have_a_largest_number(store: Store) -> None:
     registry.uploads.cancel(APP, first)
     assert registry.uploads.count() == 1
     assert registry.uploads.begin(APP)
+
+
+def test_an_owner_leaves_uploads_for_others(
+    store: Store, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.registry.uploads.OWNER_UPLOADS", 2)
+    registry = Registry(store, max_uploads=5)
+    for _ in range(2):
+        first = registry.uploads.begin(APP, MALLORY)
+    # A second process, or the server after a restart, counts the same uploads.
+    for again in (registry, Registry(store, max_uploads=5)):
+        with pytest.raises(TooManyUploads):
+            again.uploads.begin(OTHER, MALLORY)
+    assert len(list((root / "uploads").iterdir())) == 2
+    assert registry.uploads.begin(APP, ALICE)
+    assert registry.uploads.begin(APP, UploadOwner.network("10.0.0.1"))
+    registry.uploads.cancel(APP, first, MALLORY)
+    assert registry.uploads.begin(OTHER, MALLORY)
+
+
+def test_an_owner_may_have_a_hundredth_of_many_uploads(store: Store) -> None:
+    registry = Registry(store, max_uploads=100 * (OWNER_UPLOADS + 1))
+    for _ in range(OWNER_UPLOADS + 1):
+        registry.uploads.begin(APP, MALLORY)
+    with pytest.raises(TooManyUploads):
+        registry.uploads.begin(APP, MALLORY)
+
+
+def test_an_upload_that_another_process_began_meanwhile_counts(
+    store: Store, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, other = Registry(store, max_uploads=1), Registry(store)
+    make = registry.uploads._make
+
+    def begin_first(upload_id: str) -> Upload:
+        other.uploads.begin(APP, ALICE)
+        return make(upload_id)
+
+    monkeypatch.setattr(registry.uploads, "_make", begin_first)
+    with pytest.raises(TooManyUploads):
+        registry.uploads.begin(APP, MALLORY)
+    assert registry.uploads.count() == 1
+    assert len(list((root / "uploads").iterdir())) == 1
+
+
+def test_only_its_owner_finds_an_upload(registry: Registry) -> None:
+    upload_id = registry.uploads.begin(APP, ALICE)
+    with registry.uploads.resume(APP, upload_id, ALICE) as upload:
+        upload.write(b"data")
+        for stranger in (MALLORY, UploadOwner.network("10.0.0.1")):
+            with pytest.raises(UploadNotFound):
+                registry.uploads.offset(APP, upload_id, stranger)
+            # While a request writes, too: `UploadInUse` would tell that the upload exists.
+            with pytest.raises(UploadNotFound):
+                registry.uploads.resume(APP, upload_id, stranger)
+            with pytest.raises(UploadNotFound):
+                registry.uploads.cancel(APP, upload_id, stranger)
+    registry.uploads.resume(APP, upload_id, ALICE).finish(Digest.of(b"data"))
+
+
+def test_an_empty_upload_ends_after_minutes(root: Path) -> None:
+    now = NOW
+    with Store.open(root, create=True, clock=lambda: now) as store:
+        registry = Registry(store)
+        empty, begun = registry.uploads.begin(APP), registry.uploads.begin(APP)
+        receiving = registry.uploads.begin(APP)
+        with registry.uploads.resume(APP, begun) as upload:
+            upload.write(b"x")
+        now = NOW + timedelta(seconds=EMPTY_S)
+        assert registry.uploads.expire() == 0
+        now = NOW + timedelta(seconds=EMPTY_S + 1)
+        with registry.uploads.resume(APP, receiving) as upload:
+            assert registry.uploads.expire() == 1
+            upload.write(b"late")
+        assert registry.uploads.expire() == 0
+        with pytest.raises(UploadNotFound):
+            registry.uploads.offset(APP, empty)
+        assert registry.uploads.offset(APP, begun) == 1
+        assert registry.uploads.offset(APP, receiving) == 4

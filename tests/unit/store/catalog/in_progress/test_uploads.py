@@ -33,6 +33,25 @@ def test_sessions_are_idle_since_their_last_bytes(connection: Connection) -> Non
     assert uploads.count(connection) == 3
 
 
+def test_empty_sessions_are_found_apart(connection: Connection) -> None:
+    for name in ("empty", "begun"):
+        uploads.add(connection, name, "docker.io/team/app", NOW)
+    uploads.advance(connection, "begun", 1, NOW)
+    assert uploads.idle(connection, NOW + HOUR, is_empty=True) == ("empty",)
+
+
+def test_sessions_are_counted_for_each_owner(connection: Connection) -> None:
+    uploads.add(connection, "one", "docker.io/team/app", NOW, "user:alice")
+    uploads.add(connection, "two", "docker.io/team/app", NOW, "user:bob")
+    uploads.add(connection, "three", "docker.io/team/app", NOW)
+    assert uploads.count(connection) == 3
+    assert uploads.count(connection, "user:alice") == 1
+    assert uploads.count(connection, "user:carol") == 0
+    found = uploads.get(connection, "one")
+    assert found is not None
+    assert found.owner == "user:alice"
+
+
 def test_a_session_that_received_bytes_meanwhile_does_not_expire(connection: Connection) -> None:
     uploads.add(connection, "one", "docker.io/team/app", NOW)
     assert not uploads.forget(connection, "one", untouched_since=NOW)
