@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from exporter.options import SaveOptions
     from exporter.planning.plan import Plan
+    from exporter.selection.document_reader import DocumentReader
     from exporter.selection.graph import SavedGraph
-    from exporter.selection.loading import Read
     from store.content.reader import Reader
     from store.model.contents import Sources
     from store.model.digests import Digest, ImageID
@@ -43,7 +43,11 @@ class GraphSave:
 
     @classmethod
     def select(
-        cls, connection: Connection, names: Sequence[str], options: SaveOptions, read: Read
+        cls,
+        connection: Connection,
+        names: Sequence[str],
+        options: SaveOptions,
+        reader: DocumentReader,
     ) -> Self:
         """Return the save of the manifests that ``names`` name.
 
@@ -51,7 +55,7 @@ class GraphSave:
             connection: A read transaction.
             names: Tags, repositories, digests, image IDs and prefixes of image IDs.
             options: The platforms, the referrers and the encoding of layers to save.
-            read: Returns the bytes of a stored manifest, index or config.
+            reader: Reads manifests, indexes and configs.
 
         Raises:
             ImageNotFound: No stored image has the ID or name.
@@ -61,8 +65,10 @@ class GraphSave:
             IncompleteImage: Content that the manifests name is not in the store.
             InvalidInput: No image of an index is for the platforms.
             DamagedContent: The bytes of a stored manifest, index or config do not have its digest.
+            TooLarge: The archive would exceed the ceilings of ``reader``.
         """
-        found = graph.load(connection, resolve_roots(connection, names), options, read)
+        roots = resolve_roots(connection, names, reader)
+        found = graph.load(connection, roots, options, reader)
         if options.layers is None:
             return cls(found, options)
         from exporter.selection.reencoding import layer_sources
@@ -105,12 +111,12 @@ class GraphSave:
             self, graph=reencode(self.graph, self.options.layers, self.layers, reader, folder)
         )
 
-    def plan(self, connection: Connection, read: Read) -> PlannedSave:  # noqa: ARG002 - as `LegacySave`
+    def plan(self, connection: Connection, reader: DocumentReader) -> PlannedSave:
         """Plan the archive.
 
         Args:
             connection: A read transaction.
-            read: Returns the bytes of a stored manifest, index or config.
+            reader: Reads manifests, indexes and configs.
         """
         saved = self.graph
         targets = (
@@ -119,14 +125,14 @@ class GraphSave:
         )
         return PlannedSave(
             self.options.format,
-            self._archive(connection),
+            self._archive(connection, reader),
             tuple(dict.fromkeys(config.image_id for config in saved.configs.values())),
             tuple(map(str, targets)),
             tuple(saved.sources.values()),
             saved,
         )
 
-    def _archive(self, connection: Connection) -> Plan:
+    def _archive(self, connection: Connection, reader: DocumentReader) -> Plan:
         if self.options.format is Format.OCI:
             from exporter.planning import oci
 
@@ -134,4 +140,5 @@ class GraphSave:
         from exporter.planning import docker
         from exporter.selection.docker_facts import docker_facts
 
-        return docker.plan(self.graph, self.options, docker_facts(connection, self.graph))
+        facts = docker_facts(connection, self.graph, reader.check)
+        return docker.plan(self.graph, self.options, facts, reader.check)

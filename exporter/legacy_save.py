@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from exporter.options import SaveOptions
+    from exporter.selection.document_reader import DocumentReader
     from exporter.selection.legacy_images import Selection
-    from exporter.selection.loading import Read
     from store.content.reader import Reader
     from store.model.contents import Sources
     from store.model.digests import Digest, ImageID
@@ -33,7 +33,11 @@ class LegacySave:
 
     @classmethod
     def select(
-        cls, connection: Connection, names: Sequence[str], options: SaveOptions, read: Read
+        cls,
+        connection: Connection,
+        names: Sequence[str],
+        options: SaveOptions,
+        reader: DocumentReader,
     ) -> Self:
         """Return the save of the images that ``names`` name.
 
@@ -41,7 +45,7 @@ class LegacySave:
             connection: A read transaction.
             names: Tags, repositories, digests, image IDs and prefixes of image IDs.
             options: The platforms that select one image of each index.
-            read: Returns the bytes of a stored manifest, index or config.
+            reader: Reads manifests, indexes and configs.
 
         Raises:
             ImageNotFound: No stored image has the ID or name.
@@ -49,8 +53,9 @@ class LegacySave:
             AmbiguousName: A prefix fits several image IDs.
             InvalidReference: A name is not a valid reference.
             InvalidInput: An index has no image for the platform.
+            TooLarge: The archive would exceed the ceilings of ``reader``.
         """
-        return cls(select(connection, names, options, read))
+        return cls(select(connection, names, options, reader))
 
     def needs(self) -> set[Digest]:
         """Return the digests that must not be collected while the save runs."""
@@ -68,12 +73,12 @@ class LegacySave:
         """Return the save itself: the format legacy has plain layers only."""
         return self
 
-    def plan(self, connection: Connection, read: Read) -> PlannedSave:  # noqa: ARG002 - as `GraphSave`
+    def plan(self, connection: Connection, reader: DocumentReader) -> PlannedSave:  # noqa: ARG002 - as `GraphSave`
         """Plan the archive.
 
         Args:
             connection: A read transaction.
-            read: Returns the bytes of a stored manifest, index or config.
+            reader: Reads manifests, indexes and configs.
 
         Raises:
             NothingToExport: An image has no layers.
@@ -84,7 +89,7 @@ class LegacySave:
         images = tuple(image.image_id for image in self.selection.images)
         return PlannedSave(
             Format.LEGACY,
-            legacy.plan(self.selection, lambda digest: read(sources[digest])),
+            legacy.plan(self.selection, lambda digest: reader.image_config(sources[digest])),
             images,
             tuple(map(str, images)),
             tuple(sources.values()),

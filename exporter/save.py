@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, final
 
 from exporter.options import SaveOptions
 from exporter.output import tar_file, tar_stream
+from exporter.selection.document_reader import DocumentReader, keep_going
 from store.catalog.events import Event
 from store.errors import DamagedContent, InvalidInput
 from store.model.progress import Silent
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from exporter.output.tar_range import ArchiveBlocks
     from exporter.output.tar_stream import Sink
     from exporter.planning.plan import Plan, PlannedSave
+    from exporter.selection.document_reader import Check
     from exporter.selection.graph import SavedGraph
     from store import Store
     from store.model.contents import Sources
     from store.model.digests import Digest, ImageID
+    from store.model.limits import ArchiveLimits
     from store.model.progress import Progress
 
 
@@ -169,6 +172,8 @@ def open_save(
     options: SaveOptions | None = None,
     record: bool = True,
     approve: Callable[[Iterable[Sources]], None] | None = None,
+    check: Check = keep_going,
+    ceilings: ArchiveLimits | None = None,
 ) -> Iterator[Export]:
     """Plan a save of ``names`` and protect its content from collection until the block ends.
 
@@ -182,6 +187,8 @@ def open_save(
         record: Whether to add the save to the store's events if the block ends without an error.
         approve: Called with the sources of all content that the save is made from, before any
             layer is re-encoded. An exception that it raises ends the save. None for no check.
+        check: Called often while the save is planned. An exception that it raises ends the save.
+        ceilings: What the save may read; None for no ceilings.
 
     Yields:
         The planned archive.
@@ -194,6 +201,7 @@ def open_save(
         InvalidInput: The options contradict each other, or no image is for the platforms.
         NothingToExport: An image has no layers, and the format is legacy.
         IncompleteImage: Content that the images name is not in the store.
+        TooLarge: The archive would exceed ``ceilings``.
         DiffMismatch: The layers of an image do not have the diff IDs in its config.
         DamagedContent: The bytes of stored content that was read do not have its digest.
         ContentMissing: A file of the store is missing.
@@ -211,13 +219,14 @@ def open_save(
         def read(sources: Sources) -> bytes:
             return b"".join(reader.chunks(sources))
 
+        documents = DocumentReader(read, check=check, ceilings=ceilings)
         with store.read() as connection:
-            chosen = kind.select(connection, names, options, read)
+            chosen = kind.select(connection, names, options, documents)
         decoded = chosen.decoded_images()
         if decoded:
             from exporter.selection.verified import verify
 
-            verify(store, decoded)
+            verify(store, decoded, check)
         leased: set[Digest] | None = None
         # Another process may remove or move a name before the lease begins. So select again under
         # the lease, until the lease covers the selection.
@@ -226,13 +235,13 @@ def open_save(
             leased = chosen.needs()
             folder = held.enter_context(store.leased("save", leased))
             with store.read() as connection:
-                chosen = kind.select(connection, names, options, read)
+                chosen = kind.select(connection, names, options, documents)
         if approve is not None:
             approve(chosen.contents())
         # No transaction is open here, because compressing layers takes long.
         chosen = chosen.encoded(reader, folder)
         with store.read() as connection:
-            export = Export(store, chosen.plan(connection, read))
+            export = Export(store, chosen.plan(connection, documents))
         yield export
         if record:
             export.record()

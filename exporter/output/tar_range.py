@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from exporter.output.tar_stream import headers
 from exporter.planning.plan import END, padded
+from exporter.selection.document_reader import keep_going
 from store.content.blocks import open_blocks
 from store.content.whole_check import WholeCheck
 from store.files.os_errors import translated
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exporter.planning.plan import Entry, Plan
+    from exporter.selection.document_reader import Check
     from store.blobs.protocol import BlobStore
     from store.content.blocks import Blocks
     from store.model.contents import Sources
@@ -32,17 +34,19 @@ _GATHERED_BYTES: Final = MIB
 """The most bytes of consecutive headers, documents and padding that one read returns."""
 
 
-def identity(plan: Plan) -> str:
+def identity(plan: Plan, check: Check = keep_going) -> str:
     """Return a hash that is equal for two plans exactly if their archives have the same bytes.
 
     Args:
         plan: The archive's entries and sizes.
+        check: Called before each entry; an exception that it raises ends the call.
 
     Returns:
         64 hexadecimal digits.
     """
     hashed = hashlib.sha256(usedforsecurity=False)
     for entry in plan.entries:
+        check()
         for block in headers(entry, plan.owner):
             hashed.update(block)
         if isinstance(entry.source, bytes):

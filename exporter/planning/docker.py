@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, final
 from exporter.planning import layout, oci
 from exporter.planning.plan import Plan
 from exporter.planning.v1_layers import v1_layers_28
+from exporter.selection.document_reader import keep_going
 from exporter.selection.json_documents import compact
 from exporter.selection.loading import ATTESTED, platform_of
 from store.errors import InvalidDocument
 from store.formats.golang.json_writing import quote, write_object
 from store.formats.image.docker_28_config import read_v1_image_28
+from store.formats.image.graph_walk import links_below
 from store.formats.image.manifests import Kind
 from store.formats.image.media_types import OCI_LAYER
 from store.model.digests import ChainID, Digest
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from exporter.planning.plan import Entry
     from exporter.planning.v1_layers import V1Layer
     from exporter.selection.docker_facts import DockerFacts
+    from exporter.selection.document_reader import Check
     from exporter.selection.graph import SavedGraph
     from store.formats.image.config import ImageConfig
     from store.formats.image.manifests import Document
@@ -45,6 +48,7 @@ def plan(
     graph: SavedGraph,
     options: SaveOptions,
     facts: DockerFacts,
+    check: Check = keep_going,
 ) -> Plan:
     """Plan the archive.
 
@@ -52,6 +56,7 @@ def plan(
         graph: The manifests to save.
         options: The platforms that select the one image of an index that ``manifest.json`` lists.
         facts: Facts about the images that their manifests do not state.
+        check: Called before each image; an exception that it raises ends the planning.
     """
     blobs = _Blobs(oci.blob_files(graph))
     listed, notes = _listed(graph, options)
@@ -59,6 +64,7 @@ def plan(
     items: list[bytes] = []
     repositories: dict[str, dict[str, bytes]] = {}
     for digest, tags in listed.items():
+        check()
         document, config = graph.documents[digest], graph.configs[digest]
         if digest in facts.generated and config.diff_ids:
             blobs.add_image(config)
@@ -138,15 +144,19 @@ def _images(graph: SavedGraph, digest: Digest) -> list[tuple[Digest, Platform | 
     document = graph.documents.get(digest)
     if document is None:
         return []
-    if document.kind is Kind.INDEX:
-        return [
-            one
-            for link in document.children
-            if ATTESTED not in link.annotations
-            for one in _images(graph, link.digest)
-        ]
-    config = graph.configs.get(digest)
-    return [] if config is None else [(digest, platform_of(config))]
+    below = (
+        (digest,)
+        if document.kind is Kind.MANIFEST
+        # Each nested index counts once: if a walk followed every link to it, the work would double
+        # with each level.
+        else dict.fromkeys(
+            link.digest
+            for link in links_below(
+                document, graph.documents, lambda link: ATTESTED not in link.annotations
+            )
+        )
+    )
+    return [(one, platform_of(graph.configs[one])) for one in below if one in graph.configs]
 
 
 @final

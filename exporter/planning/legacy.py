@@ -14,7 +14,6 @@ from exporter.planning.plan import Entry, EntryType, Plan
 from exporter.planning.v1_layers import v1_layers
 from store.errors import ContentMissing, IncompleteImage, NothingToExport, StoreError, printable
 from store.formats.golang.json_writing import quote
-from store.formats.image.config import ImageConfig
 from store.model.contents import ContentState
 from store.model.remedies import Remedy
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from exporter.planning.v1_layers import V1Layer
     from exporter.selection.legacy_images import SelectedImage, Selection
+    from store.formats.image.config import ImageConfig
     from store.model.digests import DiffID, Digest, ImageID
 
 # Docker ≤ 23 leaves the file type bits in the mode field.
@@ -40,7 +40,7 @@ class _Archive:
     holder: dict[DiffID, str] = field(default_factory=dict)
 
 
-def plan(selection: Selection, document: Callable[[Digest], bytes]) -> Plan:
+def plan(selection: Selection, config_of: Callable[[Digest], ImageConfig]) -> Plan:
     """Plan the archive.
 
     Images are in the order of the arguments, and symbolic links have the image's creation time.
@@ -48,7 +48,7 @@ def plan(selection: Selection, document: Callable[[Digest], bytes]) -> Plan:
 
     Args:
         selection: The images and their content.
-        document: Returns the bytes of a config by its digest.
+        config_of: Returns the config that has a digest.
 
     Raises:
         NothingToExport: An image has no layers.
@@ -66,7 +66,7 @@ def plan(selection: Selection, document: Callable[[Digest], bytes]) -> Plan:
                 hint="a legacy archive cannot hold an image without layers",
                 remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
             )
-        config = ImageConfig.parse(document(image.image_id.digest))
+        config = config_of(image.image_id.digest)
         mtime = config.created.mtime()
         layers = v1_layers(config, [layer.chain_id for layer in image.layers])
         for v1, layer in zip(layers, image.layers, strict=True):

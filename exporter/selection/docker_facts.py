@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
+from exporter.selection.document_reader import keep_going
 from store.catalog import foreign_layers, images
 from store.formats.image.deterministic import deterministic_manifest
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from exporter.selection.document_reader import Check
     from exporter.selection.graph import SavedGraph
     from store.model.digests import Digest, ImageID
 
@@ -33,33 +35,34 @@ class DockerFacts:
     foreign: Mapping[Digest, bytes] = field(default_factory=dict)
 
 
-def docker_facts(connection: Connection, graph: SavedGraph) -> DockerFacts:
+def docker_facts(
+    connection: Connection, graph: SavedGraph, check: Check = keep_going
+) -> DockerFacts:
     """Return the facts about the images of ``graph``.
 
     Args:
         connection: A read transaction.
         graph: The manifests to save.
+        check: Called before each image; an exception that it raises ends the save.
     """
     configs = graph.configs.values()
-    parents: dict[ImageID, ImageID] = {}
-    for config in configs:
-        key = images.key_of(connection, config.image_id)
-        parent = None if key is None else images.parent_of(connection, key)
-        if parent is not None:
-            parents[config.image_id] = parent
+    keys = images.keys_of(connection, {config.image_id for config in configs})
+    known = images.parents_of(connection, keys.values())
+    parents = {image_id: known[key] for image_id, key in keys.items() if key in known}
     foreign = foreign_layers.foreign_sources(
         connection, {diff.digest for config in configs for diff in config.diff_ids}
     )
-    return DockerFacts(generated_manifests(graph), parents, foreign)
+    return DockerFacts(generated_manifests(graph, check), parents, foreign)
 
 
-def generated_manifests(graph: SavedGraph) -> frozenset[Digest]:
+def generated_manifests(graph: SavedGraph, check: Check = keep_going) -> frozenset[Digest]:
     """Return the digests of all manifests that look as if the store had generated them.
 
     Such a manifest is byte for byte the `deterministic_manifest` of its config and layer sizes.
     """
     found = []
     for digest, config in graph.configs.items():
+        check()
         document = graph.documents[digest]
         sizes = [link.target.size_bytes for link in document.layers]
         if document.data == deterministic_manifest(config, sizes):

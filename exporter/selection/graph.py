@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from exporter.options import SaveOptions
-    from exporter.selection.loading import Read
+    from exporter.selection.document_reader import DocumentReader
     from store.formats.image.config import ImageConfig
     from store.formats.image.manifests import Document
     from store.model.contents import Sources
@@ -67,7 +67,7 @@ class SavedGraph:
 
 
 def load(
-    connection: Connection, roots: Sequence[SavedRoot], options: SaveOptions, read: Read
+    connection: Connection, roots: Sequence[SavedRoot], options: SaveOptions, reader: DocumentReader
 ) -> SavedGraph:
     """Return the content below ``roots`` that the options choose.
 
@@ -75,14 +75,16 @@ def load(
         connection: A read transaction.
         roots: The manifests and indexes to save.
         options: The platforms and referrers to save.
-        read: Returns the bytes of a stored manifest, index or config.
+        reader: Reads manifests, indexes and configs.
 
     Raises:
         IncompleteImage: Content that the manifests name is not in the store.
         InvalidInput: A root has no image for one of the platforms.
         DamagedContent: The bytes of a stored manifest, index or config do not have its digest.
+        TooLarge: The archive would exceed the ceilings of ``reader``.
     """
-    loading = Loading(connection, read, options.within)
+    reader.require_images(len(roots))
+    loading = Loading(connection, reader, options.within)
     loading.descend(root.digest for root in roots)
     notes: list[str] = []
     keep: set[Digest] = set()
@@ -102,6 +104,7 @@ def load(
         for link in document.links
         if not link.is_document
     } | set(documents)
+    reader.require_small(connection, wanted)
     sources = {
         digest: one
         for digest, one in content.sources(connection, wanted).items()
@@ -113,6 +116,8 @@ def load(
         for digest, document in documents.items()
         if (config := loading.config(document)) is not None
     }
+    reader.require_images(len({config.image_id for config in configs.values()}))
+    reader.require_layers(sum(len(document.layers) for document in documents.values()))
     return SavedGraph(tuple(saved), documents, configs, sources, tuple(notes))
 
 

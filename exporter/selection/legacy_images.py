@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
+from exporter.selection.loading import Loading
 from exporter.selection.platforms import choose_image, is_index
-from store.catalog import content, foreign_layers, images, layers, manifests, references
+from store.catalog import content, foreign_layers, images, layers, manifests
 from store.errors import ReferenceNotFound
+from store.model.digests import Digest
 from store.model.remedies import Note, Remedy
 from store.names.resolve import (
     ResolvedImage,
@@ -23,11 +25,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from exporter.options import SaveOptions
-    from exporter.selection.loading import Read
+    from exporter.selection.document_reader import DocumentReader
     from store.catalog.layers import ChainedLayer
     from store.db.types import ContentKey
     from store.model.contents import Sources
-    from store.model.digests import Digest, ImageID
+    from store.model.digests import ImageID
     from store.model.references import Reference
 
 
@@ -78,43 +80,50 @@ class Selection:
         return {*self.sources, *stored}
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """One image, manifest or index that a name stands for.
+
+    Attributes:
+        target: The row number of an image, or the digest of a manifest or index.
+        tag: The tag that the image gets in the archive; None for no tag.
+        name: The name that the user gave, for messages.
+    """
+
+    target: ContentKey | Digest
+    tag: Reference | None
+    name: str
+
+
 @dataclass(slots=True)
-class _Chosen:
-    """Images in the order in which names first mention them, each with its tags."""
+class _Names:
+    """What the user's names stand for, in the order of the names."""
 
     connection: Connection
-    options: SaveOptions
-    read: Read
-    tags: dict[ContentKey, dict[Reference, None]] = field(default_factory=dict)
+    reader: DocumentReader
+    named: list[_Named] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _targets: set[ContentKey | Digest] = field(default_factory=set)
 
     def add(self, text: str) -> None:
         """Add every image that ``text`` names."""
-        match resolve(self.connection, text):
+        match resolve(self.connection, text, max_tags=self.reader.max_tags):
             case ResolvedImage() as image:
-                self._add_image(image.key, None)
+                self._add(_Named(image.key, None, text))
             case ResolvedManifest() as manifest:
                 name = manifest.reference
                 # A reference with a digest gives the image no tag, even if it has a tag as well.
                 tag = name if name is not None and name.digest is None else None
-                self._add_manifest(manifest.digest, tag, text if name is None else name.familiar)
+                shown = text if name is None else name.familiar
+                self._add(_Named(manifest.digest, tag, shown))
             case ResolvedRepository() as repository:
                 self._add_repository(repository)
 
-    def _add_image(self, key: ContentKey, tag: Reference | None) -> None:
-        tags = self.tags.setdefault(key, {})
-        if tag is not None:
-            tags[tag] = None
-
-    def _add_manifest(self, digest: Digest, tag: Reference | None, name: str) -> None:
-        """Add the image of a manifest, or the image of an index for the platform."""
-        manifest, notes = choose_image(self.connection, digest, self.options, self.read, name)
-        key = manifests.key_of(self.connection, manifest)
-        image = None if key is None else references.image_of(self.connection, key)
-        if image is None:
-            raise reference_not_found(name)
-        self._add_image(image, tag)
-        self.notes.extend(notes)
+    def _add(self, one: _Named) -> None:
+        self.named.append(one)
+        self._targets.add(one.target)
+        self.reader.require_images(len(self._targets))
 
     def _add_repository(self, repository: ResolvedRepository) -> None:
         name = repository.name.familiar
@@ -133,13 +142,42 @@ class _Chosen:
             self.notes.append(
                 Note(f"{name}: left out artifacts: {left_out}", Remedy.SAVE_AS_OCI_OR_DOCKER)
             )
+        left = set(artifacts)
         for target in repository.targets:
-            if target.reference not in artifacts:
-                self._add_manifest(target.digest, target.reference, target.reference.familiar)
+            if target.reference not in left:
+                self._add(_Named(target.digest, target.reference, target.reference.familiar))
+
+
+def _choose(
+    connection: Connection, names: _Names, options: SaveOptions
+) -> dict[ContentKey, dict[Reference, None]]:
+    """Return the images in the order in which names first mention them, each with its tags."""
+    loading = Loading(connection, names.reader)
+    loading.descend(one.target for one in names.named if isinstance(one.target, Digest))
+    chosen: list[tuple[ContentKey | Digest, _Named]] = []
+    for one in names.named:
+        names.reader.check()
+        target = one.target
+        if isinstance(target, Digest):
+            target, notes = choose_image(loading, target, options, one.name)
+            names.notes.extend(notes)
+        chosen.append((target, one))
+    keys = manifests.image_of_each(
+        connection, [target for target, _ in chosen if isinstance(target, Digest)]
+    )
+    tags: dict[ContentKey, dict[Reference, None]] = {}
+    for target, one in chosen:
+        key = keys.get(target) if isinstance(target, Digest) else target
+        if key is None:
+            raise reference_not_found(one.name)
+        of_image = tags.setdefault(key, {})
+        if one.tag is not None:
+            of_image[one.tag] = None
+    return tags
 
 
 def select(
-    connection: Connection, names: Sequence[str], options: SaveOptions, read: Read
+    connection: Connection, names: Sequence[str], options: SaveOptions, reader: DocumentReader
 ) -> Selection:
     """Return the images that ``names`` name.
 
@@ -147,7 +185,7 @@ def select(
         connection: A read transaction.
         names: Tags, repositories, digests, image IDs and prefixes of image IDs.
         options: The platforms that select one image of each index.
-        read: Returns the bytes of a stored manifest, index or config.
+        reader: Reads manifests, indexes and configs.
 
     Raises:
         AmbiguousName: A prefix fits several image IDs.
@@ -155,24 +193,30 @@ def select(
         InvalidReference: A name is not a valid reference.
         InvalidInput: An index has no image for the platform.
         ReferenceNotFound: The store has no such tag or digest, or it names an artifact.
+        TooLarge: The archive would exceed the ceilings of ``reader``.
     """
-    chosen = _Chosen(connection, options, read)
+    named = _Names(connection, reader)
     for name in names:
-        chosen.add(name)
+        reader.check()
+        named.add(name)
+    chosen = _choose(connection, named, options)
+    reader.require_images(len(chosen))
+    ids = images.ids_of(connection, chosen)
+    chains = layers.chains(connection, chosen)
+    reader.require_layers(sum(map(len, chains.values())))
+    parents = images.parents_of(connection, chosen)
     selected = tuple(
-        SelectedImage(
-            images.id_of(connection, key),
-            tuple(tags),
-            layers.chain(connection, key),
-            images.parent_of(connection, key),
-        )
-        for key, tags in chosen.tags.items()
+        SelectedImage(ids[key], tuple(tags), chains.get(key, ()), parents.get(key))
+        for key, tags in chosen.items()
     )
-    diffs = [layer.diff_id.digest for image in selected for layer in image.layers]
+    diffs = list(
+        dict.fromkeys(layer.diff_id.digest for image in selected for layer in image.layers)
+    )
     wanted = [image.image_id.digest for image in selected] + diffs
+    reader.require_small(connection, wanted)
     return Selection(
         selected,
         content.sources(connection, wanted),
         foreign_layers.foreign_sources(connection, diffs),
-        tuple(chosen.notes),
+        tuple(named.notes),
     )

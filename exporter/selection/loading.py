@@ -6,26 +6,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
 
 from store.catalog import content, manifests, repositories
-from store.errors import InvalidDocument
-from store.formats.image.config import ImageConfig
 from store.formats.image.graph_walk import bottom_up, levels, too_many_nodes
-from store.formats.image.manifests import Document
 from store.model.contents import ContentState
 from store.model.limits import DEFAULT_LIMITS
 from store.model.platforms import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from sqlalchemy import Connection
 
+    from exporter.selection.document_reader import DocumentReader
     from exporter.selection.roots import SavedRoot
+    from store.formats.image.config import ImageConfig
+    from store.formats.image.manifests import Document
     from store.model.contents import Sources
     from store.model.digests import Digest
     from store.model.limits import Limits
     from store.model.references import Repository
-
-    Read = Callable[[Sources], bytes]
 
 ATTESTED: Final = "vnd.docker.reference.digest"
 """The annotation of an attestation in an index: the digest of the manifest it describes.
@@ -41,17 +39,18 @@ class Loading:
 
     Attributes:
         connection: A read transaction.
-        read: Returns the bytes of a stored manifest, index or config.
+        reader: Reads the documents.
         within: A repository: only documents that it holds are read. None for no restriction.
         documents: The documents read so far, by digest.
         limits: Ceilings for the documents, and for their depth and number.
     """
 
     connection: Connection
-    read: Read
+    reader: DocumentReader
     within: Repository | None = None
     documents: dict[Digest, Document] = field(default_factory=dict)
     limits: Limits = DEFAULT_LIMITS
+    _configs: dict[Digest, Sources | None] = field(default_factory=dict)
 
     def descend(self, digests: Iterable[Digest]) -> None:
         """Read ``digests`` and every stored document below them, a level at a time.
@@ -78,28 +77,29 @@ class Loading:
                 else repositories.held(self.connection, self.within, digests)
             ),
         )
+        self.reader.require_small(self.connection, types)
         sources = content.sources(self.connection, types)
         below: dict[Digest, None] = {}
         for digest, media_type in types.items():
-            document = Document.parse(
-                self.read(sources[digest]),
-                digest=digest,
-                media_type=media_type,
-                limits=self.limits,
-            )
+            document = self.reader.manifest(sources[digest], media_type, self.limits)
             self.documents[digest] = document
             below.update(
                 dict.fromkeys(link.digest for link in document.children if link.is_document)
             )
         return [digest for digest in below if digest not in self.documents]
 
-    def below(self, digest: Digest) -> set[Digest]:
-        """Return ``digest`` and every document below it that was read."""
+    def below(self, *digests: Digest, known: Collection[Digest] = ()) -> set[Digest]:
+        """Return ``digests`` and every document below them that was read.
+
+        Args:
+            digests: Digests of documents; those that were not read are left out.
+            known: Documents that are left out, with everything that only they lead to.
+        """
         seen: set[Digest] = set()
-        todo = [digest]
+        todo = list(digests)
         while todo:
             current = todo.pop()
-            if current in self.documents and current not in seen:
+            if current in self.documents and current not in seen and current not in known:
                 seen.add(current)
                 todo.extend(link.digest for link in self.documents[current].children)
         return seen
@@ -109,14 +109,26 @@ class Loading:
         link = document.config
         if link is None or not document.claims_image:
             return None
-        sources = content.sources(self.connection, (link.digest,)).get(link.digest)
+        if link.digest not in self._configs:
+            self._find_configs(document)
+        sources = self._configs[link.digest]
         if sources is None or sources.state is not ContentState.PRESENT:
             return None
-        try:
-            config = ImageConfig.parse(self.read(sources), digest=link.digest)
-        except InvalidDocument:
+        config = self.reader.config(sources)
+        if config is None or len(config.diff_ids) != len(document.layers):
             return None
-        return config if len(config.diff_ids) == len(document.layers) else None
+        return config
+
+    def _find_configs(self, document: Document) -> None:
+        """Find the config of a document, and those of all documents read, by few statements."""
+        digests = {
+            one.config.digest
+            for one in (document, *self.documents.values())
+            if one.config is not None and one.claims_image
+        } - self._configs.keys()
+        self.reader.require_small(self.connection, digests)
+        found = content.sources(self.connection, digests)
+        self._configs.update((digest, found.get(digest)) for digest in digests)
 
     def platform(self, document: Document) -> Platform | None:
         """Return the platform in a manifest's config, or None if there is no image config."""

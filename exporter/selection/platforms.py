@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.selection.loading import ATTESTED, Loading
+from exporter.selection.loading import ATTESTED
 from exporter.selection.roots import SavedRoot
 from store.catalog import manifests
 from store.errors import InvalidInput, ReferenceNotFound
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from exporter.options import SaveOptions
-    from exporter.selection.loading import Read
+    from exporter.selection.loading import Loading
     from store.formats.image.manifests import Document
     from store.model.digests import Digest
     from store.model.platforms import Platform
@@ -52,7 +52,8 @@ def choose_roots(
     """
     document = loading.documents[root.digest]
     if not options.platforms:
-        keep.update(loading.below(root.digest))
+        # Whatever was kept before was kept with everything below it.
+        keep.update(loading.below(root.digest, known=keep))
         return [root]
     if document.kind is Kind.MANIFEST:
         platform = loading.platform(document)
@@ -133,23 +134,20 @@ def stored_images(loading: Loading, index: Document) -> list[tuple[Digest, Platf
 
 
 def choose_image(
-    connection: Connection, digest: Digest, options: SaveOptions, read: Read, name: str
+    loading: Loading, digest: Digest, options: SaveOptions, name: str
 ) -> tuple[Digest, tuple[str, ...]]:
     """Return the manifest of the one image to save, and notes on the images left out.
 
     Args:
-        connection: A read transaction.
+        loading: The documents below ``digest``.
         digest: A manifest or an index.
         options: The platform to choose.
-        read: Returns the bytes of a stored manifest, index or config.
         name: The name that the user gave, for messages.
 
     Raises:
         InvalidInput: No image is for the platform.
         ReferenceNotFound: The manifest is an artifact.
     """
-    loading = Loading(connection, read)
-    loading.descend((digest,))
     document = loading.documents[digest]
     if document.kind is Kind.MANIFEST:
         platform = loading.platform(document)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from exporter.selection.loading import Loading
     from store.catalog.references import TagTarget
     from store.model.digests import Digest
+    from store.model.references import Repository
 
 SUFFIXES: Final = ("", ".sig", ".att", ".sbom")
 """Endings of tags after ``sha256-<hex>``.
@@ -41,16 +42,13 @@ def add_referrers(
             them, are added.
     """
     tags = {root.digest: dict.fromkeys(root.tags) for root in roots}
-    signatures = _by_tag(loading, roots, keep)
+    repositories = _repositories(loading, roots, keep)
     fresh = set(keep)
     while fresh:
+        loading.reader.check()
         found = manifests.referrers(loading.connection, fresh)
-        named = [
-            target
-            for digest in sorted({*fresh, *found})
-            for tag in referrer_tags(digest)
-            for target in signatures.get(tag, ())
-        ]
+        named = _named(loading, repositories, sorted({*fresh, *found}))
+        loading.reader.require_manifests(len(keep) + len(found) + len(named))
         for digest in found:
             if digest not in keep:
                 tags.setdefault(digest, {})
@@ -58,7 +56,7 @@ def add_referrers(
             tags.setdefault(target.digest, {})[target.reference] = None
         added = [*found, *(target.digest for target in named)]
         loading.descend(added)
-        fresh = {digest for one in added for digest in loading.below(one)} - keep
+        fresh = loading.below(*added) - keep
         keep |= fresh
     known = {root.digest: root for root in roots}
     return [
@@ -73,18 +71,27 @@ def referrer_tags(digest: Digest) -> tuple[str, ...]:
     return tuple(start + suffix for suffix in SUFFIXES)
 
 
-def _by_tag(
+def _repositories(
     loading: Loading, roots: Iterable[SavedRoot], keep: Iterable[Digest]
-) -> dict[str, list[TagTarget]]:
-    """Return all tags of the repositories that hold the saved roots, by the text of the tag.
+) -> list[Repository]:
+    """Return the repositories that hold the saved roots, by name.
 
     If a root has no name, its repositories are all those that hold a document in ``keep``.
     """
     named = {repository for root in roots for repository in root.repositories}
     if any(not root.repositories for root in roots):
         named.update(manifests.repositories_of(loading.connection, keep))
+    return sorted(named, key=str)
+
+
+def _named(
+    loading: Loading, repositories: Iterable[Repository], digests: Sequence[Digest]
+) -> list[TagTarget]:
+    """Return the targets of all tags that contain one of ``digests``, in the digests' order."""
+    wanted = [tag for digest in digests for tag in referrer_tags(digest)]
     found: dict[str, list[TagTarget]] = {}
-    for repository in sorted(named, key=str):
-        for target in references.in_repository(loading.connection, repository):
+    for repository in repositories:
+        loading.reader.check()
+        for target in references.tagged(loading.connection, repository, wanted):
             found.setdefault(target.reference.tag or "", []).append(target)
-    return found
+    return [target for tag in wanted for target in found.get(tag, ())]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from exporter.selection.document_reader import DocumentReader
     from store.model.digests import Digest
     from store.model.references import Reference, Repository
 
@@ -43,23 +44,29 @@ class SavedRoot:
         return self.tags[0].familiar if self.tags else str(self.digest)
 
 
-def resolve_roots(connection: Connection, names: Sequence[str]) -> tuple[SavedRoot, ...]:
+def resolve_roots(
+    connection: Connection, names: Sequence[str], reader: DocumentReader
+) -> tuple[SavedRoot, ...]:
     """Return the manifests and indexes that ``names`` name, in the order of the names.
 
     Args:
         connection: A read transaction.
         names: Tags, repositories, digests, image IDs and prefixes of image IDs.
+        reader: Bounds the number of roots.
 
     Raises:
         AmbiguousName: A prefix fits several image IDs.
         ImageNotFound: No stored image has the ID or name.
         InvalidReference: A name is not a valid reference.
         ReferenceNotFound: The store has no such tag or digest.
+        TooLarge: The names mean more manifests than the ceilings of ``reader`` allow.
     """
     chosen: dict[Digest, list[Reference]] = {}
     for name in names:
-        for digest, reference in _manifests(connection, name):
+        reader.check()
+        for digest, reference in _manifests(connection, name, reader.max_tags):
             chosen.setdefault(digest, []).extend(() if reference is None else (reference,))
+        reader.require_images(len(chosen))
     return tuple(
         SavedRoot(
             digest,
@@ -70,9 +77,11 @@ def resolve_roots(connection: Connection, names: Sequence[str]) -> tuple[SavedRo
     )
 
 
-def _manifests(connection: Connection, text: str) -> Iterator[tuple[Digest, Reference | None]]:
+def _manifests(
+    connection: Connection, text: str, max_tags: int | None
+) -> Iterator[tuple[Digest, Reference | None]]:
     """Yield each manifest that ``text`` names, with the tag or digest reference that names it."""
-    match resolve(connection, text):
+    match resolve(connection, text, max_tags=max_tags):
         case ResolvedImage() as image:
             yield manifest_of_image(connection, image).digest, None
         case ResolvedManifest() as manifest:

@@ -13,10 +13,11 @@ from store.model.remedies import Remedy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from exporter.selection.document_reader import Check
     from store import Store
 
 
-def verify(store: Store, images: Iterable[ImageID]) -> None:
+def verify(store: Store, images: Iterable[ImageID], check: Check) -> None:
     """Check that the stored layers of ``images`` have the diff IDs in the images' configs.
 
     Keep no transaction open: decoding takes long.
@@ -24,6 +25,7 @@ def verify(store: Store, images: Iterable[ImageID]) -> None:
     Args:
         store: The store that holds the images, and that records the result.
         images: IDs of images.
+        check: Called before each image; an exception that it raises ends the check.
 
     Raises:
         DiffMismatch: A layer does not have the diff ID in its image's config.
@@ -32,6 +34,7 @@ def verify(store: Store, images: Iterable[ImageID]) -> None:
     with store.read() as connection:
         states = verification.diff_states(connection, [image.digest for image in images])
     for digest, state in states.items():
+        check()
         found = store.verify_image(ImageID(digest)) if state is DiffState.UNVERIFIED else state
         if found is DiffState.MISMATCH:
             raise DiffMismatch(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import blob, content, document, encoding
@@ -289,30 +289,52 @@ def with_blob_rows(connection: Connection, digests: Sequence[Digest]) -> set[Dig
     return set(connection.execute(query).scalars())
 
 
+_STORED: Final = content.alias("stored")
+
+# Statements that every save and every layer need are built once: building them takes longer than
+# running them.
+_ENCODINGS: Final = (
+    select(
+        encoding.c.content_id,
+        _STORED.c.digest,
+        encoding.c.codec,
+        _STORED.c.size_bytes,
+        encoding.c.seekable,
+        encoding.c.ours,
+        encoding.c.checked,
+    )
+    .join_from(encoding, content, encoding.c.content_id == content.c.id)
+    .join(_STORED, encoding.c.stored_id == _STORED.c.id)
+    .where(
+        content.c.digest.in_(bindparam("digests", expanding=True)),
+        _STORED.c.state == ContentState.PRESENT.value,
+    )
+)
+_FORMS: Final = (
+    select(
+        content.c.id,
+        content.c.digest,
+        content.c.size_bytes,
+        content.c.state,
+        document.c.bytes,
+        blob.c.content_id.label("file"),
+    )
+    .outerjoin_from(content, document, document.c.content_id == content.c.id)
+    .outerjoin(blob, blob.c.content_id == content.c.id)
+    .where(content.c.digest.in_(bindparam("digests", expanding=True)))
+)
+
+
 def sources(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Sources]:
     """Return where the bytes of each digest are: in the database, in a file, or encoded.
 
     Damaged encodings and digests without a row are left out.
     """
     wanted = list(dict.fromkeys(digests))
-    stored = content.alias("stored")
     encodings: dict[int, list[StoredEncoding]] = {}
     answer: dict[Digest, Sources] = {}
     for some in batches(wanted):
-        for row in connection.execute(
-            select(
-                encoding.c.content_id,
-                stored.c.digest,
-                encoding.c.codec,
-                stored.c.size_bytes,
-                encoding.c.seekable,
-                encoding.c.ours,
-                encoding.c.checked,
-            )
-            .join_from(encoding, content, encoding.c.content_id == content.c.id)
-            .join(stored, encoding.c.stored_id == stored.c.id)
-            .where(content.c.digest.in_(some), stored.c.state == ContentState.PRESENT.value)
-        ):
+        for row in connection.execute(_ENCODINGS, {"digests": some}):
             encodings.setdefault(row.content_id, []).append(
                 StoredEncoding(
                     row.digest,
@@ -323,19 +345,7 @@ def sources(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, S
                     is_checked=row.checked,
                 )
             )
-        for found in connection.execute(
-            select(
-                content.c.id,
-                content.c.digest,
-                content.c.size_bytes,
-                content.c.state,
-                document.c.bytes,
-                blob.c.content_id.label("file"),
-            )
-            .outerjoin_from(content, document, document.c.content_id == content.c.id)
-            .outerjoin(blob, blob.c.content_id == content.c.id)
-            .where(content.c.digest.in_(some))
-        ):
+        for found in connection.execute(_FORMS, {"digests": some}):
             answer[found.digest] = Sources(
                 found.digest,
                 found.size_bytes or 0,
@@ -361,6 +371,22 @@ def _preference(one: StoredEncoding) -> tuple[bool, bool, bool, bool, int, str]:
         one.size_bytes,
         str(one.digest),
     )
+
+
+def document_bytes(connection: Connection, digests: Iterable[Digest]) -> int:
+    """Return the size of the bytes that the database holds of ``digests``, all together."""
+    return sum(
+        connection.execute(_DOCUMENT_BYTES, {"digests": some}).scalar() or 0
+        for some in batches(list(dict.fromkeys(digests)))
+    )
+
+
+_DOCUMENT_BYTES: Final = (
+    # The length of a BLOB is in its row's header, so SQLite does not read the bytes.
+    select(func.sum(func.length(document.c.bytes)))
+    .join_from(document, content, document.c.content_id == content.c.id)
+    .where(content.c.digest.in_(bindparam("digests", expanding=True)))
+)
 
 
 def forget_file(connection: Connection, digest: Digest) -> None:

@@ -131,6 +131,45 @@ def with_prefix(
     return tuple(ImageID(row.digest) for row in rows)
 
 
+def ids_of(connection: Connection, keys: Iterable[ContentKey]) -> dict[ContentKey, ImageID]:
+    """Return the ID of each of these images, by row number."""
+    found: dict[ContentKey, ImageID] = {}
+    for some in batches(list(keys)):
+        query = select(content.c.id, content.c.digest).where(content.c.id.in_(some))
+        found.update((ContentKey(row.id), ImageID(row.digest)) for row in connection.execute(query))
+    return found
+
+
+def parents_of(connection: Connection, keys: Iterable[ContentKey]) -> dict[ContentKey, ImageID]:
+    """Return the image that each of these images was built on; unknown parents are left out."""
+    found: dict[ContentKey, ImageID] = {}
+    for some in batches(list(keys)):
+        query = (
+            select(image.c.content_id, content.c.digest)
+            .join(content, content.c.id == image.c.parent_id)
+            .where(image.c.content_id.in_(some))
+        )
+        found.update(
+            (ContentKey(row.content_id), ImageID(row.digest)) for row in connection.execute(query)
+        )
+    return found
+
+
+def keys_of(connection: Connection, ids: Iterable[ImageID]) -> dict[ImageID, ContentKey]:
+    """Return the row number of each of these images; unknown images are left out."""
+    found: dict[ImageID, ContentKey] = {}
+    for some in batches([one.digest for one in ids]):
+        query = (
+            select(image.c.content_id, content.c.digest)
+            .join(content, content.c.id == image.c.content_id)
+            .where(content.c.digest.in_(some))
+        )
+        found.update(
+            (ImageID(row.digest), ContentKey(row.content_id)) for row in connection.execute(query)
+        )
+    return found
+
+
 def parent_of(connection: Connection, image_key: ContentKey) -> ImageID | None:
     """Return the image that an image was built on; None if the parent is not recorded."""
     child = image.alias("child")

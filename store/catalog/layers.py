@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, Final, final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import content, image, layer
@@ -13,9 +13,9 @@ from store.db.types import ContentKey, LayerKey
 from store.model.digests import ChainID, DiffID
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from store.model.digests import Digest
 
@@ -97,25 +97,57 @@ def _layer_keys(connection: Connection, chain_ids: Sequence[Digest]) -> dict[Dig
     return known
 
 
+def chains(
+    connection: Connection, images: Iterable[ContentKey]
+) -> dict[ContentKey, tuple[ChainedLayer, ...]]:
+    """Return the layers of each image, base first. Images without layers are left out.
+
+    Args:
+        connection: An open transaction.
+        images: Row numbers of images.
+    """
+    found: dict[ContentKey, list[ChainedLayer]] = {}
+    for some in batches(list(images), _IMAGES):
+        for row in connection.execute(_CHAINS, {"images": some}):
+            found.setdefault(ContentKey(row.image_id), []).append(
+                ChainedLayer(DiffID(row.digest), ChainID(row.chain_id), row.size_bytes or 0)
+            )
+    return {key: tuple(layers) for key, layers in found.items()}
+
+
 def chain(connection: Connection, image_key: ContentKey) -> tuple[ChainedLayer, ...]:
     """Return the layers of an image, base first, by one recursive query."""
+    return chains(connection, (image_key,)).get(image_key, ())
+
+
+_IMAGES: Final = 100
+"""Images in one statement. SQLite sorts the layers of all of them in memory."""
+
+
+def _chains() -> Select[Any]:
     up = (
-        select(layer.c.id, layer.c.parent_id, layer.c.diff_id, layer.c.chain_id, layer.c.depth)
+        select(
+            image.c.content_id.label("image_id"),
+            layer.c.parent_id,
+            layer.c.diff_id,
+            layer.c.chain_id,
+            layer.c.depth,
+        )
         .join(image, image.c.top_layer_id == layer.c.id)
-        .where(image.c.content_id == image_key)
+        .where(image.c.content_id.in_(bindparam("images", expanding=True)))
         .cte("up", recursive=True)
     )
     below = layer.alias("below")
     up = up.union_all(
         select(
-            below.c.id, below.c.parent_id, below.c.diff_id, below.c.chain_id, below.c.depth
+            up.c.image_id, below.c.parent_id, below.c.diff_id, below.c.chain_id, below.c.depth
         ).join(up, up.c.parent_id == below.c.id)
     )
-    rows = connection.execute(
-        select(content.c.digest, content.c.size_bytes, up.c.chain_id)
+    return (
+        select(up.c.image_id, content.c.digest, content.c.size_bytes, up.c.chain_id)
         .join(up, up.c.diff_id == content.c.id)
-        .order_by(up.c.depth)
+        .order_by(up.c.image_id, up.c.depth)
     )
-    return tuple(
-        ChainedLayer(DiffID(row.digest), ChainID(row.chain_id), row.size_bytes or 0) for row in rows
-    )
+
+
+_CHAINS: Final = _chains()

@@ -144,6 +144,19 @@ def images_of(connection: Connection, keys: Sequence[ContentKey]) -> list[Conten
     return list(found)
 
 
+def image_of_each(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, ContentKey]:
+    """Return the image that each manifest describes; indexes and artifacts are left out."""
+    found: dict[Digest, ContentKey] = {}
+    for some in batches(list(dict.fromkeys(digests))):
+        query = (
+            select(content.c.digest, manifest.c.image_id)
+            .join(manifest, manifest.c.content_id == content.c.id)
+            .where(content.c.digest.in_(some), manifest.c.image_id.is_not(None))
+        )
+        found.update((row.digest, ContentKey(row.image_id)) for row in connection.execute(query))
+    return found
+
+
 def media_types(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, str]:
     """Return the media type of each manifest or index among ``digests``."""
     found: dict[Digest, str] = {}

@@ -76,14 +76,17 @@ def _targets() -> Select[tuple[object, ...]]:
 
 def _read(connection: Connection, query: Select[tuple[object, ...]]) -> tuple[TagTarget, ...]:
     found: list[TagTarget] = []
+    # Many tags may point at one index, and an index may have many children.
+    children: dict[int, tuple[int | None, Digest | None]] = {}
     for row in connection.execute(query):
         domain, _, path = row.name.partition("/")
         name = Reference(Repository(domain, path), row.tag)
-        key, image_id = (
-            (row.image_id, row.config_digest)
-            if row.kind == "manifest"
-            else _default_child(connection, row.manifest_id)
-        )
+        if row.kind == "manifest":
+            key, image_id = row.image_id, row.config_digest
+        else:
+            if row.manifest_id not in children:
+                children[row.manifest_id] = _default_child(connection, row.manifest_id)
+            key, image_id = children[row.manifest_id]
         found.append(
             TagTarget(
                 name,
@@ -122,9 +125,26 @@ def get(connection: Connection, name: Reference) -> TagTarget | None:
     return found[0] if found else None
 
 
-def in_repository(connection: Connection, name: Repository) -> tuple[TagTarget, ...]:
-    """Return every tag of a repository, in byte order of the tag."""
-    return _read(connection, _targets().where(repository.c.name == str(name)))
+def in_repository(
+    connection: Connection, name: Repository, *, limit: int | None = None
+) -> tuple[TagTarget, ...]:
+    """Return the tags of a repository, in byte order of the tag.
+
+    Args:
+        connection: An open transaction.
+        name: The repository.
+        limit: The most tags to return; None for all.
+    """
+    return _read(connection, _targets().where(repository.c.name == str(name)).limit(limit))
+
+
+def tagged(connection: Connection, name: Repository, tags: Iterable[str]) -> tuple[TagTarget, ...]:
+    """Return the targets of those of ``tags`` that a repository has."""
+    found: list[TagTarget] = []
+    for some in batches(list(dict.fromkeys(tags))):
+        query = _targets().where(repository.c.name == str(name), reference.c.tag.in_(some))
+        found += _read(connection, query)
+    return tuple(found)
 
 
 def of_image(connection: Connection, key: ContentKey) -> tuple[TagTarget, ...]:

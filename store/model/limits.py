@@ -111,3 +111,31 @@ class Limits:
 
 
 DEFAULT_LIMITS: Final = Limits()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ArchiveLimits:
+    """The ceilings of one archive that a client of the mirror asks for.
+
+    Planning an archive takes about a millisecond of processor time for each image, and every byte
+    of its documents is in memory. A save on the command line has no such ceilings.
+    """
+
+    images: int = 1_000
+    """The images, and the manifests and indexes that the names of the request mean."""
+
+    layers: int = 130_000
+    """The layers of all images together: as many as 1,000 images of Docker can have."""
+
+    manifests: int = 10_000
+    """The manifests and indexes that the archive's names lead to."""
+
+    document_bytes: int = 72 * MIB
+    """The size of all manifests, indexes and configs: as much as an import reads."""
+
+
+ANONYMOUS_ARCHIVES: Final = ArchiveLimits(
+    images=100, layers=13_000, manifests=1_000, document_bytes=16 * MIB
+)
+"""The ceilings for clients that are not logged in, where users exist."""

@@ -87,7 +87,7 @@ class ResolvedRepository:
 
     Attributes:
         name: The repository, as a reference without a tag.
-        targets: The repository's tags in byte order; never empty.
+        targets: The repository's tags in byte order, or the first of them; never empty.
     """
 
     name: Reference
@@ -100,7 +100,7 @@ Resolved: TypeAlias = ResolvedImage | ResolvedManifest | ResolvedRepository
 # --- text to one or several -----------------------------------------------------------------------
 
 
-def resolve(connection: Connection, text: str) -> Resolved:
+def resolve(connection: Connection, text: str, *, max_tags: int | None = None) -> Resolved:
     """Return the image, manifest or repository that ``text`` names for ``docker save``.
 
     A name without a tag stands for all tags of its repository. If the repository has no tags, the
@@ -111,6 +111,7 @@ def resolve(connection: Connection, text: str) -> Resolved:
         connection: A read or write unit.
         text: An image ID or its beginning, a manifest's digest, a tag, a digest reference or a
             repository name.
+        max_tags: The most tags of a repository to return; None for all.
 
     Raises:
         AmbiguousName: The text begins the IDs of several images.
@@ -131,7 +132,7 @@ def resolve(connection: Connection, text: str) -> Resolved:
     if name.digest is None and name.repository.familiar == _ID_NAMESPACE:
         return _image_by_prefix(connection, text)
     if name.is_name_only:
-        targets = references.in_repository(connection, name.repository)
+        targets = references.in_repository(connection, name.repository, limit=max_tags)
         return ResolvedRepository(name, targets) if targets else _image_by_prefix(connection, text)
     found = _manifest_by_reference(connection, name)
     if found is None:

@@ -21,6 +21,7 @@ from store.db.sqlite.engine import DATABASE
 from store.db.types import ContentKey
 from store.formats.distribution.names import BY_ID
 from store.model.digests import Digest, ImageID
+from store.model.limits import ArchiveLimits
 from store.model.references import Reference
 from store.registry.registry import Registry
 from storectl import cli
@@ -114,11 +115,14 @@ def call_every_verb(root: Path, folder: Path) -> None:
             store.images(filters)
             store.manifests(filters)
         for format_ in Format:
-            for names in (("demo:1",), ("demo",), (str(image_id),), (image_id.digest.short,)):
+            digest = str(store.inspect("demo:1").manifests[0].digest)
+            known = ("demo:1", "demo", digest, str(image_id), image_id.digest.short)
+            for names in ((name,) for name in known):
                 with exporter.open_save(
                     store,
                     names,
                     options=SaveOptions(format=format_, referrers=format_ is Format.OCI),
+                    ceilings=ArchiveLimits(),
                 ) as export:
                     assert export.size_bytes
         use_the_registry(store)

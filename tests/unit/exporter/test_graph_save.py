@@ -7,6 +7,7 @@ import pytest
 
 from exporter.graph_save import GraphSave
 from exporter.options import Format, Layers, SaveOptions
+from exporter.selection.document_reader import DocumentReader
 from store.model.digests import Digest
 from tests.support.images import A
 from tests.support.layouts import Layout, gzip
@@ -25,7 +26,7 @@ def read(sources: Sources) -> bytes:
 
 def selected(store: Store, name: str, options: SaveOptions) -> GraphSave:
     with store.read() as connection:
-        return GraphSave.select(connection, [name], options, read)
+        return GraphSave.select(connection, [name], options, DocumentReader(read))
 
 
 @pytest.fixture
@@ -69,8 +70,8 @@ def test_events_name_the_image_id_or_the_digest_of_an_artifact(
     image = selected(store, "app:1", SaveOptions(format_))
     artifact = selected(store, "thing:1", SaveOptions(format_))
     with store.read() as connection:
-        (image_id,) = image.plan(connection, read).images
-        assert image.plan(connection, read).targets == (str(image_id),)
-        planned = artifact.plan(connection, read)
+        (image_id,) = image.plan(connection, DocumentReader(read)).images
+        assert image.plan(connection, DocumentReader(read)).targets == (str(image_id),)
+        planned = artifact.plan(connection, DocumentReader(read))
     assert planned.images == ()
     assert planned.targets == (layout.roots[1]["digest"],)

@@ -7,6 +7,7 @@ import pytest
 
 from exporter.legacy_save import LegacySave
 from exporter.options import Format, SaveOptions
+from exporter.selection.document_reader import DocumentReader
 from store import ImageID, errors
 from tests.support.images import A, B, config, image
 
@@ -23,8 +24,8 @@ def read(sources: Sources) -> bytes:
 def test_a_legacy_save_decodes_all_its_images_and_needs_their_layers(store: Store) -> None:
     store.import_archive(io.BytesIO(image(A, B, tags=("app:1",)).bytes()))
     with store.read() as connection:
-        save = LegacySave.select(connection, ["app:1"], SaveOptions(), read)
-        planned = save.plan(connection, read)
+        save = LegacySave.select(connection, ["app:1"], SaveOptions(), DocumentReader(read))
+        planned = save.plan(connection, DocumentReader(read))
     image_id = ImageID.of(config(A, B))
     assert save.decoded_images() == {image_id}
     assert {sources.digest for sources in save.contents()} <= save.needs()
@@ -35,6 +36,6 @@ def test_a_legacy_save_decodes_all_its_images_and_needs_their_layers(store: Stor
 def test_an_image_without_layers_has_no_legacy_plan(store: Store) -> None:
     store.import_archive(io.BytesIO(image(tags=("empty:1",)).bytes()))
     with store.read() as connection:
-        save = LegacySave.select(connection, ["empty:1"], SaveOptions(), read)
+        save = LegacySave.select(connection, ["empty:1"], SaveOptions(), DocumentReader(read))
         with pytest.raises(errors.NothingToExport):
-            save.plan(connection, read)
+            save.plan(connection, DocumentReader(read))

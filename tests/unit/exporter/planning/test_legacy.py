@@ -43,10 +43,10 @@ def selection_of(
 
 
 def plan_of(selection: Selection) -> Plan:
-    def read(digest: Digest) -> bytes:
+    def read(digest: Digest) -> ImageConfig:
         data = selection.sources[digest].inline
         assert data is not None
-        return data
+        return ImageConfig.parse(data)
 
     return legacy.plan(selection, read)
 

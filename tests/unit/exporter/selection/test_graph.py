@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.options import Format, SaveOptions
+from exporter.selection.document_reader import DocumentReader
 from exporter.selection.graph import SavedGraph, load
 from exporter.selection.roots import resolve_roots
 from store import Store, errors
@@ -26,8 +27,9 @@ def read(sources: Sources) -> bytes:
 def loaded(store: Store, layout: Layout, *names: str, **options: Any) -> SavedGraph:  # noqa: ANN401
     store.import_archive(io.BytesIO(layout.tar()))
     with store.read() as connection:
-        roots = resolve_roots(connection, names)
-        return load(connection, roots, SaveOptions(Format.OCI, **options), read)
+        reader = DocumentReader(read)
+        roots = resolve_roots(connection, names, reader)
+        return load(connection, roots, SaveOptions(Format.OCI, **options), reader)
 
 
 def test_a_graph_has_all_content_below_its_roots(store: Store) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.options import SaveOptions
+from exporter.selection.document_reader import DocumentReader
 from exporter.selection.legacy_images import Selection, select
 from store import ImageID, Store, errors
 from store.model.digests import Digest
@@ -24,7 +25,7 @@ def read(sources: Sources) -> bytes:
 
 def selected(store: Store, *names: str) -> Selection:
     with store.read() as connection:
-        return select(connection, names, SaveOptions(), read)
+        return select(connection, names, SaveOptions(), DocumentReader(read))
 
 
 def put(store: Store, *layers: bytes, tags: tuple[str, ...] = ()) -> ImageID:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.selection.document_reader import DocumentReader
 from exporter.selection.loading import Loading, platform_of, sort_documents
 from exporter.selection.roots import SavedRoot
 from store.errors import TooLarge
@@ -38,7 +39,7 @@ def test_documents_below_an_index_are_read_without_absent_ones(store: Store) -> 
     other = layout.root(layout.image(B), "docker.io/library/other:1")
     store.import_archive(io.BytesIO(layout.tar()))
     with store.read() as connection:
-        loading = Loading(connection, read)
+        loading = Loading(connection, DocumentReader(read))
         loading.descend(digests(top))
         assert set(loading.documents) == set(digests(top, inner, image))
         loading.descend(digests(other, top))
@@ -51,7 +52,9 @@ def test_documents_that_a_repository_does_not_hold_are_absent(store: Store) -> N
     image = layout.root(layout.image(A), "docker.io/library/app:1")
     store.import_archive(io.BytesIO(layout.tar()))
     with store.read() as connection:
-        loading = Loading(connection, read, Repository("docker.io", "library/absent"))
+        loading = Loading(
+            connection, DocumentReader(read), Repository("docker.io", "library/absent")
+        )
         loading.descend(digests(image))
         assert loading.documents == {}
 
@@ -62,7 +65,7 @@ def test_only_images_have_a_config_and_a_platform(store: Store) -> None:
     thing = layout.root(layout.artifact(b"thing"), "docker.io/library/thing:1")
     store.import_archive(io.BytesIO(layout.tar()))
     with store.read() as connection:
-        loading = Loading(connection, read)
+        loading = Loading(connection, DocumentReader(read))
         loading.descend(digests(image, thing))
         found = [loading.platform(loading.documents[one]) for one in digests(image, thing)]
     assert [str(one) for one in found] == ["linux/arm/v7", "None"]
@@ -97,7 +100,7 @@ def test_the_walk_has_ceilings(store: Store) -> None:
         (Limits(graph_nodes=2), False),
     ):
         with store.read() as connection:
-            loading = Loading(connection, read, limits=limits)
+            loading = Loading(connection, DocumentReader(read), limits=limits)
             if fits:
                 loading.descend(digests(top))
                 assert len(loading.documents) == 3

@@ -11,6 +11,7 @@ import zstandard
 
 from exporter.graph_save import GraphSave
 from exporter.options import Format, Layers, SaveOptions
+from exporter.selection.document_reader import DocumentReader
 from exporter.selection.reencoding import ORIGINAL, layer_sources, origins, reencode
 from store.model.digests import Digest
 from tests.support.images import A, B
@@ -31,7 +32,9 @@ def read(sources: Sources) -> bytes:
 def graph_of(store: Store, layout: Layout, *names: str) -> SavedGraph:
     store.import_archive(io.BytesIO(layout.tar()))
     with store.read() as connection:
-        return GraphSave.select(connection, names, SaveOptions(Format.OCI), read).graph
+        return GraphSave.select(
+            connection, names, SaveOptions(Format.OCI), DocumentReader(read)
+        ).graph
 
 
 def reencoded(store: Store, graph: SavedGraph, how: Layers, folder: Path) -> SavedGraph:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.selection.document_reader import DocumentReader
 from exporter.selection.roots import SavedRoot, resolve_roots
 from store import Store, errors
 from store.model.digests import Digest
@@ -28,7 +29,7 @@ def image(store: Store) -> Descriptor:
 
 def roots(store: Store, *names: str) -> tuple[SavedRoot, ...]:
     with store.read() as connection:
-        return resolve_roots(connection, names)
+        return resolve_roots(connection, names, DocumentReader(lambda _: b""))
 
 
 def test_one_manifest_under_several_names_is_one_root(store: Store, image: Descriptor) -> None:

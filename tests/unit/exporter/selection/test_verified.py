@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import exporter
+from exporter.selection.document_reader import keep_going
 from exporter.selection.verified import verify
 from store.errors import DiffMismatch
 from store.model.digests import Digest
@@ -76,7 +77,7 @@ def test_the_error_names_the_image_and_a_remedy(store: Store) -> None:
     image_id = store.inspect("pushed:1").image_id
     assert image_id is not None
     with pytest.raises(DiffMismatch) as caught:
-        verify(store, [image_id])
+        verify(store, [image_id], keep_going)
     assert caught.value.image_id == image_id
     assert caught.value.remedy is Remedy.SAVE_AS_OCI_OR_DOCKER
 
@@ -87,6 +88,6 @@ def test_a_known_result_is_not_computed_again(
     push(store, gzip.compress(images.A), images.A)
     image_id = store.inspect("pushed:1").image_id
     assert image_id is not None
-    verify(store, [image_id])
+    verify(store, [image_id], keep_going)
     monkeypatch.setattr(store, "verify_image", lambda _: pytest.fail("verified already"))
-    verify(store, [image_id])
+    verify(store, [image_id], keep_going)

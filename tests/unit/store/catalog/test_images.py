@@ -72,6 +72,18 @@ def test_parents_and_children_mirror_each_other(rows: Rows) -> None:
     )
 
 
+def test_many_images_are_looked_up_at_once(rows: Rows) -> None:
+    base, app = rows.image("base"), rows.image("app")
+    images.set_parent(rows.connection, app, base)
+    ids = {base: ImageID(named("base")), app: ImageID(named("app"))}
+    assert images.ids_of(rows.connection, ids) == ids
+    assert images.parents_of(rows.connection, ids) == {app: ids[base]}
+    unknown = ImageID(named("unknown"))
+    assert images.keys_of(rows.connection, [*ids.values(), unknown]) == {
+        image_id: key for key, image_id in ids.items()
+    }
+
+
 def test_every_manifest_of_an_image_is_listed(rows: Rows) -> None:
     app = rows.image("app")
     first, second = rows.manifest("first", app), rows.manifest("second", app)

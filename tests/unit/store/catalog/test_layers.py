@@ -37,6 +37,15 @@ def test_an_image_without_layers_has_no_top(rows: Rows) -> None:
     assert layers.chain(rows.connection, rows.image("scratch")) == ()
 
 
+def test_chains_of_several_images_stay_apart(rows: Rows) -> None:
+    keys = [rows.image("app", "a", "b"), rows.image("other", "a"), rows.image("scratch")]
+    found = layers.chains(rows.connection, keys)
+    assert {key: [one.diff_id for one in chain] for key, chain in found.items()} == {
+        keys[0]: [DiffID(named("a")), DiffID(named("b"))],
+        keys[1]: [DiffID(named("a"))],
+    }
+
+
 def test_chains_of_one_call_that_end_in_each_other_are_linked(rows: Rows) -> None:
     diffs = [(DiffID(named(name)), rows.content(name)) for name in "abc"]
     short, long = layers.ensure_layers(rows.connection, [diffs[:2], diffs])

@@ -103,6 +103,15 @@ def test_a_repository_holds_the_manifests_it_serves_and_not_their_blobs(rows: Ro
     assert not references.is_manifest(rows.connection, named("layer"))
 
 
+def test_some_tags_of_a_repository(rows: Rows) -> None:
+    for text in ("app:1", "app:2", "app:3", "other:1"):
+        rows.tag(text, rows.manifest(text))
+    name = Reference.parse("app:1").repository
+    found = references.in_repository(rows.connection, name, limit=2)
+    assert texts(found) == ["app:1", "app:2"]
+    assert texts(references.tagged(rows.connection, name, ["3", "1", "9"])) == ["app:1", "app:3"]
+
+
 def test_the_last_time_an_image_was_tagged_is_the_newest(rows: Rows) -> None:
     app = rows.image("app")
     assert references.last_tagged(rows.connection, app) is None
