@@ -92,7 +92,7 @@ class Loading:
         """Return ``digests`` and every document below them that was read.
 
         Args:
-            digests: Digests of documents; those that were not read are left out.
+            digests: Digests of documents. Documents that were not read are left out.
             known: Documents that are left out, with everything that only they lead to.
         """
         seen: set[Digest] = set()
