@@ -16,6 +16,7 @@ from mirror.access.challenge import Challenge, Scheme
 from mirror.access.proxies import TrustedProxies
 from mirror.protocol.errors import WireError
 from mirror.transfer.threads import run
+from mirror.verification import Verification
 from store.errors import StoreError
 from store.formats.distribution.names import Names
 from store.model.platforms import DEFAULT, Platform
@@ -123,7 +124,7 @@ class Service:
         self.pending_passwords = 0
         """The number of passwords that wait to be compared."""
         self._publishing: dict[tuple[Repository, str], asyncio.Task[None]] = {}
-        self._unverified: asyncio.Queue[ImageID] = asyncio.Queue()
+        self._verification = Verification(store, pools.reads, pools.verifiers)
 
     @property
     def access(self) -> Access:
@@ -169,29 +170,22 @@ class Service:
         """
         return "/".join(("/v2", self.names.spell(repository), *parts))
 
-    def queue_verification(self, image_id: ImageID) -> None:
-        """Queue a pushed image for the verification of its layers in the background."""
-        self._unverified.put_nowait(image_id)
+    def queue_verification(self, repository: Repository, image_id: ImageID) -> None:
+        """Queue a pushed image for the verification of its layers in the background.
+
+        Args:
+            repository: The repository that received the image.
+            image_id: The ID of the image.
+        """
+        self._verification.queue(str(repository), image_id)
 
     async def verify_images(self) -> None:
-        """Verify queued images one after another, until cancelled.
+        """Verify queued images, until cancelled.
 
         The leader (`MirrorSettings.is_leader`) begins with the images that an earlier server left
         unverified. An image that stays unverified is verified when it is first needed.
         """
-        if self.settings.is_leader:
-            try:
-                for image_id in await self.pools.read(self.registry.unverified_images):
-                    self.queue_verification(image_id)
-            except StoreError as exc:
-                logger.warning("cannot list unverified images: %s", exc.message)
-        while True:
-            image_id = await self._unverified.get()
-            try:
-                state = await run(self.pools.verifiers, self.store.verify_image, image_id)
-                logger.info("verified image=%s state=%s", image_id, state)
-            except StoreError as exc:
-                logger.warning("cannot verify image=%s: %s", image_id, exc.message)
+        await self._verification.run(resume=self.settings.is_leader)
 
     async def publish(self, repository: Repository, tag: str) -> None:
         """Publish the variant that a tag names, if the registry offers the variant.
@@ -219,7 +213,7 @@ class Service:
             for image_id in await run(
                 self.pools.variants, self.variants.publish, repository, tag, encoding
             ):
-                self.queue_verification(image_id)
+                self.queue_verification(repository, image_id)
         except StoreError as exc:
             logger.warning("cannot publish %s:%s as %s: %s", repository, tag, encoding, exc.message)
 

@@ -6,9 +6,11 @@ import the code that reads archives.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO, final
 
 from store.errors import DamagedContent, FalseEncoding
+from store.model.digests import ImageID
 from store.workspace import engines
 from store.workspace.workspace import Workspace, utc_now
 
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     from store.importing.importer import ImportOptions
     from store.importing.report import ImportReport
     from store.maintenance.reports import CollectionReport, Finding
+    from store.maintenance.verification import Verifier
     from store.model.contents import DiffState
-    from store.model.digests import ImageID
     from store.model.progress import Progress
     from store.model.references import Reference
     from store.names.tagging import RemovedName, TagChange
@@ -212,21 +214,60 @@ class Store(Workspace):
             found = usage.usage(connection, each=each)
         return usage.with_database(found, self.catalogue_bytes())
 
-    def verify_image(self, image_id: ImageID) -> DiffState:
+    def verify_image(
+        self, image_id: ImageID, *, is_stopped: Callable[[], bool] = lambda: False
+    ) -> DiffState:
         """Return whether the layers of a pushed image decode to the config's diff IDs.
 
         Layers that were not decoded before are decoded now, and the result is recorded.
 
         Args:
             image_id: The ID of the image.
+            is_stopped: Called while layers are decoded; returns whether to give up. The state of
+                the image then does not change.
 
         Raises:
             ImageNotFound: The store does not have the image.
             ReadOnlyStore: The result is not known, and the store is read-only.
         """
+        return self._verifier.verify(image_id, is_stopped=is_stopped)
+
+    def needs_verification(self, image_id: ImageID) -> bool:
+        """Return whether `verify_image` could change the state of an image.
+
+        Args:
+            image_id: The ID of the image.
+
+        Raises:
+            ImageNotFound: The store does not have the image.
+        """
+        return self._verifier.is_needed(image_id)
+
+    def unverified_images(
+        self, *, after: ImageID | None = None, limit: int
+    ) -> list[tuple[ImageID, str]]:
+        """Return pushed images whose layers have not been decoded yet, sorted.
+
+        Args:
+            after: The last image of the previous page; None for the first page.
+            limit: The largest number of images to return.
+
+        Returns:
+            Each image with the full name of a repository that holds it, or with an empty name.
+        """
+        from store.catalog.checking import verification
+
+        with self.read() as connection:
+            found = verification.unverified_images(
+                connection, after=None if after is None else after.digest, limit=limit
+            )
+        return [(ImageID(digest), name) for digest, name in found]
+
+    @cached_property
+    def _verifier(self) -> Verifier:
         from store.maintenance.verification import Verifier
 
-        return Verifier(self).verify(image_id)
+        return Verifier(self)
 
     # --- changes ----------------------------------------------------------------------------------
 

@@ -108,7 +108,7 @@ async def put(call: Call) -> web.StreamResponse:
     except NotFound as exc:
         raise WireError(404, ErrorCode.NAME_UNKNOWN, exc.message) from None
     if pushed.image_id is not None:
-        service.queue_verification(pushed.image_id)
+        service.queue_verification(call.repository, pushed.image_id)
     headers = CIMultiDict(
         {
             "Location": service.location(call.repository, "manifests", str(pushed.digest)),

@@ -49,7 +49,7 @@ class Pools:
             BODY_MEMORY_BYTES, on_idle=release_memory and partial(self.files.submit, release_memory)
         )
         self.planners = ThreadPoolExecutor(2, thread_name_prefix="plan")
-        self.verifiers = ThreadPoolExecutor(1, thread_name_prefix="verify")
+        self.verifiers = ThreadPoolExecutor(2, thread_name_prefix="verify")
         self.variants = ThreadPoolExecutor(1, thread_name_prefix="variant")
         self.passwords = ThreadPoolExecutor(1, thread_name_prefix="password")
 

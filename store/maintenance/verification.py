@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from store.catalog import content, encodings, images
 from store.catalog.checking import verification
 from store.catalog.collection import condemned
 from store.catalog.in_progress import leases
-from store.content.encoding_check import has_sound_frames, stream
+from store.content.encoding_check import has_digest, has_sound_frames, stream
 from store.content.stored import open_stored
 from store.errors import ImageNotFound, InvalidInput
 from store.files.os_errors import translated
@@ -26,7 +28,7 @@ from store.model.limits import DEFAULT_LIMITS
 from store.workspace import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from store.model.digests import DiffID, Digest, ImageID
     from store.workspace.operations import Operation
     from store.workspace.workspace import Workspace
+
+_MAX_REMEMBERED: Final = 10_000
+"""How many decoded blobs a verifier remembers, about 0.5 KiB each."""
 
 
 @final
@@ -67,8 +72,16 @@ class Proof:
 
 
 @final
+class _StoppedError(Exception):
+    """The caller stopped a verification."""
+
+
+@final
 class Verifier:
-    """A verifier of pushed images in one store.
+    """A verifier of pushed images in one store. Threads may share this object.
+
+    The verifier remembers what it has decoded. So a blob with a false diff ID is decoded once, even
+    if any number of images and manifests name it.
 
     Args:
         workspace: The store.
@@ -76,48 +89,98 @@ class Verifier:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._decoded: OrderedDict[tuple[Digest, str], str | None] = OrderedDict()
+        """The hexadecimal digest of each decoded blob, by the blob and the digest's algorithm; None
+        if the blob does not decode."""
+        self._lock = threading.Lock()
 
-    def verify(self, image_id: ImageID) -> DiffState:
-        """Decode the layers of an image that were not decoded before, and record the result.
+    def is_needed(self, image_id: ImageID) -> bool:
+        """Return whether `verify` could change the state of an image.
+
+        It could not if the image is verified. It could not either if the image is a mismatch and
+        this verifier has decoded all of its layers that are in question.
 
         Args:
             image_id: The image.
 
+        Raises:
+            ImageNotFound: The store does not have the image.
+        """
+        key, state = self._find(image_id)
+        if state is not DiffState.MISMATCH:
+            return state is DiffState.UNVERIFIED
+        config = self._config(image_id)
+        with self._workspace.read() as connection:
+            diffs = {diff.digest for diff in config.diff_ids}
+            if diffs <= set(content.present(connection, diffs)):
+                return True
+            claims = _claims(connection, key, config.diff_ids)
+        return not all(map(self._is_refuted, claims))
+
+    def verify(
+        self, image_id: ImageID, *, is_stopped: Callable[[], bool] = lambda: False
+    ) -> DiffState:
+        """Decode the layers of an image that were not decoded before, and record the result.
+
+        Args:
+            image_id: The image.
+            is_stopped: Called while layers are decoded; returns whether to give up.
+
         Returns:
             Whether the layers have the diff IDs in the config. An image with foreign layers that
-            the store does not have stays `DiffState.UNVERIFIED`.
+            the store does not have stays `DiffState.UNVERIFIED`. The state does not change if the
+            verification is stopped.
 
         Raises:
             ImageNotFound: The store does not have the image.
         """
         workspace = self._workspace
-        with workspace.read() as connection:
+        key, state = self._find(image_id)
+        if state is DiffState.VERIFIED:
+            return state
+        config = self._config(image_id)
+        try:
+            with workspace.operation("verify") as operation:
+                with workspace.write(operation.id) as connection:
+                    claims = _claims(connection, key, config.diff_ids)
+                    blobs = content.find(connection, {claim.blob for claim in claims})
+                    leases.add_leases(
+                        connection, operation.id, [blob.key for blob in blobs.values()]
+                    )
+                attempts = [self._prove(claim, operation, is_stopped) for claim in claims]
+                proofs = [proof for proof in attempts if proof is not None]
+                with workspace.write(operation.id) as connection:
+                    self._record(connection, proofs, operation)
+                    diffs = [diff.digest for diff in config.diff_ids]
+                    state = decide(diffs, content.present(connection, diffs), claims, proofs)
+                    verification.set_diff_state(connection, key, state.value)
+                    operations.end(connection, operation)
+        except _StoppedError:
+            pass
+        return state
+
+    def _find(self, image_id: ImageID) -> tuple[ContentKey, DiffState]:
+        with self._workspace.read() as connection:
             key = images.key_of(connection, image_id)
             if key is None:
                 raise ImageNotFound(f"No such image: {image_id}")
-            state = DiffState(verification.diff_state(connection, key))
-        if state is DiffState.VERIFIED:
-            return state
-        config = ImageConfig.parse(
-            workspace.read_whole(image_id.digest), DEFAULT_LIMITS, digest=image_id.digest
-        )
-        with workspace.operation("verify") as operation:
-            with workspace.write(operation.id) as connection:
-                claims = _claims(connection, key, config.diff_ids)
-                blobs = content.find(connection, {claim.blob for claim in claims})
-                leases.add_leases(connection, operation.id, [blob.key for blob in blobs.values()])
-            attempts = [self._prove(claim, operation) for claim in claims]
-            proofs = [proof for proof in attempts if proof is not None]
-            with workspace.write(operation.id) as connection:
-                self._record(connection, proofs, operation)
-                diffs = [diff.digest for diff in config.diff_ids]
-                state = decide(diffs, content.present(connection, diffs), claims, proofs)
-                verification.set_diff_state(connection, key, state.value)
-                operations.end(connection, operation)
-        return state
+            return key, DiffState(verification.diff_state(connection, key))
 
-    def _prove(self, claim: Claim, operation: Operation) -> Proof | None:
-        """Decode a blob; return None if it does not decode to the claimed diff."""
+    def _config(self, image_id: ImageID) -> ImageConfig:
+        return ImageConfig.parse(
+            self._workspace.read_whole(image_id.digest), DEFAULT_LIMITS, digest=image_id.digest
+        )
+
+    def _prove(
+        self, claim: Claim, operation: Operation, is_stopped: Callable[[], bool]
+    ) -> Proof | None:
+        """Decode a blob; return None if it does not decode to the claimed diff.
+
+        Raises:
+            _StoppedError: The caller has stopped the verification.
+        """
+        if self._is_refuted(claim):
+            return None
         with self._workspace.read() as connection:
             sources = content.sources(connection, (claim.blob,)).get(claim.blob)
         if sources is None or not sources.in_file:
@@ -126,17 +189,31 @@ class Verifier:
             codec = detect(blob.pread(0, MAGIC_BYTES))
             hashed = hashlib.new(claim.diff.digest.algorithm, usedforsecurity=False)
             path = None if codec in (Codec.GZIP, Codec.ZSTD) else operation.new_file()
+            chunks = stream(blob, codec, max_bytes=DEFAULT_LIMITS.layer_bytes)
             try:
-                size = _consume(
-                    stream(blob, codec, max_bytes=DEFAULT_LIMITS.layer_bytes), hashed.update, path
-                )
+                size = _consume(_until(chunks, is_stopped), hashed.update, path)
+                decoded = hashed.hexdigest()
             except InvalidInput:
-                return None
-            if hashed.hexdigest() != claim.diff.digest.hex:
+                decoded = None
+            if decoded != claim.diff.digest.hex:
+                # A damaged blob proves nothing, and a client can upload its true bytes again.
+                if has_digest(blob, claim.blob):
+                    self._remember(claim, decoded)
                 return None
             stored = StoredEncoding(claim.blob, codec, sources.size_bytes, seekable=False)
             seekable = path is None and has_sound_frames(blob, stored, claim.diff.digest, size)
         return Proof(claim, codec, size, seekable, path)
+
+    def _is_refuted(self, claim: Claim) -> bool:
+        with self._lock:
+            known = self._decoded.get((claim.blob, claim.diff.digest.algorithm), "")
+        return known is None or known not in ("", claim.diff.digest.hex)
+
+    def _remember(self, claim: Claim, decoded: str | None) -> None:
+        with self._lock:
+            self._decoded[(claim.blob, claim.diff.digest.algorithm)] = decoded
+            while len(self._decoded) > _MAX_REMEMBERED:
+                self._decoded.popitem(last=False)
 
     def _record(
         self, connection: Connection, proofs: Iterable[Proof], operation: Operation
@@ -208,6 +285,18 @@ def _claims(connection: Connection, key: ContentKey, diffs: tuple[DiffID, ...]) 
         for claim in found
         if claim.blob != claim.diff.digest and (claim.blob, claim.diff.digest) not in known
     ]
+
+
+def _until(chunks: Iterable[bytes], is_stopped: Callable[[], bool]) -> Iterator[bytes]:
+    """Yield the chunks.
+
+    Raises:
+        _StoppedError: The caller has stopped the verification.
+    """
+    for chunk in chunks:
+        if is_stopped():
+            raise _StoppedError
+        yield chunk
 
 
 def _consume(chunks: Iterable[bytes], update: Callable[[bytes], None], path: Path | None) -> int:

@@ -9,11 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, final
 
 from store.catalog import references, repositories, variants
-from store.catalog.checking import verification
 from store.catalog.lists import repository_lists
 from store.errors import ReferenceNotFound
 from store.formats.distribution.names import BY_ID
-from store.model.digests import ImageID
 from store.model.limits import DEFAULT_LIMITS
 from store.model.references import Reference, Repository
 from store.registry import deletion, holding
@@ -420,11 +418,6 @@ class Registry:
         """
         with self._workspace.read() as connection:
             return unreadable(connection, contents, may_read)
-
-    def unverified_images(self) -> tuple[ImageID, ...]:
-        """Return the pushed images whose layers have not been decoded yet."""
-        with self._workspace.read() as connection:
-            return tuple(map(ImageID, verification.unverified_images(connection)))
 
 
 def _is_taken(connection: Connection, name: Reference) -> bool:

@@ -57,7 +57,7 @@ REASONS: Final = {
         "without --since or --until every event is asked for, in the order of its number"
     ),
     "references.default_images_of_indexes": SUM,
-    "verification.unverified_images": "a server asks once, when it starts",
+    "verification.unverified_images": "a page of them, when a server starts or its queue was full",
     "usage.files": SUM,
     "usage.images": SUM,
     "usage.layer_sizes": SUM,
@@ -163,7 +163,7 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         audit.affected(connection, image_id.digest)
         content.has_sound_file(connection, image_id.digest)
         references.holds(connection, APP, far.manifests[0])
-        verification.unverified_images(connection)
+        verification.unverified_images(connection, limit=9)
         uploads.count(connection)
         repositories.image_holders(connection, image_id.digest)
         repositories.holders_of_all(connection, (image_id.digest,))

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, func, select, update
 
 from store.catalog.batches import batches
-from store.db.schema import content, image, layer, manifest, manifest_edge
+from store.db.schema import (
+    content,
+    image,
+    layer,
+    manifest,
+    manifest_edge,
+    repository,
+    repository_content,
+)
 from store.db.types import ContentKey
 from store.model.contents import ContentState, DiffState
 
@@ -59,14 +67,37 @@ def set_diff_state(connection: Connection, image_key: ContentKey, state: str) ->
     )
 
 
-def unverified_images(connection: Connection) -> tuple[Digest, ...]:
-    """Return the config digests of images whose layers have not been decoded yet, sorted."""
+def unverified_images(
+    connection: Connection, *, after: Digest | None = None, limit: int
+) -> list[tuple[Digest, str]]:
+    """Return a page of the images whose layers have not been decoded yet.
+
+    Args:
+        connection: An open transaction.
+        after: The last digest of the previous page; None for the first page.
+        limit: The largest number of images to return.
+
+    Returns:
+        The digest of each image's config, sorted, with the full name of a repository that holds
+        the image; an empty name if no repository does.
+    """
+    holder = (
+        select(func.min(repository.c.name))
+        .join(repository_content, repository_content.c.repository_id == repository.c.id)
+        .join(manifest, manifest.c.content_id == repository_content.c.content_id)
+        .where(manifest.c.image_id == image.c.content_id)
+        .scalar_subquery()
+    )
     query = (
-        select(content.c.digest)
+        select(content.c.digest, holder.label("holder"))
         .join(image, image.c.content_id == content.c.id)
         .where(image.c.diff_state == "unverified")
+        .order_by(content.c.digest)
+        .limit(limit)
     )
-    return tuple(connection.execute(query.order_by(content.c.digest)).scalars())
+    if after is not None:
+        query = query.where(content.c.digest > after)
+    return [(row.digest, row.holder or "") for row in connection.execute(query)]
 
 
 def layer_blobs(

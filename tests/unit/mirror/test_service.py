@@ -17,6 +17,7 @@ from mirror.protocol.errors import WireError
 from mirror.service import MirrorSettings, Service
 from mirror.transfer.pools import Pools
 from store.errors import StorageFull
+from store.model.contents import DiffState
 from store.model.digests import Digest, ImageID
 from store.model.references import Repository
 from tests.support import images
@@ -26,7 +27,7 @@ from tests.support.pushes import push
 from tests.support.waiting import until, until_in_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from store import Store
     from tests.support.mirror_in_process import InProcessMirror
@@ -72,9 +73,26 @@ class Services:
         self.pools = Pools(cores=1)
         self.registry = Mock()
         self.variants = Mock()
+        self.unverified_images = Mock()
 
-    def make(self, settings: MirrorSettings | None = None) -> Service:
-        store = cast("Store", SimpleNamespace(read_only=False, verify_image=self.registry.verify))
+    def make(
+        self,
+        settings: MirrorSettings | None = None,
+        on_verify: Callable[[ImageID], None] = lambda _: None,
+    ) -> Service:
+        def verify(image_id: ImageID, **_: object) -> DiffState:
+            on_verify(image_id)
+            return DiffState.VERIFIED
+
+        store = cast(
+            "Store",
+            SimpleNamespace(
+                read_only=False,
+                needs_verification=lambda _: True,
+                verify_image=verify,
+                unverified_images=self.unverified_images,
+            ),
+        )
         return Service(
             store,
             self.registry,
@@ -161,26 +179,18 @@ def test_failed_variant_is_logged_and_not_raised(
 
 @pytest.mark.parametrize("is_leader", [True, False])
 def test_only_the_leader_verifies_images_of_an_earlier_server(
-    is_leader: bool, services: Services, caplog: pytest.LogCaptureFixture
+    is_leader: bool, services: Services
 ) -> None:
-    old, broken, new = (ImageID(Digest.of(name)) for name in (b"old", b"broken", b"new"))
-    services.registry.unverified_images.return_value = [old, broken]
+    old, new = (ImageID(Digest.of(name)) for name in (b"old", b"new"))
+    services.unverified_images.side_effect = [[(old, "library/app")], []]
     verified: list[ImageID] = []
 
-    def verify(image_id: ImageID) -> str:
-        if image_id == broken:
-            raise StorageFull("no space left")
-        verified.append(image_id)
-        return "verified"
-
-    services.registry.verify = verify
-
     async def main() -> None:
-        service = services.make(MirrorSettings(is_leader=is_leader))
+        service = services.make(MirrorSettings(is_leader=is_leader), verified.append)
         task = asyncio.create_task(service.verify_images())
         if is_leader:
             await until_in_loop(lambda: verified == [old])
-        service.queue_verification(new)
+        service.queue_verification(APP, new)
         await until_in_loop(lambda: new in verified)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -188,7 +198,6 @@ def test_only_the_leader_verifies_images_of_an_earlier_server(
 
     asyncio.run(main())
     assert verified == ([old, new] if is_leader else [new])
-    assert ("no space left" in caplog.text) is is_leader
 
 
 def test_failed_expiry_of_uploads_is_tried_again(

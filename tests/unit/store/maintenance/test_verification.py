@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import lzma
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
 
+from store.content.encoding_check import stream
 from store.errors import ImageNotFound
+from store.maintenance import verification as module
 from store.maintenance.verification import Claim, Proof, Verifier, decide
 from store.model.contents import Codec, DiffState
 from store.model.digests import DiffID, Digest, ImageID
@@ -19,7 +21,7 @@ from tests.support.registry_pushes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from store import Store
     from store.registry.registry import Registry
@@ -148,3 +150,81 @@ def test_bytes_beside_the_layer_are_a_mismatch(
     image_id, _ = push_image(registry, (images.A, blob))
     assert store.verify_image(image_id) is DiffState.MISMATCH
     assert not any(one.encodings for one in store.sources((Digest.of(images.A),)).values())
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list with an item for each blob that was decoded."""
+    seen: list[int] = []
+
+    def counted(*args: Any, **kwargs: Any) -> Iterator[bytes]:  # noqa: ANN401 - as `stream`
+        seen.append(1)
+        return stream(*args, **kwargs)
+
+    monkeypatch.setattr(module, "stream", counted)
+    return seen
+
+
+def test_blob_with_a_false_diff_id_is_decoded_once(
+    store: Store, registry: Registry, decoded: list[int]
+) -> None:
+    blob = squeezed(images.A)
+    for number in range(5):
+        # Other images and manifests with the same blob make other claims about the blob.
+        image_id, _ = push_image(registry, (b"claim %d" % number, blob), tags=(str(number),))
+        assert store.needs_verification(image_id)
+        assert store.verify_image(image_id) is DiffState.MISMATCH
+        assert not store.needs_verification(image_id)
+        assert store.verify_image(image_id) is DiffState.MISMATCH
+    assert len(decoded) == 1
+    image_id, _ = push_image(registry, (images.A, blob), tags=("true",))
+    assert store.verify_image(image_id) is DiffState.VERIFIED
+    assert not store.needs_verification(image_id)
+
+
+def test_mismatch_of_a_damaged_blob_is_not_final(
+    store: Store, registry: Registry, decoded: list[int]
+) -> None:
+    blob = squeezed(images.A)
+    image_id, _ = push_image(registry, (images.A, blob))
+    path = store.blobs.path(Digest.of(blob))
+    path.chmod(0o600)
+    path.write_bytes(blob[:-6] + b"damage")
+    assert store.verify_image(image_id) is DiffState.MISMATCH
+    assert store.needs_verification(image_id)
+    path.write_bytes(blob)
+    assert store.verify_image(image_id) is DiffState.VERIFIED
+    assert len(decoded) == 2
+
+
+def test_mismatch_is_checked_again_when_another_image_brings_the_layer(
+    store: Store, registry: Registry
+) -> None:
+    image_id, _ = push_image(registry, (images.A, squeezed(images.B)))
+    assert store.verify_image(image_id) is DiffState.MISMATCH
+    other, _ = push_image(
+        registry, (images.A, squeezed(images.A)), (images.B, squeezed(images.B)), tags=("2",)
+    )
+    assert store.verify_image(other) is DiffState.VERIFIED
+    assert store.needs_verification(image_id)
+    assert store.verify_image(image_id) is DiffState.VERIFIED
+
+
+def test_stopped_verification_changes_nothing(store: Store, registry: Registry) -> None:
+    image_id, _ = push_image(registry, (images.A, squeezed(images.A)))
+    assert store.verify_image(image_id, is_stopped=lambda: True) is DiffState.UNVERIFIED
+    assert not list((store.root / "staging").iterdir())
+    assert store.verify_image(image_id) is DiffState.VERIFIED
+
+
+def test_verifier_forgets_the_blobs_that_it_decoded_first(
+    store: Store, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MAX_REMEMBERED", 1)
+    found = [
+        push_image(registry, (b"claim", squeezed(layer)), tags=(str(number),))[0]
+        for number, layer in enumerate((images.A, images.B))
+    ]
+    for image_id in found:
+        store.verify_image(image_id)
+    assert [store.needs_verification(image_id) for image_id in found] == [True, True]

@@ -143,7 +143,8 @@ def test_unverified_images_are_listed_until_they_are_verified(
     store: Store, registry: Registry
 ) -> None:
     image_id, _ = push_image(registry, (images.A, squeezed(images.A)))
-    assert registry.unverified_images() == (image_id,)
+    assert store.unverified_images(limit=9) == [(image_id, str(APP))]
+    assert store.unverified_images(after=image_id, limit=9) == []
     store.verify_image(image_id)
-    assert registry.unverified_images() == ()
+    assert store.unverified_images(limit=9) == []
     assert registry.image_holders(image_id.digest) == (APP,)

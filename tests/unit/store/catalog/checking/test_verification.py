@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 def test_an_image_is_unverified_until_it_is_marked(rows: Rows) -> None:
     key = rows.image("app", verified=False)
     rows.content("blob")
-    assert verification.unverified_images(rows.connection) == (named("app"),)
+    assert verification.unverified_images(rows.connection, limit=9) == [(named("app"), "")]
     assert verification.mark_verified(rows.connection, [key])
     assert not verification.mark_verified(rows.connection, [key])
-    assert verification.unverified_images(rows.connection) == ()
+    assert verification.unverified_images(rows.connection, limit=9) == []
     wanted = [named("app"), named("blob")]
     assert verification.diff_states(rows.connection, wanted) == {named("app"): DiffState.VERIFIED}
 
@@ -27,7 +27,7 @@ def test_a_mismatch_is_remembered(rows: Rows) -> None:
     key = rows.image("app", verified=False)
     verification.set_diff_state(rows.connection, key, DiffState.MISMATCH)
     assert verification.diff_state(rows.connection, key) == "mismatch"
-    assert verification.unverified_images(rows.connection) == ()
+    assert verification.unverified_images(rows.connection, limit=9) == []
 
 
 def test_an_image_is_completed_by_its_last_absent_layer(rows: Rows) -> None:
