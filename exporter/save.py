@@ -21,7 +21,7 @@ from store.model.progress import Silent
 from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from exporter.graph_save import GraphSave
@@ -158,10 +158,28 @@ class Export:
 
     def record(self) -> None:
         """Add the saved images to the store's events."""
-        now = self._store.now()
-        self._store.record(
-            [Event(now, "save", target, {"name": target}) for target in self._planned.targets]
+        self._store.record(self._events())
+
+    def record_read(self, user: str | None) -> None:
+        """Record that a user has taken the archive over the network.
+
+        The number of these events is limited, because any client that may read can cause them:
+        see `Store.record_reads`.
+
+        Args:
+            user: The name of the user; None for clients without a user, which count as one reader.
+        """
+        self._store.record_reads(
+            self._events({} if user is None else {"user": user}),
+            "anonymous" if user is None else f"user:{user}",
         )
+
+    def _events(self, facts: Mapping[str, str] | None = None) -> list[Event]:
+        now = self._store.now()
+        return [
+            Event(now, "save", target, {"name": target, **(facts or {})})
+            for target in self._planned.targets
+        ]
 
 
 @contextmanager

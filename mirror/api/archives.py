@@ -59,13 +59,17 @@ async def get(
     try:
         if not service.access.allows_everywhere(caller, Action.READ):
             await _require_readable(service, caller, export)
-        return await _answer(service, request, archive, export)
+        return await _answer(service, request, caller, archive, export)
     finally:
         await run(pools.planners, opened.__exit__, None, None, None)
 
 
 async def _answer(
-    service: Service, request: web.Request, archive: ArchiveRequest, export: Export
+    service: Service,
+    request: web.Request,
+    caller: Caller,
+    archive: ArchiveRequest,
+    export: Export,
 ) -> web.StreamResponse:
     pools, size = service.pools, export.size_bytes
     tag = f'"{await run(pools.planners, identity, export.plan)}"'
@@ -93,8 +97,19 @@ async def _answer(
         await response.prepare(request)
         await response.write_eof()
         return response
-    await _send(service, request, response, export, start, stop)
+    sent = await _send(service, request, response, export, start, stop)
+    if sent and _is_taken(size, start, stop):
+        await _record(service, caller, export)
     return response
+
+
+def _is_taken(size_bytes: int, start: int, stop: int) -> bool:
+    """Return whether a client that has received a range probably has the whole archive.
+
+    The last response of an interrupted download counts if it carries half of the archive. A few
+    bytes from the end do not count: they would cost an event for each image.
+    """
+    return stop == size_bytes and stop - start >= size_bytes // 2
 
 
 async def _send(
@@ -104,7 +119,8 @@ async def _send(
     export: Export,
     start: int,
     stop: int,
-) -> None:
+) -> bool:
+    """Send a range of the archive; return whether the client has received all of it."""
     pools = service.pools
     try:
         whole = (start, stop) == (0, export.size_bytes)
@@ -121,13 +137,13 @@ async def _send(
         if not response.prepared:
             raise
     else:
-        if stop == export.size_bytes:
-            await _record(service, export)
+        return True
+    return False
 
 
-async def _record(service: Service, export: Export) -> None:
+async def _record(service: Service, caller: Caller, export: Export) -> None:
     try:
-        await service.pools.write(export.record)
+        await service.pools.write(export.record_read, caller.user)
     except StoreError as exc:
         # The client has the whole archive, so its request succeeds.
         logger.warning("cannot record an archive that was sent: %s", exc.message)

@@ -2,16 +2,21 @@
 
 These records hold digests as plain values, so a collection may delete content although a record
 names it. No operation skips work because of these records.
+
+Any reader can make the registry send archives. So the events of reads have a ceiling: one
+event for an image and a reader in each `READ_INTERVAL`, and at most `MAX_READ_EVENTS` for a reader.
+All other events are kept for ever.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, final
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, func, insert, select
 
-from store.catalog.batches import insert_rows
+from store.catalog.batches import batches, insert_rows
 from store.db.schema import event, import_ledger
 
 if TYPE_CHECKING:
@@ -22,9 +27,23 @@ if TYPE_CHECKING:
 
     from store.model.digests import Digest
 
+READ_INTERVAL: Final = timedelta(hours=1)
+"""The time in which further reads of an image by the same reader are not recorded."""
 
-def add_events(connection: Connection, events: Sequence[Event]) -> None:
-    """Append ``events`` in their order."""
+MAX_READ_EVENTS: Final = 10_000
+"""The number of events that are kept for one reader; the oldest event is removed first."""
+
+
+def add_events(
+    connection: Connection, events: Sequence[Event], *, reader: str | None = None
+) -> None:
+    """Append ``events`` in their order.
+
+    Args:
+        connection: An open write transaction.
+        events: The events; their numbers are ignored.
+        reader: The reader whose reads these events are; None for other events.
+    """
     insert_rows(
         connection,
         event,
@@ -34,10 +53,56 @@ def add_events(connection: Connection, events: Sequence[Event]) -> None:
                 "action": one.action,
                 "target": one.target,
                 "attributes": dict(one.attributes),
+                "reader": reader,
             }
             for one in events
         ),
     )
+
+
+def unrecorded_reads(connection: Connection, reads: Sequence[Event], *, reader: str) -> list[Event]:
+    """Return the reads whose image has no event of the reader in the `READ_INTERVAL` before them.
+
+    Args:
+        connection: An open transaction.
+        reads: Events of the same time.
+        reader: The reader of the images.
+    """
+    recorded: set[str] = set()
+    for batch in batches(reads):
+        recorded.update(
+            connection.execute(
+                select(event.c.target).where(
+                    event.c.reader == reader,
+                    event.c.target.in_(one.target for one in batch),
+                    event.c.at > batch[0].at - READ_INTERVAL,
+                )
+            ).scalars()
+        )
+    return [one for one in reads if one.target not in recorded]
+
+
+def remove_old_reads(connection: Connection, *, reader: str, keep: int | None = None) -> int:
+    """Remove the oldest events of a reader.
+
+    Args:
+        connection: An open write transaction.
+        reader: The reader whose reads the events are.
+        keep: The number of events to keep; None for `MAX_READ_EVENTS`.
+
+    Returns:
+        The number of events removed.
+    """
+    keep = MAX_READ_EVENTS if keep is None else keep
+    count = select(func.count()).select_from(event).where(event.c.reader == reader)
+    if connection.execute(count).scalar_one() <= keep:
+        # Counting costs less than sorting.
+        return 0
+    of_reader = select(event.c.id).where(event.c.reader == reader)
+    newest_removed = of_reader.order_by(event.c.id.desc()).limit(1).offset(keep).scalar_subquery()
+    return connection.execute(
+        delete(event).where(event.c.reader == reader, event.c.id <= newest_removed)
+    ).rowcount
 
 
 def events(
@@ -57,9 +122,9 @@ def events(
         actions: The actions that are wanted; empty for all.
         targets: The targets that are wanted; empty for all.
     """
-    query = select(event.c.at, event.c.action, event.c.target, event.c.attributes).order_by(
-        event.c.id
-    )
+    query = select(
+        event.c.id, event.c.at, event.c.action, event.c.target, event.c.attributes
+    ).order_by(event.c.id)
     if since is not None:
         query = query.where(event.c.at >= since)
     if until is not None:
@@ -69,7 +134,7 @@ def events(
     if targets:
         query = query.where(event.c.target.in_(targets))
     for row in connection.execute(query):
-        yield Event(row.at, row.action, row.target, row.attributes)
+        yield Event(row.at, row.action, row.target, row.attributes, number=row.id)
 
 
 def add_ledger_entry(
@@ -115,9 +180,11 @@ class Event:
         action: Name of the action, such as "import".
         target: ID of the image, digest of the manifest, or name.
         attributes: Facts that depend on the action.
+        number: The number of a recorded event; each event has a higher number than older events.
     """
 
     at: datetime
     action: str
     target: str
     attributes: Mapping[str, str] = field(default_factory=dict)
+    number: int = field(default=0, compare=False)

@@ -359,3 +359,26 @@ class Workspace:
         if events and not self.read_only:
             with self.write("events") as connection:
                 add_events(connection, events)
+
+    def record_reads(self, reads: Sequence[Event], reader: str) -> None:
+        """Record that a reader took images; a read-only store is not changed.
+
+        An image that the reader took in the last hour is not recorded again, and only the newest
+        10,000 events of a reader are kept.
+
+        Args:
+            reads: Events of the same time.
+            reader: The reader. Readers that cannot be told apart are one reader.
+        """
+        from store.catalog.events import add_events, remove_old_reads, unrecorded_reads
+
+        if self.read_only:
+            return
+        with self.read() as connection:
+            reads = unrecorded_reads(connection, reads, reader=reader)
+        if not reads:
+            return
+        with self.write("events") as connection:
+            reads = unrecorded_reads(connection, reads, reader=reader)
+            add_events(connection, reads, reader=reader)
+            remove_old_reads(connection, reader=reader)

@@ -140,21 +140,20 @@ def _read_events(
     if not follow:
         yield from store.events(since=first, until=last, actions=actions)
         return
-    # Events are only appended and never removed, so the first `seen` events of a reading have been
-    # shown before.
-    seen = 0
+    shown = 0
     while True:
         started = settings.now()
         found = list(store.events(since=first, until=last, actions=actions))
-        yield from found[seen:]
-        seen = len(found)
+        for event in found:
+            if event.number > shown:
+                yield event
+                shown = event.number
         if last is not None and started > last:
             return
-        if seen > _MAX_REREAD_EVENTS:
+        if len(found) > _MAX_REREAD_EVENTS:
             # Do not read all events each time. A writer sets the time of its events while it holds
             # the write lock, so an overlap of a minute is more than enough.
             first = started - _OVERLAP
-            seen = sum(event.at >= first for event in found)
         settings.sleep(_POLL_INTERVAL_S)
 
 

@@ -14,8 +14,17 @@ import pytest
 import exporter
 from exporter.options import Format, SaveOptions
 from store import ImageFilter, Store, catalog
-from store.catalog import content, encodings, foreign_layers, images, references, repositories
+from store.catalog import (
+    content,
+    encodings,
+    events,
+    foreign_layers,
+    images,
+    references,
+    repositories,
+)
 from store.catalog.checking import audit, verification
+from store.catalog.events import Event
 from store.catalog.in_progress import uploads
 from store.db.sqlite.engine import DATABASE
 from store.db.types import ContentKey
@@ -127,6 +136,9 @@ def call_every_verb(root: Path, folder: Path) -> None:
                     assert export.size_bytes
         use_the_registry(store)
         list(store.events(since=NOW, until=NOW, actions=["import"], targets=[str(image_id)]))
+        store.record_reads([Event(NOW, "save", str(image_id))], "anonymous")
+        with store.write() as connection:
+            events.remove_old_reads(connection, reader="anonymous", keep=0)
         list(store.fsck())
         store.collect(dry_run=True, dangling=True)
         repair_damage(store, image_id)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from store.catalog import events
-from store.catalog.events import Event
+from store.catalog.events import READ_INTERVAL, Event
 from store.db.schema import import_ledger
 from tests.support.catalog_rows import NOW, named
 
@@ -57,3 +57,27 @@ def test_the_ledger_holds_what_the_archive_claimed(
     (row,) = connection.execute(select(import_ledger))
     assert (row.claim, row.source, row.result) == (named("index.json"), "app.tar", result)
     assert row.images == {"sha256:1": ["demo:1", "demo:2"]}
+
+
+def test_a_reader_has_one_event_for_an_image_in_an_hour(connection: Connection) -> None:
+    first, other = Event(NOW, "save", "a"), Event(NOW, "save", "b")
+    events.add_events(connection, [first], reader="alice")
+    soon = [Event(NOW + READ_INTERVAL - SECOND, "save", target) for target in ("a", "b")]
+    assert events.unrecorded_reads(connection, soon, reader="alice") == soon[1:]
+    assert events.unrecorded_reads(connection, soon, reader="bob") == soon
+    later = [Event(NOW + READ_INTERVAL, "save", "a")]
+    assert events.unrecorded_reads(connection, later, reader="alice") == later
+    events.add_events(connection, [other])
+    assert events.unrecorded_reads(connection, soon, reader="alice") == soon[1:]
+
+
+def test_only_the_oldest_events_of_one_reader_are_removed(connection: Connection) -> None:
+    pushed = Event(NOW, "push", "a")
+    reads = [Event(NOW + number * SECOND, "save", "a") for number in range(5)]
+    events.add_events(connection, [pushed])
+    events.add_events(connection, reads, reader="alice")
+    events.add_events(connection, reads[:1], reader="bob")
+    assert events.remove_old_reads(connection, reader="alice", keep=5) == 0
+    assert events.remove_old_reads(connection, reader="alice", keep=2) == 3
+    left = events.events(connection, since=None, until=None, actions=(), targets=())
+    assert list(left) == [pushed, *reads[3:], reads[0]]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from store import errors
+from store.catalog import events
 from store.catalog.events import Event
 from store.db.database import Durability
 from store.model.contents import ContentState
@@ -164,6 +165,26 @@ def test_events_are_recorded_if_the_store_can_be_written(store: Store) -> None:
     assert list(store.events()) == []
     store.record((event,))
     assert list(store.events()) == [event]
+
+
+def test_reads_of_a_reader_are_recorded_once(store: Store) -> None:
+    reads = [Event(NOW, "save", target, {}) for target in "ab"]
+    with Workspace.open(store.root, read_only=True) as reading:
+        reading.record_reads(reads, "anonymous")
+    assert list(store.events()) == []
+    store.record_reads(reads[:1], "anonymous")
+    for _ in range(2):
+        store.record_reads(reads, "anonymous")
+    store.record_reads(reads[:1], "user:alice")
+    assert list(store.events()) == [*reads, reads[0]]
+
+
+def test_reads_of_a_reader_have_a_ceiling(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MAX_READ_EVENTS", 3)
+    reads = [Event(NOW, "save", str(number), {}) for number in range(5)]
+    for read in reads:
+        store.record_reads((read,), "anonymous")
+    assert list(store.events()) == reads[-3:]
 
 
 def test_changes_of_a_copy_of_the_catalogue_are_dropped(store: Store) -> None:

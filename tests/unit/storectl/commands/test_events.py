@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_following_ends_at_until_and_reads_old_events_once(
     shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hour = [NOW]
-    recorded = [Event(NOW, "tag", str(ONE), {"name": "x:1"})]
+    recorded = [Event(NOW, "tag", str(ONE), {"name": "x:1"}, number=7)]
     asked: list[datetime] = []
 
     def found(*, since: datetime, until: datetime, actions: list[str]) -> list[Event]:
@@ -69,9 +70,16 @@ def test_following_ends_at_until_and_reads_old_events_once(
 
     fake.events = found  # type: ignore[attr-defined]  # instead of one answer for all
 
+    sleeps = count(1).__next__
+
     def sleep(_seconds: float) -> None:
         hour[0] += timedelta(minutes=1)
-        recorded.append(Event(hour[0], "untag", str(ONE), {"name": f"x:{len(recorded)}"}))
+        number = 7 + sleeps()
+        recorded.append(
+            Event(hour[0], "untag", str(ONE), {"name": f"x:{number - 7}"}, number=number)
+        )
+        # The ceiling for events of reads removes old events.
+        del recorded[:-2]
 
     monkeypatch.setattr(
         settings,
