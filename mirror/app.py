@@ -76,6 +76,9 @@ _FOR_READERS: Final[
     Resource.METRICS: health.metrics,
 }
 
+_PROBES: Final = frozenset({Resource.HEALTHZ, Resource.READYZ})
+"""The resources that answer under every host name: health checks use the server's address."""
+
 _READ_METHODS: Final = ("GET", "HEAD")
 _TOKEN_METHODS: Final = (*_READ_METHODS, "POST")
 _SERVER_FAILURES: Final = frozenset({500, 503, 507})
@@ -154,6 +157,8 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
 
 async def _route(service: Service, request: web.Request) -> web.StreamResponse:
     route = routes.parse(request.path)
+    if route is None or route.resource not in _PROBES:
+        service.require_own_page(request)
     if route is None:
         raise WireError(
             404, ErrorCode.UNSUPPORTED, f"unknown endpoint: {request.path[:_MAX_QUOTED_PATH]}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import logging
 import os
 import resource
@@ -19,6 +18,7 @@ import uvloop
 from aiohttp import web
 
 from mirror.access import AccessFiles, LoginFailures
+from mirror.access.hosts import is_loopback_address, serves_this_machine_only
 from mirror.app import SERVICE, make_app
 from mirror.connections.connection import BUFFER_BYTES, Connection
 from mirror.connections.draining import POLL_INTERVAL_S, drain
@@ -73,11 +73,6 @@ class ServerSettings:
     """Whether SIGHUP ends the server instead of reloading files; for a server on a terminal."""
 
     @property
-    def requires_client_certificate(self) -> bool:
-        """Whether a client certificate is required."""
-        return self.certificate is not None and self.certificate.clients is not None
-
-    @property
     def context(self) -> ssl.SSLContext | None:
         """A new TLS context from the current files; None to serve without TLS.
 
@@ -117,28 +112,68 @@ def serve(
             failed.
         InvalidInput: The certificate, the users or the rules are invalid.
     """
-    access = Reloadable(settings.access.paths, settings.access.load)
     context = Reloadable(
         () if settings.certificate is None else settings.certificate.paths,
         lambda: settings.context,
     )
-    listener = _listen(settings.host, settings.port)
+    with _listen(settings.host, settings.port) as listener:
+        host, port = listener.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        url = f"{'http' if settings.certificate is None else 'https'}://{shown}:{port}"
+        _serve(open_store, _permitted(settings, host), listener, context, lambda: on_ready(url))
+
+
+def _permitted(settings: ServerSettings, address: str) -> ServerSettings:
+    """Return the settings with the permissions for the address of the socket.
+
+    Args:
+        settings: The settings of the command line.
+        address: The address at which the socket listens.
+    """
+    mirror = settings.mirror
+    is_local = serves_this_machine_only(
+        address, url=mirror.url, has_proxies=bool(mirror.proxies.networks)
+    )
+    access = settings.access
+    if not is_local and not access.has_logins and not access.read_only:
+        if access.anonymous_write:
+            logger.warning(
+                "every client that can connect may push and delete: the registry has neither users"
+                " nor rules, and is not read-only"
+            )
+        else:
+            words = mirror.advice.get(Remedy.OPEN_REGISTRY)
+            logger.warning(
+                "clients may only read: other machines can reach the registry, and it has no"
+                " users%s",
+                f"; {words}" if words else "",
+            )
+    return replace(
+        settings,
+        access=replace(access, anonymous_write=access.anonymous_write or is_local),
+        mirror=replace(
+            mirror,
+            # The operator calls the server by this name.
+            allowed_hosts=(*mirror.allowed_hosts, settings.host),
+            # With users, a page of a different site only gets what every client may read.
+            checks_hosts=bool(mirror.allowed_hosts)
+            or (is_loopback_address(address) and not access.has_logins),
+        ),
+    )
+
+
+def _serve(
+    open_store: Callable[[], Store],
+    settings: ServerSettings,
+    listener: socket.socket,
+    context: Reloadable[ssl.SSLContext | None],
+    on_ready: Callable[[], None],
+) -> None:
+    access = Reloadable(settings.access.paths, settings.access.load)
     _raise_limit()
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    if (
-        access.value.is_open
-        and not access.value.read_only
-        and not ipaddress.ip_address(host.partition("%")[0]).is_loopback
-        and not settings.requires_client_certificate
-    ):
-        logger.warning(
-            "every client that can connect may push and delete: the registry has neither users nor"
-            " rules, and is not read-only"
-        )
 
     def started() -> None:
-        on_ready(f"{'http' if settings.certificate is None else 'https'}://{shown}:{port}")
+        on_ready()
         _notify("READY=1")
 
     def stopping() -> None:
@@ -152,21 +187,20 @@ def serve(
         context.refresh()
 
     shared = _Shared(listener, context, access, Metrics(settings.workers), LoginFailures())
-    with listener:
-        if settings.workers == 1:
-            _run_worker(open_store, settings, shared, 0, started)
-            return
+    if settings.workers == 1:
+        _run_worker(open_store, settings, shared, 0, started)
+        return
 
-        def work(number: int) -> None:
-            _run_worker(open_store, settings, shared, number)
+    def work(number: int) -> None:
+        _run_worker(open_store, settings, shared, number)
 
-        Workers(
-            work,
-            settings.workers,
-            refresh,
-            reloads=not settings.hangup_ends,
-            interval_s=WATCH_INTERVAL_S,
-        ).run(started, stopping)
+    Workers(
+        work,
+        settings.workers,
+        refresh,
+        reloads=not settings.hangup_ends,
+        interval_s=WATCH_INTERVAL_S,
+    ).run(started, stopping)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -13,17 +13,21 @@ from typing import TYPE_CHECKING, Final, final
 
 from mirror.access import Access, Authenticator
 from mirror.access.challenge import Challenge, Scheme
+from mirror.access.origins import origin
 from mirror.access.proxies import TrustedProxies
+from mirror.access.web_pages import Refusal, WebPages
 from mirror.protocol.errors import WireError
 from mirror.transfer.threads import run
 from mirror.verification import Verification
 from store.errors import StoreError
+from store.formats.distribution.errors import ErrorCode
 from store.formats.distribution.names import Names
 from store.model.platforms import DEFAULT, Platform
+from store.model.remedies import Remedy
 from store.registry.registry import Sparse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aiohttp import web
 
@@ -43,6 +47,7 @@ MAX_UPLOADS: Final = 10_000
 _EXPIRY_INTERVAL_S: Final = 60.0
 _EXPIRIES_PER_STRAYS: Final = 60
 """How many times uploads expire before stray files are removed again."""
+_MAX_QUOTED: Final = 160
 
 
 class VariantEncoding(StrEnum):
@@ -66,6 +71,12 @@ class MirrorSettings:
     """The server's URL for clients; None to use the ``Host`` header of each request."""
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     """The proxies whose headers about a request's origin are used."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Host names of the server, besides those of the loopback interface and of ``url``."""
+    checks_hosts: bool = False
+    """Whether to refuse requests for other host names, and all requests of other sites' pages."""
+    advice: Mapping[Remedy, str] = field(default_factory=dict)
+    """The words of the user interface for the remedies of refusals, for the server's operator."""
     variants: tuple[VariantEncoding, ...] = ()
     """The encodings of the variants that the registry offers."""
     machine: Platform = DEFAULT
@@ -121,6 +132,11 @@ class Service:
             settings.access, settings.key, time.time, time.monotonic, failures
         )
         self.challenge = Challenge(settings.scheme, settings.url)
+        self._web_pages = WebPages.of(
+            settings.allowed_hosts,
+            settings.url,
+            is_strict=settings.checks_hosts,
+        )
         self.pending_passwords = 0
         """The number of passwords that wait to be compared."""
         self._publishing: dict[tuple[Repository, str], asyncio.Task[None]] = {}
@@ -142,8 +158,52 @@ class Service:
         Raises:
             WireError: The caller lacks the permission; an anonymous caller is asked to log in.
         """
-        if not self.access.allows(caller, action, repository):
-            raise WireError.forbidden(caller.user, action, self.names.spell(repository))
+        if self.access.allows(caller, action, repository):
+            return
+        if not self.access.has_logins:
+            # Nobody can log in, so a challenge would only confuse the client.
+            raise WireError(
+                403,
+                ErrorCode.DENIED,
+                self._with_advice(
+                    "this registry has no users, so clients may only read", Remedy.OPEN_REGISTRY
+                ),
+            )
+        raise WireError.forbidden(caller.user, action, self.names.spell(repository))
+
+    def require_own_page(self, request: web.Request) -> None:
+        """Raise if a web page may have sent a request without permission.
+
+        Raises:
+            WireError: The request names a host that is not this server, or comes from a page of a
+                different site.
+        """
+        headers = request.headers
+        called = origin(request)
+        refusal = self._web_pages.refusal(
+            request.method,
+            called,
+            sites=headers.getall("Origin", ()),
+            fetch_site=headers.get("Sec-Fetch-Site"),
+            may_lack_host=request.version < (1, 1),
+        )
+        if refusal is Refusal.FOREIGN_HOST:
+            raise WireError(
+                421,
+                ErrorCode.DENIED,
+                self._with_advice(
+                    f"this registry does not serve the host {called.host[:_MAX_QUOTED]!r}",
+                    Remedy.ALLOW_HOST,
+                ),
+            )
+        if refusal is Refusal.FOREIGN_ORIGIN:
+            raise WireError(
+                403, ErrorCode.DENIED, "this registry refuses requests from pages of other sites"
+            )
+
+    def _with_advice(self, fact: str, remedy: Remedy) -> str:
+        words = self.settings.advice.get(remedy)
+        return f"{fact}; {words}" if words else fact
 
     def needs_token_first(self, request: web.Request) -> bool:
         """Return whether an anonymous client has to request a token first.
@@ -156,7 +216,7 @@ class Service:
             request: A request for the base path, ``/v2/``.
         """
         return (
-            not self.access.is_open
+            self.access.has_logins
             and self.settings.scheme is Scheme.BEARER
             and "Authorization" not in request.headers
         )

@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 JSON: Final = "Print the result as one JSON document."
 
 
+class SectionOption(click.Option):
+    """An option that the help lists in a section of its own.
+
+    Args:
+        section: The title of the section.
+    """
+
+    def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:  # noqa: ANN401 - click's signature
+        super().__init__(*args, **kwargs)
+        self.section = section
+
+
 class Verb(click.Command):
     """A command whose help ends with examples."""
 
@@ -42,6 +54,29 @@ class Verb(click.Command):
             log_to_standard_error()
         ctx.obj = resolve(options["root"], os.environ, debug=options["debug"])
         return super().invoke(ctx)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in their sections, and all other options after them.
+
+        The sections stand in the order of their first options.
+        """
+        sections: dict[str, list[tuple[str, str]]] = {}
+        others: list[tuple[str, str]] = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                listed = (
+                    sections.setdefault(param.section, [])
+                    if isinstance(param, SectionOption)
+                    else others
+                )
+                listed.append(record)
+        titles = {**sections, "Other options" if sections else "Options": others}
+        # One width for the first column of all sections.
+        width = max((len(first) for records in titles.values() for first, _ in records), default=0)
+        for title, records in titles.items():
+            with formatter.section(title):
+                formatter.write_dl([(first.ljust(width), text) for first, text in records])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples unwrapped: click would wrap them like prose."""

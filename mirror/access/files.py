@@ -30,6 +30,8 @@ class AccessFiles:
         anonymous_read: Whether anonymous callers may read.
         read_only: Whether every change is refused.
         default_domain: The registry of a pattern that names none.
+        anonymous_write: Whether every caller may write and delete if there are neither users nor
+            rules.
     """
 
     htpasswd: Path | None = None
@@ -37,11 +39,17 @@ class AccessFiles:
     anonymous_read: bool = True
     read_only: bool = False
     default_domain: str = DEFAULT_DOMAIN
+    anonymous_write: bool = False
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """The files to watch for changes."""
         return tuple(path for path in (self.htpasswd, self.rules) if path is not None)
+
+    @property
+    def has_logins(self) -> bool:
+        """Whether there are users or rules, so that callers can log in."""
+        return self.htpasswd is not None or self.rules is not None
 
     def load(self) -> Access:
         """Read the files.
@@ -63,6 +71,7 @@ class AccessFiles:
             read_only=self.read_only,
             rules=rules,
             has_users=self.htpasswd is not None,
+            anonymous_write=self.anonymous_write,
         )
 
 

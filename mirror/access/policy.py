@@ -31,8 +31,9 @@ ANONYMOUS: Final = Caller()
 class Access:
     """The permissions of one registry.
 
-    Without users and rules, every caller may do everything. With users but no rules, users may do
-    everything and anonymous callers may read. With rules, callers may do what a rule allows.
+    Without users and rules, every caller may read, and may write and delete if `anonymous_write`
+    is set. With users but no rules, users may do everything and anonymous callers may read. With
+    rules, callers may do what a rule allows.
 
     Args:
         users: The password hashes by user.
@@ -41,6 +42,9 @@ class Access:
         rules: The rules of the file; None without a file of rules.
         has_users: Whether there is a file of users. An empty file admits no user; it does not open
             the registry to all callers.
+        anonymous_write: Whether every caller may write and delete if there are neither users nor
+            rules. Only the changes that clients request are refused: the server itself still writes
+            to the store.
     """
 
     users: Mapping[str, bytes] = field(default_factory=dict)
@@ -48,11 +52,12 @@ class Access:
     read_only: bool = False
     rules: Rules | None = None
     has_users: bool = False
+    anonymous_write: bool = True
 
     @property
-    def is_open(self) -> bool:
-        """Whether every caller, with or without a name, may do everything."""
-        return not self.users and not self.has_users and self.rules is None
+    def has_logins(self) -> bool:
+        """Whether there are users or rules, so that callers can log in."""
+        return bool(self.users) or self.has_users or self.rules is not None
 
     @property
     def tokens(self) -> Mapping[str, str]:
@@ -105,7 +110,9 @@ class Access:
         )
 
     def _needs_login(self, caller: Caller) -> bool:
-        return caller.user is None and not self.is_open and not self.anonymous_read
+        return caller.user is None and self.has_logins and not self.anonymous_read
 
     def _without_rules(self, caller: Caller, action: Action) -> bool:
-        return self.is_open or caller.user is not None or action is Action.READ
+        if action is Action.READ:
+            return True
+        return caller.user is not None if self.has_logins else self.anonymous_write

@@ -41,11 +41,13 @@ class Origin:
         address: The client's address; None if it is unknown.
         secure: Whether the client uses TLS.
         host: The value of ``Host`` that the client sent; may be empty.
+        is_forwarded: Whether a trusted proxy has named the host.
     """
 
     address: str | None
     secure: bool
     host: str
+    is_forwarded: bool = False
 
 
 @final
@@ -100,7 +102,10 @@ class TrustedProxies:
         )
         called = host[0].strip() if len(host) == 1 and "," not in host[0] else ""
         return Origin(
-            self._client(forwarded_for) or connected.address, secure, called or connected.host
+            self._client(forwarded_for) or connected.address,
+            secure,
+            called or connected.host,
+            is_forwarded=bool(called),
         )
 
     def _client(self, forwarded_for: Sequence[str]) -> str | None:

@@ -26,7 +26,7 @@ async def identify(service: Service, request: web.Request) -> Caller:
     Raises:
         WireError: The credentials are wrong, or the client has to wait after failed logins.
     """
-    if service.access.is_open:
+    if not service.access.has_logins:
         return ANONYMOUS
     return await authenticate(service, request, request.headers.get("Authorization"))
 

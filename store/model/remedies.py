@@ -78,6 +78,12 @@ class Remedy(StrEnum):
     LISTEN_ELSEWHERE = "listen-elsewhere"
     """The server cannot listen on the address it was given."""
 
+    OPEN_REGISTRY = "open-registry"
+    """A registry without users refuses changes: add users, or let every client change images."""
+
+    ALLOW_HOST = "allow-host"
+    """A client uses a host name that the server does not know: allow the name."""
+
 
 class Note(str):
     """A line for the user of an operation, with the remedy that would change the outcome."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from storectl.system.addresses import is_registry, is_server
-from storectl.verb import Verb
+from storectl.system.addresses import in_url, is_host, is_registry, is_server
+from storectl.verb import SectionOption, Verb
 
 if TYPE_CHECKING:
     from mirror.access.proxies import TrustedProxies
@@ -18,74 +19,34 @@ if TYPE_CHECKING:
 # Click does not check these files: the mirror reads them and reports errors with its exit codes.
 _FILE = click.Path(readable=False, path_type=Path)
 
+_network, _access, _tls, _images, _limits, _log = (
+    partial(click.option, cls=SectionOption, section=title)
+    for title in ("Network", "Access", "TLS", "Images", "Limits", "Log")
+)
+
 
 @click.command(
     "serve",
     cls=Verb,
     examples=(
         "storectl serve",
-        "storectl serve --listen 0.0.0.0:5000 --read-only",
         "storectl serve --listen :443 --tls-cert cert.pem --tls-key key.pem --htpasswd users",
+        "storectl serve --listen 0.0.0.0:5000 --open",
     ),
 )
-@click.option(
+@_network(
     "--listen",
     metavar="HOST:PORT",
     default="127.0.0.1:5000",
     show_default=True,
     help="Address to listen on. Without HOST, all addresses; port 0 takes any free port.",
 )
-@click.option(
-    "--default-domain",
-    metavar="DOMAIN",
-    default="docker.io",
-    show_default=True,
-    help="Registry for image names without a registry.",
-)
-@click.option(
-    "--read-only",
-    is_flag=True,
-    help="Reject pushes and deletes; the store may be on read-only media.",
-)
-@click.option(
-    "--require-children",
-    is_flag=True,
-    help="Reject an index if images that it lists are missing.",
-)
-@click.option(
-    "--accept-missing-blobs",
-    is_flag=True,
-    help="Also accept images with missing layers, for partial mirrors.",
-)
-@click.option(
-    "--htpasswd",
-    metavar="FILE",
-    type=_FILE,
-    help="Users and their bcrypt password hashes, as `htpasswd -B` writes them.",
-)
-@click.option(
-    "--rules",
-    metavar="FILE",
-    type=_FILE,
-    help=(
-        "Permissions to read, write and delete for each repository, and tokens (TOML; see"
-        " docs/mirror.md)."
-    ),
-)
-@click.option("--no-anonymous", is_flag=True, help="Require authentication for reads.")
-@click.option(
-    "--auth",
-    type=click.Choice(["bearer", "basic"]),
-    default="bearer",
-    show_default=True,
-    help="Authentication that the server requests: a token, or the password in every request.",
-)
-@click.option(
+@_network(
     "--url",
     metavar="URL",
     help="URL under which clients reach this server through a proxy (http[s]://HOST[:PORT]).",
 )
-@click.option(
+@_network(
     "--trusted-proxy",
     "proxies",
     metavar="CIDR",
@@ -95,27 +56,17 @@ _FILE = click.Path(readable=False, path_type=Path)
         " network (repeatable)."
     ),
 )
-@click.option(
-    "--offer",
-    "offers",
+@_network(
+    "--allowed-host",
+    "allowed_hosts",
+    metavar="HOST",
     multiple=True,
-    type=click.Choice(["zstd", "gzip"]),
-    help="Also publish images with this layer compression, as TAG-zstd or TAG-gzip (repeatable).",
+    help=(
+        "Answer only requests for this host name, localhost and loopback addresses (repeatable)."
+        " Without users, a server on a loopback address always checks the host name."
+    ),
 )
-@click.option(
-    "--tls-cert",
-    metavar="FILE",
-    type=_FILE,
-    help="Certificate chain (PEM) for TLS. The file is read again when it changes.",
-)
-@click.option("--tls-key", metavar="FILE", type=_FILE, help="Private key of the certificate.")
-@click.option(
-    "--tls-client-ca",
-    metavar="FILE",
-    type=_FILE,
-    help="Require a client certificate signed by one of the authorities in this file (PEM).",
-)
-@click.option(
+@_network(
     "--workers",
     metavar="N",
     type=click.IntRange(1, 64),
@@ -123,7 +74,89 @@ _FILE = click.Path(readable=False, path_type=Path)
     show_default=True,
     help="Number of processes that share the address.",
 )
-@click.option(
+@_network(
+    "--grace",
+    metavar="SECONDS",
+    type=click.IntRange(0),
+    default=60,
+    show_default=True,
+    help="Time that running transfers get to finish when the server stops.",
+)
+@_access(
+    "--htpasswd",
+    metavar="FILE",
+    type=_FILE,
+    help="Users and their bcrypt password hashes, as `htpasswd -B` writes them.",
+)
+@_access(
+    "--rules",
+    metavar="FILE",
+    type=_FILE,
+    help=(
+        "Permissions to read, write and delete for each repository, and tokens (TOML; see"
+        " docs/mirror.md)."
+    ),
+)
+@_access("--no-anonymous", is_flag=True, help="Require authentication for reads.")
+@_access(
+    "--auth",
+    type=click.Choice(["bearer", "basic"]),
+    default="bearer",
+    show_default=True,
+    help="Authentication that the server requests: a token, or the password in every request.",
+)
+@_access(
+    "--open",
+    "is_open",
+    is_flag=True,
+    help=(
+        "Let every client push and delete without logging in. Without users, only a server that"
+        " other machines cannot reach allows this by default."
+    ),
+)
+@_access(
+    "--read-only",
+    is_flag=True,
+    help="Reject pushes and deletes; the store may be on read-only media.",
+)
+@_tls(
+    "--tls-cert",
+    metavar="FILE",
+    type=_FILE,
+    help="Certificate chain (PEM) for TLS. The file is read again when it changes.",
+)
+@_tls("--tls-key", metavar="FILE", type=_FILE, help="Private key of the certificate.")
+@_tls(
+    "--tls-client-ca",
+    metavar="FILE",
+    type=_FILE,
+    help="Require a client certificate signed by one of the authorities in this file (PEM).",
+)
+@_images(
+    "--default-domain",
+    metavar="DOMAIN",
+    default="docker.io",
+    show_default=True,
+    help="Registry for image names without a registry.",
+)
+@_images(
+    "--require-children",
+    is_flag=True,
+    help="Reject an index if images that it lists are missing.",
+)
+@_images(
+    "--accept-missing-blobs",
+    is_flag=True,
+    help="Also accept images with missing layers, for partial mirrors.",
+)
+@_images(
+    "--offer",
+    "offers",
+    multiple=True,
+    type=click.Choice(["zstd", "gzip"]),
+    help="Also publish images with this layer compression, as TAG-zstd or TAG-gzip (repeatable).",
+)
+@_limits(
     "--max-uploads",
     metavar="N",
     type=click.IntRange(1),
@@ -134,45 +167,39 @@ _FILE = click.Path(readable=False, path_type=Path)
         " 1 % of them, and at least 100."
     ),
 )
-@click.option(
+@_log(
     "--log-format",
     type=click.Choice(["json", "text"]),
     default="json",
     show_default=True,
     help="Format of log lines: JSON objects or text.",
 )
-@click.option(
-    "--grace",
-    metavar="SECONDS",
-    type=click.IntRange(0),
-    default=60,
-    show_default=True,
-    help="Time that running transfers get to finish when the server stops.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Suppress the access log.")
+@_log("-q", "--quiet", is_flag=True, help="Suppress the access log.")
 @click.pass_obj
 def command(  # noqa: PLR0913 - one for each option
     settings: Settings,
     *,
     listen: str,
-    default_domain: str,
-    read_only: bool,
-    require_children: bool,
-    accept_missing_blobs: bool,
+    url: str | None,
+    proxies: tuple[str, ...],
+    allowed_hosts: tuple[str, ...],
+    workers: int,
+    grace: int,
     htpasswd: Path | None,
     rules: Path | None,
     no_anonymous: bool,
     auth: str,
-    url: str | None,
-    proxies: tuple[str, ...],
-    offers: tuple[str, ...],
+    is_open: bool,
+    read_only: bool,
     tls_cert: Path | None,
     tls_key: Path | None,
     tls_client_ca: Path | None,
-    workers: int,
+    default_domain: str,
+    require_children: bool,
+    accept_missing_blobs: bool,
+    offers: tuple[str, ...],
     max_uploads: int,
     log_format: str,
-    grace: int,
     quiet: bool,
 ) -> None:
     """Serve the store as a registry (OCI distribution 1.1) that accepts pushes.
@@ -180,19 +207,20 @@ def command(  # noqa: PLR0913 - one for each option
     Images that other commands import can be pulled immediately. Archives of images are served at
     /archives/legacy|docker|oci/NAME.
 
+    Without --htpasswd and --rules, clients on this machine may push and delete. If other machines
+    can reach the server, clients may only read, unless --open is given.
+
     SIGTERM and Ctrl-C stop the server when the running transfers have finished. Certificates, users
     and rules are read again when their files change, and on SIGHUP.
     """
-    if (tls_cert is None) != (tls_key is None):
-        raise click.UsageError("--tls-cert and --tls-key must be given together")
-    if tls_client_ca is not None and tls_cert is None:
-        raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key")
-    if no_anonymous and htpasswd is None and rules is None:
-        raise click.UsageError(
-            "--no-anonymous needs --htpasswd or --rules: without users no client could read"
-        )
-    if url is not None and not is_server(url):
-        raise click.UsageError(f"invalid --url {url!r}: expected http[s]://HOST[:PORT]")
+    _check_tls(tls_cert, tls_key, tls_client_ca)
+    _check_permissions(
+        has_logins=htpasswd is not None or rules is not None,
+        no_anonymous=no_anonymous,
+        is_open=is_open,
+        read_only=read_only,
+    )
+    _check_names(url, allowed_hosts, default_domain)
     if offers and read_only:
         raise click.UsageError(
             "--offer and --read-only exclude each other: --offer stores new manifests. A read-only"
@@ -201,11 +229,6 @@ def command(  # noqa: PLR0913 - one for each option
     if require_children and accept_missing_blobs:
         raise click.UsageError("--require-children and --accept-missing-blobs exclude each other")
     host, port = _parse_address(listen)
-    if not is_registry(default_domain):
-        raise click.UsageError(
-            f"invalid --default-domain {default_domain!r}: expected the name of a registry, with a"
-            " dot or a port, or localhost"
-        )
     from mirror.access import AccessFiles  # noqa: PLC0415 - `--help` does without
     from mirror.access.challenge import Scheme  # noqa: PLC0415
     from mirror.connections.tls import Certificate  # noqa: PLC0415
@@ -214,6 +237,7 @@ def command(  # noqa: PLR0913 - one for each option
     from store import Platform, Store  # noqa: PLC0415
     from store.registry.registry import Sparse  # noqa: PLC0415
     from storectl.output import render  # noqa: PLC0415
+    from storectl.output.remedies import WORDS  # noqa: PLC0415
     from storectl.system.malloc import (  # noqa: PLC0415
         SERVER_KEEPS_BYTES,
         keep_freed,
@@ -244,6 +268,7 @@ def command(  # noqa: PLR0913 - one for each option
             anonymous_read=not no_anonymous,
             read_only=read_only,
             default_domain=default_domain,
+            anonymous_write=is_open,
         ),
         mirror=MirrorSettings(
             default_domain,
@@ -251,6 +276,8 @@ def command(  # noqa: PLR0913 - one for each option
             scheme=Scheme(auth),
             url=url,
             proxies=_parse_proxies(proxies),
+            allowed_hosts=tuple(map(in_url, allowed_hosts)),
+            advice=WORDS,
             variants=tuple(map(VariantEncoding, dict.fromkeys(offers))),
             machine=Platform.of("linux", settings.machine),
             max_uploads=max_uploads,
@@ -268,6 +295,44 @@ def command(  # noqa: PLR0913 - one for each option
         return Store.open(settings.root, read_only=read_only, clock=settings.now)
 
     serve(open_store, server, lambda address: render.line(f"serving {settings.root} on {address}"))
+
+
+def _check_tls(certificate: Path | None, key: Path | None, clients: Path | None) -> None:
+    if (certificate is None) != (key is None):
+        raise click.UsageError("--tls-cert and --tls-key must be given together")
+    if clients is not None and certificate is None:
+        raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key")
+
+
+def _check_permissions(
+    *, has_logins: bool, no_anonymous: bool, is_open: bool, read_only: bool
+) -> None:
+    if no_anonymous and not has_logins:
+        raise click.UsageError(
+            "--no-anonymous needs --htpasswd or --rules: without users no client could read"
+        )
+    if is_open and has_logins:
+        raise click.UsageError(
+            "--open excludes --htpasswd and --rules: with users or rules, --open has no effect"
+        )
+    if is_open and read_only:
+        raise click.UsageError("--open and --read-only exclude each other")
+
+
+def _check_names(url: str | None, allowed_hosts: tuple[str, ...], default_domain: str) -> None:
+    if url is not None and not is_server(url):
+        raise click.UsageError(f"invalid --url {url!r}: expected http[s]://HOST[:PORT]")
+    for name in allowed_hosts:
+        if not is_host(name):
+            raise click.UsageError(
+                f"invalid --allowed-host {name!r}: expected a host name or an address, without a"
+                " port"
+            )
+    if not is_registry(default_domain):
+        raise click.UsageError(
+            f"invalid --default-domain {default_domain!r}: expected the name of a registry, with a"
+            " dot or a port, or localhost"
+        )
 
 
 def _parse_proxies(texts: tuple[str, ...]) -> TrustedProxies:

@@ -43,6 +43,11 @@ WORDS: Final = {
     Remedy.KEEP_LAYERS: "leave out --layers, or save into a new folder",
     Remedy.RECOMPRESS_AS_GZIP: "give --layers gzip to save an archive for older versions",
     Remedy.LISTEN_ELSEWHERE: "give another address with --listen HOST:PORT",
+    Remedy.OPEN_REGISTRY: (
+        "start the server with --htpasswd or --rules to add users, or with --open to let every"
+        " client push and delete"
+    ),
+    Remedy.ALLOW_HOST: "if this is a name of the server, start it with --allowed-host HOST",
 }
 """One sentence for each remedy, without a final period, as in all hints."""
 

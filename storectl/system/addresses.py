@@ -11,6 +11,22 @@ _SERVER: Final = re.compile(
 _MAX_PORT: Final = 65535
 
 
+def is_host(text: str) -> bool:
+    """Return whether ``text`` is a host name or an address, without a port.
+
+    An IPv6 address may stand in brackets or without them.
+    """
+    from mirror.access.hosts import Host  # noqa: PLC0415 - `--help` does without
+
+    host = Host.parse(in_url(text))
+    return host is not None and host.port is None and not text.endswith(":")
+
+
+def in_url(host: str) -> str:
+    """Return a host as it stands in a URL: an IPv6 address is in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
 def is_registry(domain: str) -> bool:
     """Return whether an image name can begin with ``domain`` as its registry.
 

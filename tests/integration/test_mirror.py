@@ -321,25 +321,6 @@ def _ask(
         connection.close()
 
 
-@pytest.mark.parametrize(
-    ("address", "options", "warned"),
-    [
-        ("0.0.0.0", (), True),  # noqa: S104
-        ("0.0.0.0", ("--read-only",), False),  # noqa: S104
-        ("127.0.0.1", (), False),
-    ],
-)
-def test_an_open_registry_warns(
-    address: str,
-    options: tuple[str, ...],
-    warned: bool,
-    tmp_path: Path,
-) -> None:
-    Store.open(tmp_path / "store", create=True).close()
-    with Mirror(tmp_path / "store", *options, address=address) as mirror:
-        assert ("may push and delete" in mirror.log.read_text()) is warned
-
-
 def test_invalid_settings_are_reported(tmp_path: Path) -> None:
     root = str(tmp_path / "store")
     chain, key = _certificate(tmp_path, "server")
@@ -359,6 +340,9 @@ def test_invalid_settings_are_reported(tmp_path: Path) -> None:
         (2, "--tls-cert", str(chain)),
         (2, "--tls-client-ca", str(chain)),
         (2, "--no-anonymous"),
+        (2, "--open", "--htpasswd", str(users)),
+        (2, "--open", "--read-only"),
+        (2, "--allowed-host", "mirror.example.com:5000"),
         (2, "--trusted-proxy", "proxy.example.com"),
         (2, "--trusted-proxy", "10.0.0.1/8"),
         (2, "--trusted-proxy", "::/0"),

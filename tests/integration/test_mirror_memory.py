@@ -104,7 +104,7 @@ FIELD = b"x" * 30_000
 @pytest.mark.parametrize("fields", [3, 100])
 def test_requests_behind_an_unread_answer_hold_little_memory(fields: int, tmp_path: Path) -> None:
     head = (
-        b"GET /v2/ HTTP/1.1\r\nHost: h\r\n"
+        b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\n"
         + b"".join(b"X%d: %b\r\n" % (number, FIELD) for number in range(fields))
         + b"\r\n"
     )
@@ -127,7 +127,7 @@ def test_requests_behind_an_unread_answer_hold_little_memory(fields: int, tmp_pa
             )
             client.sendall(
                 f"GET /v2/app/blobs/sha256:{hashlib.sha256(PIECE * 24).hexdigest()}"
-                " HTTP/1.1\r\nHost: h\r\n\r\n".encode()
+                " HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
             )
             # The loop reads from the socket again once the sending thread has given it up.
             time.sleep(0.5)

@@ -90,7 +90,9 @@ class Client:
                     plain, server_hostname="127.0.0.1", session=self._session
                 ) as wrapped,
             ):
-                wrapped.sendall(b"GET /v2/ HTTP/1.1\r\nHost: mirror\r\nConnection: close\r\n\r\n")
+                wrapped.sendall(
+                    b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                )
                 answer = wrapped.recv(1000)
                 self._session = wrapped.session
                 return answer.startswith(b"HTTP/1.1 200")

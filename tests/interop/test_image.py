@@ -204,7 +204,12 @@ def test_the_image_serves_without_privileges_and_keeps_pushed_content(
     )
     came = layout.folder(tmp_path / "came")
     try:
+        # Other machines can reach the server, and it has no users.
         with running(docker, image, volume) as container:
+            with pytest.raises(AssertionError, match="denied"):
+                push(container, came)
+            assert container.stop() == 0, container.log()
+        with running(docker, image, volume, "--open") as container:
             status = Path(f"/proc/{container.state['Pid']}/status").read_text().splitlines()
             seen = dict(line.split(":\t", 1) for line in status if ":\t" in line)
             assert seen["Uid"].split() == [str(USER)] * 4

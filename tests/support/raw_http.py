@@ -228,7 +228,7 @@ def request(
     """Return the bytes of a request, with Host, and with Content-Length if it has a body."""
     lines = [
         f"{method} {target} HTTP/1.1",
-        "Host: mirror",
+        "Host: localhost",
         *(f"{name}: {value}" for name, value in fields),
     ]
     if body is not None:

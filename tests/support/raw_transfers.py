@@ -42,7 +42,9 @@ def push_blob(ask: InProcessMirror, data: bytes) -> str:
 def send_requests(ask: InProcessMirror, *paths: str) -> socket.socket:
     """Return a client that has sent GET requests and has read no answer yet."""
     client = socket.create_connection(("127.0.0.1", ask.port), timeout=PATIENCE_S)
-    client.sendall(b"".join(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in paths))
+    client.sendall(
+        b"".join(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for path in paths)
+    )
     return client
 
 

@@ -65,6 +65,11 @@ registry with `ns=` (`tests/interop/test_namespaces.py`).
 
 Docker 20.10 cannot unpack zstd layers from any source. `ctr` uses plain HTTP for a registry on the
 loopback interface unless hosts.toml says otherwise.
+
+The servers without a user listened on a loopback address. The clients used the names `127.0.0.1`
+and `localhost`, which such a server always answers. A client that uses a different name, such as
+`host.docker.internal`, is answered with 421 unless the server was started with `--allowed-host`
+([why](mirror.md#starting)).
 """
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from mirror.connections.tls import Certificate
-from mirror.server import ServerSettings, _listen, _notify
+from mirror.access import AccessFiles
+from mirror.access.proxies import TrustedProxies
+from mirror.server import ServerSettings, _listen, _notify, _permitted
+from mirror.service import MirrorSettings
 from store.errors import Unavailable
 from store.model.remedies import Remedy
 from tests.support.waiting import PATIENCE_S
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_without_a_host_ipv4_and_ipv6_are_served() -> None:
@@ -59,13 +58,69 @@ def test_address_of_another_machine_is_refused(host: str) -> None:
     assert failed.value.remedy is Remedy.LISTEN_ELSEWHERE
 
 
-def test_client_certificates_are_required_only_with_authorities(tmp_path: Path) -> None:
-    certificate = Certificate(tmp_path / "cert", tmp_path / "key")
-    with_authorities = Certificate(tmp_path / "cert", tmp_path / "key", tmp_path / "ca")
-    assert not ServerSettings("", 0).requires_client_certificate
-    assert not ServerSettings("", 0, certificate).requires_client_certificate
-    assert ServerSettings("", 0, with_authorities).requires_client_certificate
+def test_without_a_certificate_there_is_no_tls() -> None:
     assert ServerSettings("", 0).context is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "address", "writes", "logged"),
+    [
+        (ServerSettings("localhost", 0), "127.0.0.1", True, ""),
+        (ServerSettings("", 0), "::", False, "clients may only read"),
+        (ServerSettings("", 0, access=AccessFiles(anonymous_write=True)), "::", True, "may push"),
+        (ServerSettings("", 0, access=AccessFiles(read_only=True)), "::", False, ""),
+        (ServerSettings("", 0, access=AccessFiles(Path("users"))), "::", False, ""),
+        (
+            ServerSettings("", 0, mirror=MirrorSettings(proxies=TrustedProxies.parse(["::1"]))),
+            "127.0.0.1",
+            False,
+            "clients may only read: other machines can reach the registry, and it has no users",
+        ),
+        (
+            ServerSettings(
+                "", 0, mirror=MirrorSettings(advice={Remedy.OPEN_REGISTRY: "name users"})
+            ),
+            "0.0.0.0",  # noqa: S104 - every address
+            False,
+            "; name users",
+        ),
+    ],
+)
+def test_permissions_depend_on_who_can_reach_the_server(
+    settings: ServerSettings,
+    address: str,
+    writes: bool,
+    logged: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    permitted = _permitted(settings, address)
+    assert permitted.access.anonymous_write is writes
+    assert permitted.mirror.checks_hosts is (address == "127.0.0.1")
+    assert permitted.mirror.allowed_hosts == (settings.host,)
+    assert logged in caplog.text
+    assert bool(logged) is bool(caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("address", "names", "has_users", "checks"),
+    [
+        ("127.0.0.1", (), False, True),
+        ("127.0.0.1", (), True, False),
+        ("10.0.0.1", (), False, False),
+        ("10.0.0.1", ("mirror.test",), False, True),
+        ("10.0.0.1", ("mirror.test",), True, True),
+    ],
+)
+def test_hosts_are_checked_on_loopback_without_users_and_on_request(
+    address: str, names: tuple[str, ...], has_users: bool, checks: bool
+) -> None:
+    settings = ServerSettings(
+        "",
+        0,
+        access=AccessFiles(Path("users") if has_users else None),
+        mirror=MirrorSettings(allowed_hosts=names),
+    )
+    assert _permitted(settings, address).mirror.checks_hosts is checks
 
 
 def test_systemd_is_told_the_state_at_the_socket_it_gave(

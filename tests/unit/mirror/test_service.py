@@ -20,6 +20,7 @@ from store.errors import StorageFull
 from store.model.contents import DiffState
 from store.model.digests import Digest, ImageID
 from store.model.references import Repository
+from store.model.remedies import Remedy
 from tests.support import images
 from tests.support.layouts import MANIFEST, encode
 from tests.support.logins import USERS
@@ -135,6 +136,51 @@ def test_permission_is_required(services: Services) -> None:
     assert refused.value.status == 403
 
 
+def test_registry_without_users_that_refuses_changes_asks_for_no_login(
+    services: Services,
+) -> None:
+    closed = Access(anonymous_write=False)
+    service = services.make(MirrorSettings(access=closed))
+    service.require_permission(ANONYMOUS, Action.READ, APP)
+    for action in (Action.WRITE, Action.DELETE):
+        with pytest.raises(WireError) as refused:
+            service.require_permission(ANONYMOUS, action, APP)
+        assert (refused.value.status, refused.value.code) == (403, "DENIED")
+        assert refused.value.message == "this registry has no users, so clients may only read"
+    advised = services.make(MirrorSettings(access=closed, advice={Remedy.OPEN_REGISTRY: "do this"}))
+    with pytest.raises(WireError) as refused:
+        advised.require_permission(ANONYMOUS, Action.WRITE, APP)
+    assert refused.value.message.endswith("; do this")
+
+
+@pytest.mark.parametrize(
+    ("settings", "headers", "status"),
+    [
+        (MirrorSettings(checks_hosts=True), {}, 421),
+        (MirrorSettings(checks_hosts=True), {"Host": "evil.example\x1b[31m" * 90}, 421),
+        (MirrorSettings(checks_hosts=True, allowed_hosts=("evil.example",)), {}, 200),
+        (
+            MirrorSettings(checks_hosts=True),
+            {"Host": "localhost", "Origin": "http://evil.example"},
+            403,
+        ),
+        (MirrorSettings(), {"Origin": "http://x.example"}, 200),
+    ],
+)
+def test_request_of_a_web_page_is_refused(
+    settings: MirrorSettings, headers: dict[str, str], status: int, services: Services
+) -> None:
+    request = make_mocked_request("GET", "/v2/", {"Host": "evil.example", **headers})
+    service = services.make(settings)
+    if status == 200:
+        service.require_own_page(request)
+        return
+    with pytest.raises(WireError) as refused:
+        service.require_own_page(request)
+    assert (refused.value.status, refused.value.code) == (status, "DENIED")
+    assert len(refused.value.message) < 1000
+
+
 @pytest.mark.parametrize(
     ("settings", "headers", "needed"),
     [
@@ -143,7 +189,7 @@ def test_permission_is_required(services: Services) -> None:
         (MirrorSettings(access=Access(USERS), scheme=Scheme.BASIC), {}, False),
         (MirrorSettings(), {}, False),
     ],
-    ids=["anonymous", "with token", "basic", "open"],
+    ids=["anonymous", "with token", "basic", "without users"],
 )
 def test_anonymous_client_gets_a_token_first(
     settings: MirrorSettings, headers: dict[str, str], needed: bool, services: Services

@@ -6,12 +6,13 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from store import errors
 from storectl import cli
 from storectl.output.exit_codes import ExitCode
-from storectl.verb import for_each
+from storectl.verb import SectionOption, Verb, for_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,42 @@ def test_common_options_may_stand_before_and_after_the_command(
     monkeypatch.delenv("HOME")
     assert cli.run(["images", "--root", str(tmp_path / "none"), "--debug"]) == 10
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_options_stand_in_their_sections_and_all_others_after_them() -> None:
+    command = Verb(
+        "make",
+        params=[
+            SectionOption(["--size"], section="Form", help="Size of it."),
+            click.Option(["--quiet"], is_flag=True, help="Print nothing."),
+            SectionOption(["--colour"], section="Paint", help="Colour of it."),
+            SectionOption(["--shape"], section="Form", help="Shape of it."),
+            click.Option(["--secret"], hidden=True),
+        ],
+        examples=("storectl make",),
+    )
+    said = command.get_help(click.Context(command, info_name="make", terminal_width=80))
+    assert (
+        said
+        == """\
+Usage: make [OPTIONS]
+
+Form:
+  --size TEXT    Size of it.
+  --shape TEXT   Shape of it.
+
+Paint:
+  --colour TEXT  Colour of it.
+
+Other options:
+  --quiet        Print nothing.
+  --root DIR     Folder of the store.
+  --debug        Log each step and print tracebacks.
+  --help         Show this message and exit.
+
+Example:
+  storectl make"""
+    )
 
 
 def test_flags_take_boolean_values_like_docker(shell: Shell, fake: FakeStore) -> None:

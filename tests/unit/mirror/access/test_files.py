@@ -21,9 +21,27 @@ def test_file_without_users_lets_no_user_in(tmp_path: Path) -> None:
     file = tmp_path / "users"
     file.write_text("# alice was removed\n")
     access = AccessFiles(file).load()
-    assert not access.is_open
+    assert access.has_logins
     assert access.allows(ANONYMOUS, Action.READ, APP)
     assert not access.allows(ANONYMOUS, Action.WRITE, APP)
     assert not access.allows(ANONYMOUS, Action.DELETE, APP)
     assert not AccessFiles(file, anonymous_read=False).load().allows(ANONYMOUS, Action.READ, APP)
-    assert AccessFiles().load().is_open
+
+
+def test_without_files_clients_write_only_if_they_are_let() -> None:
+    closed, opened = AccessFiles().load(), AccessFiles(anonymous_write=True).load()
+    assert not AccessFiles().has_logins
+    assert not closed.has_logins
+    assert closed.allows(ANONYMOUS, Action.READ, APP)
+    assert not closed.allows(ANONYMOUS, Action.WRITE, APP)
+    assert opened.allows(ANONYMOUS, Action.DELETE, APP)
+
+
+def test_a_file_of_rules_is_a_login(tmp_path: Path) -> None:
+    file = tmp_path / "rules"
+    file.write_text("")
+    assert AccessFiles(rules=file).has_logins
+    # The rules alone decide, also for a server that lets every client write.
+    access = AccessFiles(rules=file, anonymous_write=True).load()
+    assert access.has_logins
+    assert not access.allows(ANONYMOUS, Action.WRITE, APP)

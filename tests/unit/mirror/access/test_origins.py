@@ -30,7 +30,9 @@ def request_from(peer: str, headers: dict[str, str]) -> web.Request:
 def test_headers_of_a_trusted_proxy_are_noted() -> None:
     request = request_from("10.0.0.1", FORWARDED)
     note_origin(request, TrustedProxies.parse(["10.0.0.0/8"]))
-    assert origin(request) == Origin("203.0.113.5", secure=True, host="mirror.example.com")
+    assert origin(request) == Origin(
+        "203.0.113.5", secure=True, host="mirror.example.com", is_forwarded=True
+    )
     assert address(request) == "203.0.113.5"
 
 

@@ -33,6 +33,20 @@ def test_without_rules_users_may_do_everything_and_anonymous_callers_read() -> N
     assert not Access(read_only=True).allows_everywhere(ANONYMOUS, Action.DELETE)
 
 
+def test_without_users_a_registry_may_refuse_all_changes() -> None:
+    closed = Access(anonymous_write=False)
+    assert not closed.has_logins
+    assert closed.may_read_somewhere(ANONYMOUS)
+    assert closed.allows(ANONYMOUS, Action.READ, APP)
+    assert closed.allows_everywhere(ANONYMOUS, Action.READ)
+    for action in (Action.WRITE, Action.DELETE):
+        assert not closed.allows(ANONYMOUS, action, APP)
+        assert not closed.allows_everywhere(ANONYMOUS, action)
+    # Users decide alone: the setting gives anonymous callers nothing.
+    assert Access(USERS, anonymous_write=False).allows(Caller("alice"), Action.WRITE, APP)
+    assert not Access(USERS, anonymous_write=True).allows(ANONYMOUS, Action.WRITE, APP)
+
+
 @pytest.mark.parametrize(
     ("user", "action", "name", "allowed"),
     [
@@ -68,6 +82,6 @@ def test_rules_for_images_without_a_name_and_for_all_repositories() -> None:
     assert not access.allows_everywhere(Caller("ci"), Action.READ)
     assert access.may_read_somewhere(ANONYMOUS)
     assert not Access(rules=read_rules(RULES), anonymous_read=False).may_read_somewhere(ANONYMOUS)
-    assert not access.is_open
+    assert access.has_logins
     assert Pattern.parse("_/by-id").matches(str(BY_ID))
     assert Pattern.parse("app", "corp.example").matches("corp.example/app")

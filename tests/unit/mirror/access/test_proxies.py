@@ -136,7 +136,7 @@ def test_scheme_and_host_come_from_the_proxy(
     found = PROXIES.origin(
         Origin("10.1.1.1", secure=False, host="inside"), forwarded_for=(), proto=proto, host=host
     )
-    assert found == Origin("10.1.1.1", secure, called)
+    assert found == Origin("10.1.1.1", secure, called, is_forwarded=called != "inside")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 import mirror.server
 from mirror.access.challenge import Scheme
 from mirror.process.logs import ACCESS, JsonLines, Text
+from store.model.remedies import Remedy
 from store.registry.registry import Sparse
 from storectl.system import malloc
 
@@ -69,6 +70,11 @@ def server(fake: FakeStore, monkeypatch: pytest.MonkeyPatch, handlers: list[Any]
         (("--no-anonymous",), "needs --htpasswd or --rules"),
         (("--offer", "zstd", "--read-only"), "--offer and --read-only"),
         (("--require-children", "--accept-missing-blobs"), "exclude each other"),
+        (("--open", "--htpasswd", "users"), "--open excludes --htpasswd"),
+        (("--open", "--rules", "rules"), "--open excludes --htpasswd and --rules"),
+        (("--open", "--read-only"), "--open and --read-only exclude each other"),
+        (("--allowed-host", "a", "--allowed-host", "b:5000"), "invalid --allowed-host 'b:5000'"),
+        (("--allowed-host", "*.example.com"), "invalid --allowed-host"),
         (("--url", "http://x/path"), "invalid --url 'http://x/path'"),
         (("--default-domain", "corp"), "invalid --default-domain 'corp'"),
         (("--listen", "5000"), "invalid --listen '5000'"),
@@ -128,6 +134,18 @@ def test_options_reach_the_server(shell: Shell, server: FakeServer) -> None:
     assert given.mirror.scheme is Scheme.BASIC
     assert given.mirror.url == "https://a.b"
     assert [one.value for one in given.mirror.variants] == ["gzip", "zstd"]
+
+
+def test_clients_write_without_users_only_with_open(shell: Shell, server: FakeServer) -> None:
+    shell("serve", "--listen", "0.0.0.0:0")
+    # The server itself decides for loopback: it knows to which address a name resolves.
+    assert [server.given.access.anonymous_write] == [False]
+    shell("serve", "--open", "--allowed-host", "registry.test", "--allowed-host", "fd00::1")
+    assert [server.given.access.anonymous_write] == [True]
+    assert server.given.mirror.allowed_hosts == ("registry.test", "[fd00::1]")
+    advice = server.given.mirror.advice
+    assert "--open" in advice[Remedy.OPEN_REGISTRY]
+    assert "--allowed-host" in advice[Remedy.ALLOW_HOST]
 
 
 @pytest.mark.parametrize(

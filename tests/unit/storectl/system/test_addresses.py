@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storectl.system.addresses import is_registry, is_server
+from storectl.system.addresses import in_url, is_host, is_registry, is_server
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,30 @@ def test_domains_with_a_dot_or_a_port_are_registries(domain: str) -> None:
 )
 def test_paths_and_single_words_are_not_registries(domain: str) -> None:
     assert not is_registry(domain)
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "host.docker.internal", "Mirror.example.", "10.0.0.1", "::1", "[::1]"]
+)
+def test_names_and_addresses_are_hosts(text: str) -> None:
+    assert is_host(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a:5000", "a:", "[::1]:5000", "http://a", "*", "*.example.com", "a/b", "a\n", "a b"],
+)
+def test_ports_patterns_and_urls_are_not_hosts(text: str) -> None:
+    assert not is_host(text)
+
+
+def test_only_addresses_of_ipv6_have_brackets_in_urls() -> None:
+    assert [in_url(host) for host in ("a", "10.0.0.1", "::1", "[::1]")] == [
+        "a",
+        "10.0.0.1",
+        "[::1]",
+        "[::1]",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,138 @@
+"""Protection from web pages that use a visitor's browser to reach the registry.
+
+A page of any site can send requests to every address that the visitor's machine can reach. Three
+properties of a request reveal such a page:
+
+- ``Host``: by DNS rebinding, a page makes the name of its own site resolve to 127.0.0.1. The
+  browser then lets the page read all answers, but it still sends the name of the site.
+- ``Origin``: browsers send the site of the page with every request that may change something, and
+  with every request whose answer the page wants to read.
+- ``Sec-Fetch-Site``: newer browsers say whether page and server are of one site.
+
+A page cannot set these headers itself, and programs such as docker send only ``Host``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, Self, final
+
+from mirror.access.hosts import Host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mirror.access.proxies import Origin
+
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""The methods that change nothing (RFC 9110 section 9.2.1)."""
+
+_OTHER_SITES: Final = frozenset({"cross-site", "same-site"})
+"""The values of ``Sec-Fetch-Site`` for pages that this server has not sent."""
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class Refusal(Enum):
+    """The reasons to refuse a request that a web page may have sent."""
+
+    FOREIGN_HOST = auto()
+    """``Host`` is not a name of this server."""
+    FOREIGN_ORIGIN = auto()
+    """A page of a different site has sent the request."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class WebPages:
+    """The decision whether a web page may have sent a request without permission.
+
+    Args:
+        names: The names of the server, without ports, besides the names of the loopback interface.
+        url: The scheme and host of the server's URL for clients; None if no URL is set.
+        is_strict: Whether to check the host and the origin of every request. Otherwise only
+            requests that may change something are checked, and only their origin.
+    """
+
+    names: frozenset[str] = frozenset()
+    url: tuple[str, Host] | None = None
+    is_strict: bool = False
+
+    @classmethod
+    def of(cls, names: Iterable[str], url: str | None, *, is_strict: bool) -> Self:
+        """Return the decision for a server.
+
+        Args:
+            names: Additional names of the server, which may have ports.
+            url: The server's URL for clients, ``http[s]://HOST[:PORT]``; None if no URL is set.
+            is_strict: Whether to check the host and the origin of every request.
+        """
+        own = None if url is None else _site(url)
+        hosts = [*map(Host.parse, names), None if own is None else own[1]]
+        return cls(frozenset(one.name for one in hosts if one is not None), own, is_strict)
+
+    def refusal(
+        self,
+        method: str,
+        called: Origin,
+        *,
+        sites: Sequence[str],
+        fetch_site: str | None,
+        may_lack_host: bool = False,
+    ) -> Refusal | None:
+        """Return the reason to refuse a request, or None to answer it.
+
+        Args:
+            method: The request's method.
+            called: The host and scheme that the client used.
+            sites: The values of ``Origin``.
+            fetch_site: The value of ``Sec-Fetch-Site``; None without the header.
+            may_lack_host: Whether the request may lack ``Host``, as in HTTP/1.0. Every browser
+                sends the header.
+        """
+        is_safe = method in _SAFE_METHODS
+        if self.is_strict:
+            if not (self._is_own(called) or (may_lack_host and not called.host)):
+                return Refusal.FOREIGN_HOST
+        elif is_safe:
+            return None
+        if any(not self._is_same(site, called) for site in sites) or (
+            not is_safe and fetch_site is not None and fetch_site.lower() in _OTHER_SITES
+        ):
+            return Refusal.FOREIGN_ORIGIN
+        return None
+
+    def _is_own(self, called: Origin) -> bool:
+        if called.is_forwarded:
+            return True
+        host = Host.parse(called.host)
+        return host is not None and (host.name in self.names or host.is_loopback)
+
+    def _is_same(self, site: str, called: Origin) -> bool:
+        """Return whether a page of ``site`` comes from this server."""
+        found = _site(site)
+        if found is None:
+            return False
+        if found == self.url:
+            return True
+        scheme, host = found
+        own = Host.parse(called.host)
+        # A proxy that is not trusted may have ended TLS, so a connection without TLS proves
+        # nothing about the scheme that the client used.
+        return (
+            own is not None
+            and host.name == own.name
+            and (host.port or _PORTS[scheme]) == (own.port or _PORTS[scheme])
+            and (scheme == "https" or not called.secure)
+        )
+
+
+def _site(text: str) -> tuple[str, Host] | None:
+    """Return the scheme and host of ``http[s]://HOST[:PORT]``, or None for any other text."""
+    scheme, found, rest = text.partition("://")
+    host = Host.parse(rest) if found and scheme.lower() in _PORTS else None
+    if host is None:
+        return None
+    scheme = scheme.lower()
+    return scheme, host if host.port != _PORTS[scheme] else Host(host.name)
