@@ -38,7 +38,8 @@ def verify(store: Store, images: Iterable[ImageID], check: Check) -> None:
         found = store.verify_image(ImageID(digest)) if state is DiffState.UNVERIFIED else state
         if found is DiffState.MISMATCH:
             raise DiffMismatch(
-                f"cannot decode the layers of {digest}: their diff IDs are not those in its config",
+                f"cannot decode the layers of {digest}: they do not decode to the diff IDs in its"
+                " config, or exceed a limit",
                 image_id=ImageID(digest),
                 hint="pull or save the image with its blobs as they are: it was pushed in this"
                 " state",

@@ -8,27 +8,30 @@ them through `store.content.whole_check`.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import threading
 from typing import TYPE_CHECKING, Final, Protocol, final
 
+from store.content.decoding import Decoding
 from store.content.frames import Frames
 from store.content.stored import damaged, open_stored, require_readable
+from store.content.streams import stream
 from store.errors import InvalidInput
-from store.formats.compression.decoders import decoder
 from store.model.contents import ContentState
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from store.blobs.protocol import BlobStore, OpenBlob
+    from store.formats.compression.memory import MemoryBudget, MemoryLease
     from store.model.contents import Sources, StoredEncoding
     from store.model.digests import Digest
 
 BLOCK_BYTES: Final = 4 * MIB
 """Decoded size in bytes of each frame that this program makes; a good size for a buffer."""
 
-_STORED_PIECE_BYTES: Final = 128 * 1024
+SKIP_BYTES: Final = 4 * MIB
+"""The decoded bytes that one read skips at most, so that a thread is soon free again."""
+
+_READ_BYTES: Final = 128 * 1024
 
 
 class Blocks(Protocol):
@@ -42,30 +45,42 @@ class Blocks(Protocol):
         """The number of bytes that can be read."""
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
-        """Read at least one byte at a position.
+        """Read at least one byte at a position, or come closer to it.
 
         Args:
             position: Offset of the first byte, less than `size_bytes`.
             buffer: Memory that may receive the bytes; its size is a hint.
 
         Returns:
-            At least one byte, in ``buffer`` or elsewhere, valid until the next call.
+            At least one byte, in ``buffer`` or elsewhere, valid until the next call. Empty if many
+            bytes before the position have to be decoded first: this call has decoded some of them,
+            and the next call continues.
 
         Raises:
             DamagedContent: Stored bytes are wrong or end early.
             ContentMissing: A blob is missing.
+            DecodersBusy: Other decoders use the memory.
         """
 
     def close(self) -> None:
         """Close every blob."""
 
 
-def open_blocks(blobs: BlobStore, sources: Sources) -> Blocks:
+def open_blocks(
+    blobs: BlobStore,
+    sources: Sources,
+    memory: MemoryBudget | None = None,
+    owner: str = "",
+) -> Blocks:
     """Open the bytes of a digest for reading in blocks.
 
     Args:
         blobs: The blob store that holds them.
         sources: The stored forms of the digest.
+        memory: The budget for the memory of a decoder. Between two reads, the memory can be taken
+            back for another decoder; then the next read decodes again from the start. None for a
+            budget of these blocks alone.
+        owner: Who reads, for a fair distribution of the memory.
 
     Returns:
         The bytes, to be closed by the caller.
@@ -82,16 +97,12 @@ def open_blocks(blobs: BlobStore, sources: Sources) -> Blocks:
     require_readable(sources)
     if sources.in_file:
         return _Plain(open_stored(blobs, sources.digest), sources.digest, sources.size_bytes)
-    stored = sources.encodings[0]
-    blob = open_stored(blobs, stored.digest)
+    blob = open_stored(blobs, sources.encodings[0].digest)
     try:
-        frames = Frames.of(blob, stored, sources.size_bytes)
+        return _Decoded(blob, sources, memory or Decoding().transfers, owner)
     except BaseException:
         blob.close()
         raise
-    if frames is None:
-        return _Stream(blob, stored, sources)
-    return _Frames(blob, frames, sources.size_bytes)
 
 
 @final
@@ -131,19 +142,72 @@ class _Plain:
 
 
 @final
-class _Frames:
-    """An encoding of independent frames. A read decodes the frame that contains the position."""
+class _Decoded:
+    """The bytes that an encoding decodes to. Its decoder gives its memory back while it is idle."""
 
-    def __init__(self, blob: OpenBlob, frames: Frames, size_bytes: int) -> None:
+    def __init__(self, blob: OpenBlob, sources: Sources, memory: MemoryBudget, owner: str) -> None:
+        self.size_bytes = sources.size_bytes
         self._blob = blob
-        self._frames = frames
-        self._index = [frame for frame in frames.index if frame.content_bytes]
-        self._starts = [frame.content_offset for frame in self._index]
-        self.size_bytes = size_bytes
+        self._sources = sources
+        self._memory = memory.lease(owner, self._give_back)
+        self._busy = threading.Lock()
+        with self._busy:
+            self._decoder: _Frames | _Stream | None = self._opened()
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
-        frame = self._index[bisect_right(self._starts, position) - 1]
-        # Frames of other programs may be larger than frames of this program.
+        with self._busy:
+            if self._decoder is None or not self._decoder.can_read(position):
+                # Free the old decoder first, because the new one may need its memory.
+                self._decoder = None
+                self._decoder = self._opened()
+            try:
+                return self._decoder.read_into(position, buffer)
+            except BaseException:
+                self._free()
+                raise
+
+    def close(self) -> None:
+        with self._busy:
+            self._free()
+        self._blob.close()
+
+    def _opened(self) -> _Frames | _Stream:
+        stored = self._sources.encodings[0]
+        frames = Frames.of(self._blob, stored, self.size_bytes, self._memory)
+        if frames is not None:
+            return _Frames(frames)
+        return _Stream(self._blob, stored, self._sources, self._memory)
+
+    def _give_back(self) -> bool:
+        """Free the decoder unless a thread uses it now; return whether that freed memory."""
+        if not self._busy.acquire(blocking=False):
+            return False
+        try:
+            held = self._memory.size_bytes > 0
+            self._free()
+            return held
+        finally:
+            self._busy.release()
+
+    def _free(self) -> None:
+        self._decoder = None
+        self._memory.release()
+
+
+@final
+class _Frames:
+    """A decoder of independent frames. A read decodes the frame that contains the position."""
+
+    def __init__(self, frames: Frames) -> None:
+        self._frames = frames
+
+    def can_read(self, position: int) -> bool:
+        del position
+        return True
+
+    def read_into(self, position: int, buffer: bytearray) -> memoryview:
+        frame = self._frames.index.at(position)
+        # The buffer may be smaller than a frame.
         plain = self._frames.decode_into(
             frame,
             self._frames.read(frame),
@@ -151,29 +215,37 @@ class _Frames:
         )
         return plain[position - frame.content_offset :]
 
-    def close(self) -> None:
-        self._blob.close()
-
 
 @final
 class _Stream:
-    """An encoding decoded as a stream. Reading forward is cheap; reading backward starts again."""
+    """A decoder of a stream. It only reads forward."""
 
-    def __init__(self, blob: OpenBlob, stored: StoredEncoding, sources: Sources) -> None:
-        self._blob = blob
+    def __init__(
+        self, blob: OpenBlob, stored: StoredEncoding, sources: Sources, memory: MemoryLease
+    ) -> None:
         self._stored = stored
         self._digest = sources.digest
-        self.size_bytes = sources.size_bytes
-        self._pieces = self._decoded()
+        self._size_bytes = sources.size_bytes
+        self._pieces = stream(
+            blob,
+            stored.codec,
+            max_bytes=sources.size_bytes,
+            memory=memory,
+            read_bytes=_READ_BYTES,
+        )
         self._piece = memoryview(b"")
         """The last piece that was decoded; it begins at ``_start``."""
         self._start = 0
 
+    def can_read(self, position: int) -> bool:
+        return position >= self._start
+
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
         del buffer
-        if position < self._start:
-            self._pieces, self._piece, self._start = self._decoded(), memoryview(b""), 0
+        skipped = 0
         while position >= self._start + len(self._piece):
+            if skipped >= SKIP_BYTES:
+                return memoryview(b"")
             self._start += len(self._piece)
             self._piece = memoryview(b"")
             try:
@@ -184,18 +256,8 @@ class _Stream:
                 raise damaged(
                     self._stored.digest,
                     f"it decodes to {self._start} bytes; {self._digest} has"
-                    f" {self.size_bytes} bytes",
+                    f" {self._size_bytes} bytes",
                 )
             self._piece = memoryview(piece)
+            skipped += len(piece)
         return self._piece[position - self._start :]
-
-    def _decoded(self) -> Iterator[bytes]:
-        decode = decoder(self._stored.codec, max_bytes=self.size_bytes)
-        position = 0
-        while data := self._blob.pread(position, _STORED_PIECE_BYTES):
-            position += len(data)
-            yield from decode.feed(data)
-        yield from decode.finish()
-
-    def close(self) -> None:
-        self._blob.close()

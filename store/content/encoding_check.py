@@ -16,41 +16,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from store.content.frames import Frames
+from store.content.streams import stream
 from store.errors import DamagedContent, InvalidInput
-from store.formats.compression.decoders import decoder
 from store.formats.compression.zstd_blocks import is_one_frame
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from store.blobs.protocol import OpenBlob
+    from store.formats.compression.memory import MemoryBudget
     from store.model.contents import Codec, StoredEncoding
     from store.model.digests import Digest
 
 _PIECE_BYTES = MIB
 
 
-def stream(blob: OpenBlob, codec: Codec, *, max_bytes: int) -> Iterator[bytes]:
-    """Decode a whole blob as a stream, from its first byte.
-
-    Args:
-        blob: The open blob; the caller closes it.
-        codec: The codec of the blob.
-        max_bytes: The ceiling for all decoded bytes.
-
-    Raises:
-        InvalidInput: The blob does not decode, or decodes to more than the ceiling.
-    """
-    decode = decoder(codec, max_bytes=max_bytes)
-    position = 0
-    while data := blob.pread(position, _PIECE_BYTES):
-        position += len(data)
-        yield from decode.feed(data)
-    yield from decode.finish()
-
-
-def decodes_to(blob: OpenBlob, codec: Codec, content: Digest, content_bytes: int) -> bool:
+def decodes_to(
+    blob: OpenBlob, codec: Codec, content: Digest, content_bytes: int, memory: MemoryBudget
+) -> bool:
     """Return whether a blob, decoded as a stream, has the expected digest and size.
 
     Args:
@@ -58,20 +40,29 @@ def decodes_to(blob: OpenBlob, codec: Codec, content: Digest, content_bytes: int
         codec: The codec of the blob.
         content: The expected digest of the decoded bytes.
         content_bytes: The expected size of the decoded bytes.
+        memory: The budget for the memory of the decoder.
+
+    Raises:
+        DecodersBusy: Other decoders use the memory.
     """
     hashed = hashlib.new(content.algorithm, usedforsecurity=False)
     size = 0
     try:
-        for piece in stream(blob, codec, max_bytes=content_bytes):
-            hashed.update(piece)
-            size += len(piece)
+        with memory.lease() as lease:
+            for piece in stream(blob, codec, max_bytes=content_bytes, memory=lease):
+                hashed.update(piece)
+                size += len(piece)
     except InvalidInput:
         return False
     return size == content_bytes and hashed.hexdigest() == content.hex
 
 
 def has_sound_frames(
-    blob: OpenBlob, stored: StoredEncoding, content: Digest, content_bytes: int
+    blob: OpenBlob,
+    stored: StoredEncoding,
+    content: Digest,
+    content_bytes: int,
+    memory: MemoryBudget,
 ) -> bool:
     """Return whether a blob, decoded with its seek table, has the expected digest and size.
 
@@ -80,10 +71,17 @@ def has_sound_frames(
         stored: The encoding as the catalogue records it; its field ``seekable`` is not used.
         content: The expected digest of the decoded bytes.
         content_bytes: The expected size of the decoded bytes.
+        memory: The budget for the memory of the seek table.
+
+    Raises:
+        DecodersBusy: Other decoders use the memory.
     """
-    frames = Frames.of(blob, replace(stored, seekable=True), content_bytes)
-    if frames is None:
-        return False
+    with memory.lease() as lease:
+        frames = Frames.of(blob, replace(stored, seekable=True), content_bytes, lease)
+        return frames is not None and _have_digest(frames, content)
+
+
+def _have_digest(frames: Frames, content: Digest) -> bool:
     hashed = hashlib.new(content.algorithm, usedforsecurity=False)
     try:
         for frame in frames.index:

@@ -9,20 +9,32 @@ import zstandard
 
 from store.content.stored import damaged
 from store.errors import CorruptStream
-from store.formats.compression.seekable_zstd import FOOTER_BYTES, Frame, read_table, table_bytes
+from store.formats.compression.seekable_zstd import (
+    FOOTER_BYTES,
+    TABLE_MEMORY_BYTES,
+    Frame,
+    FrameTable,
+    frame_count,
+    max_frames,
+    read_table,
+    table_bytes,
+)
 from store.model.contents import Codec
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
     from store.blobs.protocol import OpenBlob
+    from store.formats.compression.memory import MemoryLease
     from store.model.contents import StoredEncoding
 
-MAX_FRAME_BYTES: Final = 16 * MIB
-"""Largest stored size, and largest decoded size, of a frame that is decoded as a whole.
+MAX_FRAME_BYTES: Final = 4 * MIB
+"""The largest decoded size of a frame that is decoded as a whole, as in this program's frames.
 
-The frames that this program makes are a quarter of this size. An encoding with a larger frame is
-decoded as a stream, in pieces.
+An encoding with a larger frame is decoded as a stream, in pieces.
 """
+
+_MAX_STORED_BYTES: Final = MAX_FRAME_BYTES + 64 * 1024
+"""The largest stored size of such a frame: blocks that do not compress are stored with a header."""
 
 _local = threading.local()
 
@@ -32,32 +44,43 @@ class Frames:
     """The frames of one open encoding. Any thread may read and decode any frame.
 
     Attributes:
-        index: Every frame, in the order of the decoded bytes, including empty frames.
+        index: The frames, in the order of the decoded bytes.
     """
 
-    def __init__(self, blob: OpenBlob, stored: StoredEncoding, index: tuple[Frame, ...]) -> None:
+    def __init__(self, blob: OpenBlob, stored: StoredEncoding, index: FrameTable) -> None:
         self._blob = blob
         self._digest = stored.digest
         self.index = index
 
     @classmethod
-    def of(cls, blob: OpenBlob, stored: StoredEncoding, content_bytes: int) -> Self | None:
+    def of(
+        cls, blob: OpenBlob, stored: StoredEncoding, content_bytes: int, memory: MemoryLease
+    ) -> Self | None:
         """Read the seek table of an encoding.
 
         Args:
             blob: The open blob of the encoding; the caller closes it.
             stored: The encoding as the catalogue records it.
             content_bytes: The total size that the frames must decode to.
+            memory: The lease for the memory of the table. The caller releases it.
 
         Returns:
             The frames; None if the encoding has to be decoded as a stream. A stream is necessary if
-            the encoding is not seekable zstd, if its seek table is missing or wrong, or if a frame
-            is larger than `MAX_FRAME_BYTES`.
+            the encoding is not seekable zstd, if its seek table is missing, wrong or too long
+            (`max_frames`), or if a frame is larger than `MAX_FRAME_BYTES`.
+
+        Raises:
+            DecodersBusy: Other decoders use the memory.
         """
-        index = _read_index(blob) if stored.codec is Codec.ZSTD and stored.seekable else None
-        if index is None or sum(frame.content_bytes for frame in index) != content_bytes:
+        count = _listed_frames(blob, stored, content_bytes)
+        if not count:
             return None
-        if any(max(frame.content_bytes, frame.stored_bytes) > MAX_FRAME_BYTES for frame in index):
+        memory.require(count * TABLE_MEMORY_BYTES)
+        index = _read_index(blob)
+        if index is None or index.content_bytes != content_bytes:
+            return None
+        largest_stored, largest = index.largest
+        if largest > MAX_FRAME_BYTES or largest_stored > _MAX_STORED_BYTES:
             return None
         return cls(blob, stored, index)
 
@@ -128,13 +151,23 @@ class Frames:
             raise damaged(self._digest, _MISFIT)
 
 
+def _listed_frames(blob: OpenBlob, stored: StoredEncoding, content_bytes: int) -> int:
+    """Return the number of frames in a seek table, without reading the table.
+
+    Returns:
+        The number; 0 if the encoding has to be decoded as a stream.
+    """
+    if stored.codec is not Codec.ZSTD or not stored.seekable or blob.size < FOOTER_BYTES:
+        return 0
+    count = frame_count(blob.pread(blob.size - FOOTER_BYTES, FOOTER_BYTES)) or 0
+    return count if count <= max_frames(content_bytes) else 0
+
+
 _MISFIT: Final = "a frame does not match the seek table"
 
 
-def _read_index(blob: OpenBlob) -> tuple[Frame, ...] | None:
+def _read_index(blob: OpenBlob) -> FrameTable | None:
     size = blob.size
-    if size < FOOTER_BYTES:
-        return None
     length = table_bytes(blob.pread(size - FOOTER_BYTES, FOOTER_BYTES))
     if length is None or length > size:
         return None

@@ -147,7 +147,8 @@ class Scatter:
             # The decoded bytes have to be hashed in their order.
             return False
         blob = open_stored(self._blobs, stored.digest)
-        frames = Frames.of(blob, stored, sources.size_bytes)
+        with self._reader.memory.lease() as memory:
+            frames = Frames.of(blob, stored, sources.size_bytes, memory)
         if frames is None:
             blob.close()
             return False

@@ -13,10 +13,11 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Self, final
 
+from store.content.decoding import Decoding
 from store.content.frames import Frames
 from store.content.stored import damaged, false_encoding, open_stored, require_readable
+from store.content.streams import stream
 from store.errors import InvalidInput
-from store.formats.compression.decoders import decoder
 from store.model.digests import Digest
 from store.model.limits import MIB
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from store.blobs.protocol import BlobStore, OpenBlob
+    from store.formats.compression.memory import MemoryBudget, MemoryLease
     from store.model.contents import Sources, StoredEncoding
 
 PIECE_BYTES: Final = 1 * MIB
@@ -40,10 +42,17 @@ class Reader:
     Args:
         blobs: The blob store to read from.
         workers: Number of frames that are decoded at once.
+        memory: The budget for the memory of decoders; None for a budget of this reader alone.
+
+    Attributes:
+        memory: The budget for the memory of decoders.
     """
 
-    def __init__(self, blobs: BlobStore, workers: int = 2) -> None:
+    def __init__(
+        self, blobs: BlobStore, workers: int = 2, memory: MemoryBudget | None = None
+    ) -> None:
         self._blobs = blobs
+        self.memory = memory or Decoding().memory
         self._workers = workers
         self._decoders = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         # Each hash is fed in order, so by one thread.
@@ -76,6 +85,7 @@ class Reader:
         Raises:
             DamagedContent: The digest was found damaged before.
             ContentMissing: No form of the bytes is stored, or the blob is missing.
+            DecodersBusy: Other decoders use the memory.
         """
         require_readable(sources)
         if sources.inline is not None:
@@ -99,17 +109,17 @@ class Reader:
             verifier.require_digest()
 
     def _decoded(self, sources: Sources, stored: StoredEncoding) -> Iterator[bytes]:
-        with open_stored(self._blobs, stored.digest) as blob:
+        with open_stored(self._blobs, stored.digest) as blob, self.memory.lease() as memory:
             verifier = _Verifier(stored.digest, stored.size_bytes, self._hasher)
             content = (
                 None
                 if stored.is_ours
                 else _Verifier(sources.digest, sources.size_bytes, self._content_hasher)
             )
-            frames = Frames.of(blob, stored, sources.size_bytes)
+            frames = Frames.of(blob, stored, sources.size_bytes, memory)
             size = 0
             for piece in (
-                self._stream(blob, stored, verifier, sources.size_bytes)
+                self._stream(blob, stored, verifier, sources.size_bytes, memory)
                 if frames is None
                 else self._frames(blob, frames, verifier)
             ):
@@ -144,14 +154,20 @@ class Reader:
 
     @staticmethod
     def _stream(
-        blob: OpenBlob, stored: StoredEncoding, verifier: _Verifier, content_bytes: int
+        blob: OpenBlob,
+        stored: StoredEncoding,
+        verifier: _Verifier,
+        content_bytes: int,
+        memory: MemoryLease,
     ) -> Iterator[bytes]:
-        decode = decoder(stored.codec, max_bytes=content_bytes)
         try:
-            while piece := blob.read(PIECE_BYTES):
-                verifier.update(piece)
-                yield from decode.feed(piece)
-            yield from decode.finish()
+            yield from stream(
+                blob,
+                stored.codec,
+                max_bytes=content_bytes,
+                memory=memory,
+                on_stored=verifier.update,
+            )
         except InvalidInput as exc:
             raise damaged(stored.digest, exc.message) from exc
 

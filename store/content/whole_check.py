@@ -74,7 +74,7 @@ class CheckedBlocks:
         self.size_bytes = blocks.size_bytes
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
-        """Read at least one byte at a position, like `Blocks.read_into`.
+        """Read bytes at a position, like `Blocks.read_into`.
 
         Args:
             position: Offset of the first byte.

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final, final
 from store.errors import InvalidArchive, StoreError, TooLarge, printable
 from store.files.os_errors import translated
 from store.formats.compression.codecs import MAGIC_BYTES, detect
-from store.formats.compression.decoders import decoder, ratio_of
+from store.formats.compression.decoders import decoder
+from store.formats.compression.growth import ratio_of
 from store.formats.compression.settings import FRAME_BYTES, Compression
 from store.formats.tar.checker import TarCheck
 from store.importing.sinks import FrameSink, KeptSink, LayerSink, PlainSink

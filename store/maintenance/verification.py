@@ -7,7 +7,7 @@ diff.
 from __future__ import annotations
 
 import hashlib
-import os
+import logging
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -17,26 +17,28 @@ from store.catalog import content, encodings, images
 from store.catalog.checking import verification
 from store.catalog.collection import condemned
 from store.catalog.in_progress import leases
-from store.content.encoding_check import has_digest, has_sound_frames, stream
+from store.content.encoding_check import has_digest, has_sound_frames
 from store.content.stored import open_stored
+from store.content.streams import stream
 from store.errors import ImageNotFound, InvalidInput
-from store.files.os_errors import translated
 from store.formats.compression.codecs import MAGIC_BYTES, detect
+from store.formats.compression.growth import ratio_of
 from store.formats.image.config import ImageConfig
-from store.model.contents import Codec, ContentState, DiffState, StoredEncoding
+from store.model.contents import ContentState, DiffState, StoredEncoding
 from store.model.limits import DEFAULT_LIMITS
 from store.workspace import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterable
 
     from sqlalchemy import Connection
 
     from store.db.types import ContentKey
+    from store.model.contents import Codec
     from store.model.digests import DiffID, Digest, ImageID
-    from store.workspace.operations import Operation
     from store.workspace.workspace import Workspace
+
+logger = logging.getLogger(__name__)
 
 _MAX_REMEMBERED: Final = 10_000
 """How many decoded blobs a verifier remembers, about 0.5 KiB each."""
@@ -61,14 +63,12 @@ class Proof:
         codec: The codec of the blob.
         size_bytes: The size of the decoded layer.
         seekable: Whether any part of the layer can be decoded alone.
-        path: A file with the decoded layer if readers cannot decode the codec, else None.
     """
 
     claim: Claim
     codec: Codec
     size_bytes: int
     seekable: bool
-    path: Path | None
 
 
 @final
@@ -147,10 +147,10 @@ class Verifier:
                     leases.add_leases(
                         connection, operation.id, [blob.key for blob in blobs.values()]
                     )
-                attempts = [self._prove(claim, operation, is_stopped) for claim in claims]
+                attempts = [self._prove(claim, is_stopped) for claim in claims]
                 proofs = [proof for proof in attempts if proof is not None]
                 with workspace.write(operation.id) as connection:
-                    self._record(connection, proofs, operation)
+                    self._record(connection, proofs)
                     diffs = [diff.digest for diff in config.diff_ids]
                     state = decide(diffs, content.present(connection, diffs), claims, proofs)
                     verification.set_diff_state(connection, key, state.value)
@@ -171,9 +171,7 @@ class Verifier:
             self._workspace.read_whole(image_id.digest), DEFAULT_LIMITS, digest=image_id.digest
         )
 
-    def _prove(
-        self, claim: Claim, operation: Operation, is_stopped: Callable[[], bool]
-    ) -> Proof | None:
+    def _prove(self, claim: Claim, is_stopped: Callable[[], bool]) -> Proof | None:
         """Decode a blob; return None if it does not decode to the claimed diff.
 
         Raises:
@@ -187,22 +185,34 @@ class Verifier:
             return None
         with open_stored(self._workspace.blobs, claim.blob) as blob:
             codec = detect(blob.pread(0, MAGIC_BYTES))
+            size = 0
+            decoded = None
             hashed = hashlib.new(claim.diff.digest.algorithm, usedforsecurity=False)
-            path = None if codec in (Codec.GZIP, Codec.ZSTD) else operation.new_file()
-            chunks = stream(blob, codec, max_bytes=DEFAULT_LIMITS.layer_bytes)
+            limits, memory = self._workspace.decoding.limits, self._workspace.decoding.memory
             try:
-                size = _consume(_until(chunks, is_stopped), hashed.update, path)
+                with memory.lease() as lease:
+                    for piece in stream(
+                        blob,
+                        codec,
+                        max_bytes=limits.layer_bytes,
+                        memory=lease,
+                        ratio=ratio_of(limits),
+                    ):
+                        if is_stopped():
+                            raise _StoppedError
+                        hashed.update(piece)
+                        size += len(piece)
                 decoded = hashed.hexdigest()
-            except InvalidInput:
-                decoded = None
+            except InvalidInput as exc:
+                logger.warning("blob=%s is not layer=%s: %s", claim.blob, claim.diff, exc.message)
             if decoded != claim.diff.digest.hex:
                 # A damaged blob proves nothing, and a client can upload its true bytes again.
                 if has_digest(blob, claim.blob):
                     self._remember(claim, decoded)
                 return None
             stored = StoredEncoding(claim.blob, codec, sources.size_bytes, seekable=False)
-            seekable = path is None and has_sound_frames(blob, stored, claim.diff.digest, size)
-        return Proof(claim, codec, size, seekable, path)
+            seekable = has_sound_frames(blob, stored, claim.diff.digest, size, memory)
+        return Proof(claim, codec, size, seekable)
 
     def _is_refuted(self, claim: Claim) -> bool:
         with self._lock:
@@ -215,19 +225,11 @@ class Verifier:
             while len(self._decoded) > _MAX_REMEMBERED:
                 self._decoded.popitem(last=False)
 
-    def _record(
-        self, connection: Connection, proofs: Iterable[Proof], operation: Operation
-    ) -> None:
-        """Record each proven blob as an encoding of its diff, or store the decoded file."""
-        blobs, now = self._workspace.blobs, self._workspace.now()
+    def _record(self, connection: Connection, proofs: Iterable[Proof]) -> None:
+        """Record each proven blob as an encoding of its diff."""
+        now = self._workspace.now()
         for proof in proofs:
             diff = proof.claim.diff.digest
-            if proof.path is not None:
-                if not content.has_sound_file(connection, diff):
-                    operation.announce((diff,))
-                    blobs.publish(((proof.path, blobs.location(diff)),))
-                content.put_blob(connection, diff, proof.size_bytes, now)
-                continue
             stored = content.find(connection, (proof.claim.blob,))[proof.claim.blob]
             decoded, damaged = content.ensure_decoded(connection, {diff: proof.size_bytes})
             condemned.condemn(connection, damaged, now)
@@ -285,37 +287,3 @@ def _claims(connection: Connection, key: ContentKey, diffs: tuple[DiffID, ...]) 
         for claim in found
         if claim.blob != claim.diff.digest and (claim.blob, claim.diff.digest) not in known
     ]
-
-
-def _until(chunks: Iterable[bytes], is_stopped: Callable[[], bool]) -> Iterator[bytes]:
-    """Yield the chunks.
-
-    Raises:
-        _StoppedError: The caller has stopped the verification.
-    """
-    for chunk in chunks:
-        if is_stopped():
-            raise _StoppedError
-        yield chunk
-
-
-def _consume(chunks: Iterable[bytes], update: Callable[[bytes], None], path: Path | None) -> int:
-    """Pass every chunk to ``update``. If ``path`` is not None, write the chunks there durably.
-
-    Returns:
-        The size of all chunks together in bytes.
-    """
-    size = 0
-    if path is None:
-        for chunk in chunks:
-            update(chunk)
-            size += len(chunk)
-        return size
-    with translated(path), path.open("xb") as out:
-        for chunk in chunks:
-            update(chunk)
-            out.write(chunk)
-            size += len(chunk)
-        out.flush()
-        os.fsync(out.fileno())
-    return size

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from store.blobs.protocol import BlobStore
+    from store.formats.compression.memory import MemoryBudget
     from store.model.contents import Sources, StoredEncoding
     from store.model.digests import Digest
 
@@ -34,6 +35,7 @@ class Prover:
         record: Records in the catalogue that an encoding of a digest was checked; returns whether
             it could be recorded. If not, this object remembers the check.
         report: Called with the error of each false encoding.
+        memory: The budget for the memory of decoders.
     """
 
     def __init__(
@@ -41,8 +43,10 @@ class Prover:
         blobs: BlobStore,
         record: Callable[[Digest, StoredEncoding], bool],
         report: Callable[[FalseEncoding], None],
+        memory: MemoryBudget,
     ) -> None:
         self._blobs = blobs
+        self._memory = memory
         self._record = record
         self._report = report
         self._known: dict[tuple[Digest, Digest], StoredEncoding] = {}
@@ -96,11 +100,15 @@ class Prover:
             if pair in self._known:
                 return self._known[pair]
             with open_stored(self._blobs, stored.digest) as blob:
-                if not decodes_to(blob, stored.codec, sources.digest, sources.size_bytes):
+                if not decodes_to(
+                    blob, stored.codec, sources.digest, sources.size_bytes, self._memory
+                ):
                     if has_digest(blob, stored.digest):
                         raise false_encoding(stored.digest, sources.digest)
                     raise damaged(stored.digest, "its bytes have a different digest")
-                seekable = has_sound_frames(blob, stored, sources.digest, sources.size_bytes)
+                seekable = has_sound_frames(
+                    blob, stored, sources.digest, sources.size_bytes, self._memory
+                )
             checked = replace(stored, seekable=seekable, is_checked=True)
             if not self._record(sources.digest, checked):
                 self._known[pair] = checked

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.catalog.events import Event
+    from store.content.decoding import Decoding
     from store.content.reader import Reader
     from store.db.database import Database, Lookup
     from store.errors import ContentMissing, DamagedContent
@@ -63,12 +64,20 @@ class Workspace:
         locks: The locks of operations and uploads.
     """
 
-    def __init__(self, root: Path, database: Database, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        database: Database,
+        *,
+        clock: Callable[[], datetime],
+        decoding: Decoding | None = None,
+    ) -> None:
         self.root = root
         self.blobs = DirectoryBlobs(root)
         self.locks: Locks = FileLocks(root)
         self._clock = clock
         self._database = database
+        self._decoding = decoding
         self._prover: Prover | None = None
 
     # --- opening ----------------------------------------------------------------------------------
@@ -82,6 +91,7 @@ class Workspace:
         read_only: bool = False,
         clock: Callable[[], datetime] = utc_now,
         on_wait: Callable[[str], None] | None = None,
+        decoding: Decoding | None = None,
     ) -> Self:
         """Open the store at ``root``; upgrade an older schema after a backup.
 
@@ -91,6 +101,7 @@ class Workspace:
             read_only: Whether the caller only reads.
             clock: Returns the current time, in UTC.
             on_wait: Called with the name of the writer that this process has to wait for.
+            decoding: The ceilings and the memory for decoding; None for those of a command.
 
         Raises:
             StoreNotFound: There is no store at ``root``.
@@ -114,7 +125,7 @@ class Workspace:
         except BaseException:
             database.close()
             raise
-        return cls(root, database, clock=clock)
+        return cls(root, database, clock=clock, decoding=decoding)
 
     def __enter__(self) -> Self:
         return self
@@ -299,18 +310,28 @@ class Workspace:
         with self.reader() as reader:
             return b"".join(reader.chunks(self.sources((digest,))[digest]))
 
+    @property
+    def decoding(self) -> Decoding:
+        """The ceilings and the memory with which stored bytes are decoded."""
+        from store.content.decoding import Decoding
+
+        self._decoding = self._decoding or Decoding()
+        return self._decoding
+
     def reader(self) -> Reader:
         """Return a reader that verifies stored bytes. Use the reader as a context manager."""
         from store.content.reader import Reader
 
-        return Reader(self.blobs, workers=max(2, os.cpu_count() or 1))
+        return Reader(self.blobs, workers=max(2, os.cpu_count() or 1), memory=self.decoding.memory)
 
     @property
     def prover(self) -> Prover:
         """The object that checks the foreign encodings of this store."""
         from store.workspace.proofs import Prover
 
-        self._prover = self._prover or Prover(self.blobs, self._note_check, self.report_damage)
+        self._prover = self._prover or Prover(
+            self.blobs, self._note_check, self.report_damage, self.decoding.memory
+        )
         return self._prover
 
     def _note_check(self, digest: Digest, checked: StoredEncoding) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, final
 from store.errors import InvalidInput, TruncatedInput, printable
 from store.files.os_errors import Whose, translated
 from store.formats.compression.codecs import MAGIC_BYTES, detect
-from store.formats.compression.decoders import ratio_of
+from store.formats.compression.growth import ratio_of
 from store.formats.compression.read_ahead import DecodingReader
 from store.model.contents import Codec
 

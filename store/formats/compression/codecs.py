@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from store.formats.compression import gzip_header, zstd_blocks
+from store.formats.compression import gzip_header, xz_header, zstd_blocks
 from store.model.contents import Codec
 
 MAGIC_BYTES: Final = 6
 """How many bytes `detect` needs. If the input is shorter, pass all of it."""
 
 _BZIP2_MAGIC: Final = b"BZh"
-_XZ_MAGIC: Final = b"\xfd7zXZ\0"
 
 
 def detect(head: bytes) -> Codec:
@@ -24,7 +23,7 @@ def detect(head: bytes) -> Codec:
         return Codec.GZIP
     if head.startswith(_BZIP2_MAGIC):
         return Codec.BZIP2
-    if head.startswith(_XZ_MAGIC):
+    if head.startswith(xz_header.MAGIC):
         return Codec.XZ
     if head.startswith(zstd_blocks.MAGIC) or (
         len(head) >= len(zstd_blocks.MAGIC) and zstd_blocks.is_skippable(head[:4])

@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Final, Protocol, assert_never, final
 import zstandard
 from isal import igzip_lib
 
-from store.errors import CorruptStream, TooLarge, TruncatedInput, printable
-from store.formats.compression import gzip_header, zstd_blocks
+from store.formats.compression import gzip_header, xz_header, zstd_blocks
+from store.formats.compression.growth import OutputCeiling
 from store.model.contents import Codec
 from store.model.limits import MIB
-from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from store.model.limits import Limits
+    from store.formats.compression.growth import Ratio
 
 PIECE_BYTES: Final = MIB
 """The most bytes that a decoder yields in one piece, however many bytes it is fed."""
@@ -34,8 +33,18 @@ PIECE_BYTES: Final = MIB
 WINDOW_BYTES: Final = 128 * MIB
 """The largest zstd window that is decoded, as in the ``zstd`` program without ``--long=28``."""
 
-_XZ_MEMORY_BYTES: Final = 256 * MIB
-"""The most memory an xz stream may need; ``xz -9`` needs 65 MiB."""
+LARGEST_MEMORY_BYTES: Final = WINDOW_BYTES + 4 * MIB
+"""The most memory that a decoder needs."""
+
+_XZ_FILTER_BYTES: Final = MIB
+"""The memory that an xz stream needs besides its dictionary. ``xz -9`` has one of 64 MiB."""
+
+_XZ_MEMORY_BYTES: Final = WINDOW_BYTES + _XZ_FILTER_BYTES
+
+_GZIP_MEMORY_BYTES: Final = 128 * 1024
+_BZIP2_MEMORY_BYTES: Final = 4 * MIB
+_ZSTD_CONTEXT_BYTES: Final = MIB // 2
+"""The memory that zstd needs besides the window, for a frame's tables and three blocks."""
 
 _XZ_PADDING: Final = 4
 _FIRST_STEP: Final = 16 * 1024
@@ -68,27 +77,13 @@ class Decoder(Protocol):
         """
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """A ceiling for the ratio of decoded to encoded bytes.
-
-    Attributes:
-        limit: The most decoded bytes for each encoded byte.
-        free_bytes: The number of decoded bytes up to which the ratio is not checked.
-    """
-
-    limit: int
-    free_bytes: int
-
-
-def ratio_of(limits: Limits) -> Ratio:
-    """Return the ceiling for the growth of an import's data when it is decoded."""
-    return Ratio(limits.ratio, limits.free_bytes)
-
-
 def decoder(
-    codec: Codec, *, max_bytes: int, member: str | None = None, ratio: Ratio | None = None
+    codec: Codec,
+    *,
+    max_bytes: int,
+    member: str | None = None,
+    ratio: Ratio | None = None,
+    memory: Callable[[int], None] | None = None,
 ) -> Decoder:
     """Return a decoder for one stream.
 
@@ -97,120 +92,100 @@ def decoder(
         max_bytes: Ceiling for the decoded total, in bytes.
         member: Name of the archive member with the data, for errors; None if there is no member.
         ratio: How much larger the decoded data may be; None for no limit.
+        memory: Called with the bytes of memory that the decoder needs, before it allocates them,
+            and again when a later part of the stream needs more. At most `LARGEST_MEMORY_BYTES`.
+            An exception that it raises ends the decoding. None for no call.
     """
-    budget = _Budget(max_bytes, member, ratio)
+    ceiling = OutputCeiling(max_bytes, PIECE_BYTES, member, ratio)
+    require = memory or _ignore
     match codec:
         case Codec.IDENTITY:
-            return _Identity(budget)
+            return _Identity(ceiling)
         case Codec.GZIP:
-            return _Streams(
-                budget,
-                "gzip",
-                lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP),
-                whole_headers=True,
-            )
+            return _Streams(ceiling, "gzip", lambda _: _gzip(require), header=_GZIP_HEADER)
         case Codec.BZIP2:
-            return _Streams(budget, "bzip2", bz2.BZ2Decompressor)
+            return _Streams(ceiling, "bzip2", lambda _: _bzip2(require))
         case Codec.XZ:
             return _Streams(
-                budget,
+                ceiling,
                 "xz",
-                lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES),
+                lambda head: _xz(head, ceiling, require),
+                header=_XZ_HEADER,
                 padding=_XZ_PADDING,
             )
         case Codec.ZSTD:
-            return _Zstd(budget)
+            return _Zstd(ceiling, require)
         case _:
             assert_never(codec)
 
 
+def _ignore(_size_bytes: int) -> None:
+    """Count no memory."""
+
+
+def _gzip(require: Callable[[int], None]) -> _Decompressor:
+    require(_GZIP_MEMORY_BYTES)
+    return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+
+
+def _bzip2(require: Callable[[int], None]) -> _Decompressor:
+    require(_BZIP2_MEMORY_BYTES)
+    return bz2.BZ2Decompressor()
+
+
+def _xz(head: memoryview, ceiling: OutputCeiling, require: Callable[[int], None]) -> _Decompressor:
+    dictionary = xz_header.dictionary_bytes(bytes(head[: xz_header.MAX_HEADER_BYTES])) or 0
+    if dictionary > WINDOW_BYTES:
+        raise ceiling.too_much_memory("xz", WINDOW_BYTES)
+    require(dictionary + _XZ_FILTER_BYTES)
+    # A later block may have a larger dictionary than the first, but no encoder writes that.
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=dictionary + _XZ_FILTER_BYTES)
+
+
 @final
-class _Budget:
-    """A counter of the bytes that a decoder yields. It also makes the decoder's errors."""
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """How to find the end of a stream's header, so that a decompressor gets it in one piece.
 
-    def __init__(self, max_bytes: int, member: str | None, ratio: Ratio | None) -> None:
-        self._max_bytes = max_bytes
-        self._left = max_bytes
-        self._member = member
-        self._ratio = ratio
-        self._fed = 0
+    Attributes:
+        magic: The first bytes of a stream.
+        is_whole: Whether some first bytes of a stream contain the whole header.
+        max_bytes: The longest header that is accepted.
+    """
 
-    @property
-    def piece_bytes(self) -> int:
-        """Return how many bytes to ask a library for: at most one more than the ceiling allows."""
-        return min(PIECE_BYTES, self._left + 1)
+    magic: bytes
+    is_whole: Callable[[bytes], bool]
+    max_bytes: int
 
-    def feed(self, data: bytes | memoryview) -> None:
-        """Count encoded bytes."""
-        self._fed += len(data)
+    def begins(self, head: bytes | bytearray) -> bool:
+        """Whether ``head`` begins with the magic number, or is itself the beginning of one."""
+        return self.magic.startswith(head[: len(self.magic)])
 
-    def count(self, piece: bytes) -> bytes:
-        """Count ``piece`` and return it.
 
-        Raises:
-            TooLarge: The decoded total is above the ceiling, or too large for the encoded bytes.
-        """
-        self._left -= len(piece)
-        decoded = self._max_bytes - self._left
-        if (
-            self._ratio is not None
-            and decoded > self._ratio.free_bytes
-            and decoded > self._ratio.limit * self._fed
-        ):
-            raise TooLarge(
-                f"the data{self._of()} decodes to {decoded} bytes after {self._fed} bytes of input:"
-                f" the limit is {self._ratio.limit} : 1",
-                limit=self._ratio.limit,
-                remedy=Remedy.RAISE_RATIO_LIMIT,
-            )
-        if self._left < 0:
-            raise TooLarge(
-                f"the data{self._of()} decodes to more than {self._max_bytes} bytes",
-                limit=self._max_bytes,
-                remedy=None if self._member is None else Remedy.RAISE_LAYER_LIMIT,
-            )
-        return piece
-
-    def too_much_memory(self, codec: str, limit: int) -> TooLarge:
-        return TooLarge(
-            f"the {codec} data{self._of()} needs more than {limit // MIB} MiB of memory to decode",
-            limit=limit,
-            hint="compress the data again with a smaller window or dictionary",
-        )
-
-    def corrupt(self, codec: str, why: str) -> CorruptStream:
-        return CorruptStream(f"corrupt {codec} data {self._after()}: {why}", member=self._member)
-
-    def truncated(self, codec: str) -> TruncatedInput:
-        return TruncatedInput(f"the {codec} data ends early, {self._after()}", member=self._member)
-
-    def _after(self) -> str:
-        """Return after how many decoded bytes an error occurred, as text for a message.
-
-        The position in the encoded data is unknown, because the libraries buffer their input.
-        """
-        return f"after {self._max_bytes - self._left} decoded bytes"
-
-    def _of(self) -> str:
-        return f" of member {printable(self._member)!r}" if self._member is not None else ""
+_GZIP_HEADER: Final = _Header(gzip_header.MAGIC, gzip_header.is_whole, gzip_header.MAX_HEADER_BYTES)
+_XZ_HEADER: Final = _Header(
+    xz_header.MAGIC,
+    lambda head: xz_header.dictionary_bytes(head) is not None,
+    xz_header.MAX_HEADER_BYTES,
+)
 
 
 @final
 class _Identity:
     """A decoder for uncompressed data, which only counts bytes and cuts the data into pieces."""
 
-    def __init__(self, budget: _Budget) -> None:
-        self._budget = budget
+    def __init__(self, ceiling: OutputCeiling) -> None:
+        self._ceiling = ceiling
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
         """Yield ``data``."""
-        self._budget.feed(data)
+        self._ceiling.feed(data)
         if isinstance(data, bytes) and len(data) <= PIECE_BYTES:
             if data:
-                yield self._budget.count(data)
+                yield self._ceiling.count(data)
             return
         for start in range(0, len(data), PIECE_BYTES):
-            yield self._budget.count(bytes(data[start : start + PIECE_BYTES]))
+            yield self._ceiling.count(bytes(data[start : start + PIECE_BYTES]))
 
     def finish(self) -> Iterator[bytes]:
         """Accept an end at any byte: uncompressed data has no structure to check."""
@@ -233,25 +208,25 @@ class _Decompressor(Protocol):
 class _Streams:
     """A decoder for consecutive streams, which uses a new decompressor for each stream.
 
-    Xz allows zeros between and after the streams, in groups of ``padding`` bytes. With
-    ``whole_headers`` a decompressor gets a stream's header in one piece (see
-    `store.formats.compression.gzip_header`).
+    Xz allows zeros between and after the streams, in groups of ``padding`` bytes. With ``header`` a
+    decompressor gets a stream's header in one piece. Gzip needs that to decode (see
+    `store.formats.compression.gzip_header`), and xz to know the memory that it needs.
     """
 
     def __init__(
         self,
-        budget: _Budget,
+        ceiling: OutputCeiling,
         name: str,
-        new: Callable[[], _Decompressor],
+        new: Callable[[memoryview], _Decompressor],
         *,
         padding: int = 0,
-        whole_headers: bool = False,
+        header: _Header | None = None,
     ) -> None:
-        self._budget = budget
+        self._ceiling = ceiling
         self._name = name
         self._new = new
         self._padding = padding
-        self._whole_headers = whole_headers
+        self._header = header
         self._head = bytearray()
         self._zeros = 0
         self._stream: _Decompressor | None = None
@@ -260,7 +235,7 @@ class _Streams:
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
         """Yield the decoded bytes of ``data``."""
-        self._budget.feed(data)
+        self._ceiling.feed(data)
         view = memoryview(data)
         position = 0
         while position < len(view):
@@ -275,10 +250,10 @@ class _Streams:
             position += len(piece)
             self._step *= 2
             if self._stream is None:
-                head = self._header(piece)
+                head = piece if self._header is None else self._collected(self._header, piece)
                 if head is None:
                     continue
-                self._stream, piece = self._new(), head
+                self._stream, piece = self._new(head), head
             yield from self._decode(self._stream, piece)
             if self._stream.eof:
                 position -= len(self._stream.unused_data)
@@ -287,25 +262,23 @@ class _Streams:
     def finish(self) -> Iterator[bytes]:
         """Check that the input ends after a whole stream."""
         if self._stream is not None or self._head or not self._started or self._zeros:
-            raise self._budget.truncated(self._name)
+            raise self._ceiling.truncated(self._name)
         yield from ()
 
-    def _header(self, piece: memoryview) -> memoryview | None:
+    def _collected(self, header: _Header, piece: memoryview) -> memoryview | None:
         """Return the collected start of the stream, or None while the header is incomplete."""
-        if not self._whole_headers:
-            return piece
-        if not gzip_header.begins(self._head + piece[: len(gzip_header.MAGIC)]):
-            raise self._budget.corrupt(
+        if not header.begins(self._head + piece[: len(header.magic)]):
+            raise self._ceiling.corrupt(
                 self._name, "unexpected bytes where another stream should begin"
             )
         # Nearly every header is short and arrives in one piece, which is not copied.
-        if not self._head and gzip_header.is_whole(bytes(piece[:_USUAL_HEADER])):
+        if not self._head and header.is_whole(bytes(piece[:_USUAL_HEADER])):
             return piece
         self._head += piece
-        if not gzip_header.is_whole(self._head):
-            if len(self._head) > gzip_header.MAX_HEADER_BYTES:
-                raise self._budget.corrupt(
-                    self._name, f"the header is longer than {gzip_header.MAX_HEADER_BYTES} bytes"
+        if not header.is_whole(bytes(self._head)):
+            if len(self._head) > header.max_bytes:
+                raise self._ceiling.corrupt(
+                    self._name, f"the header is longer than {header.max_bytes} bytes"
                 )
             return None
         head = memoryview(bytes(self._head))
@@ -315,22 +288,22 @@ class _Streams:
     def _decode(self, stream: _Decompressor, data: bytes | memoryview) -> Iterator[bytes]:
         while True:
             try:
-                piece = stream.decompress(data, self._budget.piece_bytes)
+                piece = stream.decompress(data, self._ceiling.piece_bytes)
             except lzma.LZMAError as exc:
                 if "memory usage limit" in str(exc).lower():
-                    raise self._budget.too_much_memory(self._name, _XZ_MEMORY_BYTES) from exc
-                raise self._budget.corrupt(self._name, str(exc)) from exc
+                    raise self._ceiling.too_much_memory(self._name, _XZ_MEMORY_BYTES) from exc
+                raise self._ceiling.corrupt(self._name, str(exc)) from exc
             except (OSError, ValueError, igzip_lib.IsalError) as exc:  # type: ignore[misc]  # the stub takes the class for an instance
-                raise self._budget.corrupt(self._name, str(exc)) from exc
+                raise self._ceiling.corrupt(self._name, str(exc)) from exc
             if piece:
-                yield self._budget.count(piece)
+                yield self._ceiling.count(piece)
             if stream.eof or stream.needs_input:
                 return
             data = b""
 
     def _skip_padding(self, view: memoryview) -> int:
         """Return how many bytes at the start of ``view`` are padding between streams."""
-        if not self._padding or not self._started:
+        if not self._padding or not self._started or self._head:
             return 0
         skipped = 0
         while skipped < len(view):
@@ -341,7 +314,7 @@ class _Streams:
                 break
         self._zeros = (self._zeros + skipped) % self._padding
         if self._zeros and skipped < len(view):
-            raise self._budget.corrupt(self._name, "unexpected bytes after the end of a stream")
+            raise self._ceiling.corrupt(self._name, "unexpected bytes after the end of a stream")
         return skipped
 
 
@@ -352,8 +325,9 @@ class _Zstd:
     The library is fed whole blocks, so that no call yields more than `PIECE_BYTES`.
     """
 
-    def __init__(self, budget: _Budget) -> None:
-        self._budget = budget
+    def __init__(self, ceiling: OutputCeiling, require: Callable[[int], None]) -> None:
+        self._ceiling = ceiling
+        self._require = require
         self._context = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES)
         self._head = bytearray()
         self._need = len(zstd_blocks.MAGIC)
@@ -364,7 +338,7 @@ class _Zstd:
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
         """Yield the decoded bytes of ``data``."""
-        self._budget.feed(data)
+        self._ceiling.feed(data)
         view = memoryview(data)
         position = 0
         while position < len(view):
@@ -386,12 +360,12 @@ class _Zstd:
                 if self._blocks.done:
                     self._end_frame()
                 if piece:
-                    yield self._budget.count(piece)
+                    yield self._ceiling.count(piece)
 
     def finish(self) -> Iterator[bytes]:
         """Check that the input ends after a whole frame."""
         if self._blocks is not None or self._head or self._skip or not self._started:
-            raise self._budget.truncated(Codec.ZSTD)
+            raise self._ceiling.truncated(Codec.ZSTD)
         yield from ()
 
     def _take_head(self, head: bytes) -> None:
@@ -403,7 +377,7 @@ class _Zstd:
                 return
             self._skip = int.from_bytes(head[4:], "little")
         elif magic != zstd_blocks.MAGIC:
-            raise self._budget.corrupt(
+            raise self._ceiling.corrupt(
                 Codec.ZSTD, "unexpected bytes where another frame should begin"
             )
         elif len(head) == len(magic):
@@ -413,7 +387,7 @@ class _Zstd:
             try:
                 self._need = zstd_blocks.header_bytes(head[-1])
             except zstd_blocks.MalformedError as exc:
-                raise self._budget.corrupt(Codec.ZSTD, str(exc)) from exc
+                raise self._ceiling.corrupt(Codec.ZSTD, str(exc)) from exc
             return
         else:
             self._begin_frame(head)
@@ -423,24 +397,29 @@ class _Zstd:
     def _begin_frame(self, head: bytes) -> None:
         header = zstd_blocks.read_header(head)
         if header.window_bytes > WINDOW_BYTES:
-            raise self._budget.too_much_memory(Codec.ZSTD, WINDOW_BYTES)
+            raise self._ceiling.too_much_memory(Codec.ZSTD, WINDOW_BYTES)
+        # The library allocates no more than the frame decodes to.
+        window = header.window_bytes
+        if header.content_bytes is not None:
+            window = min(window, header.content_bytes)
+        self._require(window + _ZSTD_CONTEXT_BYTES)
         self._blocks = zstd_blocks.BlockScanner(checksum=header.checksum)
         self._frame = self._context.decompressobj()
         self._decode(head)
 
     def _end_frame(self) -> None:
         if not self._frame.eof:
-            raise self._budget.corrupt(Codec.ZSTD, "a frame does not end with its last block")
+            raise self._ceiling.corrupt(Codec.ZSTD, "a frame does not end with its last block")
         self._blocks = None
 
     def _scan(self, blocks: zstd_blocks.BlockScanner, view: memoryview, position: int) -> int:
         try:
             return blocks.scan(view, position, PIECE_BYTES)
         except zstd_blocks.MalformedError as exc:
-            raise self._budget.corrupt(Codec.ZSTD, str(exc)) from exc
+            raise self._ceiling.corrupt(Codec.ZSTD, str(exc)) from exc
 
     def _decode(self, data: bytes | memoryview) -> bytes:
         try:
             return self._frame.decompress(data)
         except zstandard.ZstdError as exc:
-            raise self._budget.corrupt(Codec.ZSTD, str(exc)) from exc
+            raise self._ceiling.corrupt(Codec.ZSTD, str(exc)) from exc

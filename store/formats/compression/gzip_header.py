@@ -19,11 +19,6 @@ _FIXED_BYTES: Final = 10
 _CHECKSUM, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
 
 
-def begins(head: bytes | bytearray) -> bool:
-    """Whether ``head`` begins with a gzip magic number, or is itself the beginning of one."""
-    return MAGIC.startswith(head[: len(MAGIC)])
-
-
 def is_whole(head: bytes | bytearray) -> bool:
     """Whether ``head``, the first bytes of a member, contains the whole header."""
     if len(head) < _FIXED_BYTES:

@@ -10,7 +10,8 @@ from store.formats.compression.decoders import decoder
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
-    from store.formats.compression.decoders import Decoder, Ratio
+    from store.formats.compression.decoders import Decoder
+    from store.formats.compression.growth import Ratio
     from store.model.contents import Codec
 
 _INPUT_BYTES: Final = MIB

@@ -119,8 +119,8 @@ def _is_proven(blobs: BlobStore, digest: Digest, stored: bytes, whole: bytes | N
         return False
     foreign = StoredEncoding(digest, Codec.ZSTD, len(stored), seekable=False)
     with open_stored(blobs, digest) as blob:
-        assert decodes_to(blob, Codec.ZSTD, Digest.of(whole), len(whole))
-        if not has_sound_frames(blob, foreign, Digest.of(whole), len(whole)):
+        assert decodes_to(blob, Codec.ZSTD, Digest.of(whole), len(whole), _READER.memory)
+        if not has_sound_frames(blob, foreign, Digest.of(whole), len(whole), _READER.memory):
             return False
     length = table_bytes(stored[-FOOTER_BYTES:]) or 0
     ends = [one.stored_offset for one in read_table(stored[-length:], len(stored))]

@@ -13,8 +13,10 @@ import pytest
 
 from store import ImportOptions
 from store.blobs.memory import MemoryBlobs
-from store.content.blocks import BLOCK_BYTES, open_blocks
+from store.content.blocks import BLOCK_BYTES, SKIP_BYTES, Blocks, open_blocks
 from store.errors import ContentMissing, DamagedContent, Unavailable
+from store.formats.compression.memory import DecodersBusy, MemoryBudget
+from store.formats.compression.seekable_zstd import TABLE_MEMORY_BYTES
 from store.formats.compression.settings import Compression
 from store.model.contents import ContentState
 from store.model.digests import Digest
@@ -37,14 +39,20 @@ def sources_of(store: Store, archive: bytes, layer: bytes, compression: str = "z
     return store.sources((digest,))[digest]
 
 
+def arrive(blocks: Blocks, position: int, buffer: bytearray) -> memoryview:
+    """Read at a position, with as many calls as the bytes before it need."""
+    while not (view := blocks.read_into(position, buffer)):
+        pass
+    return view
+
+
 def whole(blobs: BlobStore, sources: Sources, start: int = 0) -> bytes:
     buffer = bytearray(BLOCK_BYTES)
     found = b""
     with closing(open_blocks(blobs, sources)) as blocks:
         assert blocks.size_bytes == sources.size_bytes
         while start < blocks.size_bytes:
-            view = blocks.read_into(start, buffer)
-            assert len(view) > 0
+            view = arrive(blocks, start, buffer)
             found += view
             start += len(view)
     return found
@@ -97,7 +105,7 @@ def test_positions_may_go_back_and_forth(blobs: BlobStore, sources: Sources) -> 
     buffer = bytearray(BLOCK_BYTES)
     with closing(open_blocks(blobs, sources)) as blocks:
         for start in (5 << 20, 100, 8 << 20, 0, 0):
-            view = blocks.read_into(start, buffer)
+            view = arrive(blocks, start, buffer)
             assert view == LAYER[start : start + len(view)]
 
 
@@ -157,3 +165,62 @@ def test_damaged_and_missing_content_is_refused(blobs: BlobStore, sources: Sourc
 def test_inline_bytes_need_no_blob(sources: Sources) -> None:
     with closing(open_blocks(MemoryBlobs(), replace(sources, inline=b"inline"))) as blocks:
         assert bytes(blocks.read_into(2, bytearray(1))) == b"line"
+
+
+@pytest.fixture
+def gzipped(store: Store) -> Sources:
+    archive = images.Archive().file("0/layer.tar", gzip.compress(LAYER, 1))
+    archive.file("config.json", images.config(LAYER))
+    archive.manifest({"Config": "config.json", "RepoTags": ["a:1"], "Layers": ["0/layer.tar"]})
+    return sources_of(store, archive.bytes(), LAYER)
+
+
+def test_one_read_skips_a_bounded_number_of_bytes(store: Store, gzipped: Sources) -> None:
+    buffer = bytearray(BLOCK_BYTES)
+    with closing(open_blocks(store.blobs, gzipped)) as blocks:
+        reads = 0
+        while not blocks.read_into(len(LAYER) - 1, buffer):
+            reads += 1
+        assert reads == len(LAYER) // SKIP_BYTES
+
+
+def test_a_reader_that_waits_gives_its_decoder_back(store: Store, gzipped: Sources) -> None:
+    """One decoder fits into the memory, so each read takes the memory of the other decoder."""
+    memory = MemoryBudget(2 << 20, wait_s=0)
+    buffer = bytearray(BLOCK_BYTES)
+    with (
+        closing(open_blocks(store.blobs, gzipped, memory, "a")) as first,
+        closing(open_blocks(store.blobs, gzipped, memory, "b")) as second,
+    ):
+        for start in (0, 2 << 20, 6 << 20):
+            for blocks in (first, second):
+                view = arrive(blocks, start, buffer)
+                assert view == LAYER[start : start + len(view)]
+                assert memory.used_bytes < 2 << 20
+    assert memory.used_bytes == 0
+
+
+def test_a_decoder_at_work_keeps_its_memory(store: Store, gzipped: Sources) -> None:
+    memory = MemoryBudget(2 << 20, wait_s=0)
+    with closing(open_blocks(store.blobs, gzipped, memory)) as blocks, memory.lease() as other:
+        blocks.read_into(0, bytearray(1))
+        busy = blocks._busy  # type: ignore[attr-defined]
+        with busy, pytest.raises(DecodersBusy):
+            other.require(1 << 20)
+        other.require(1 << 20)
+        with pytest.raises(DecodersBusy):
+            blocks.read_into(0, bytearray(1))
+        other.release()
+        assert blocks.read_into(0, bytearray(1))[:9] == LAYER[:9]
+
+
+def test_a_seek_table_counts_against_the_memory(store: Store) -> None:
+    sources = sources_of(store, images.image(LAYER, tags=("a:1",)).bytes(), LAYER)
+    memory = MemoryBudget(1 << 20)
+    with closing(open_blocks(store.blobs, sources, memory)) as blocks:
+        assert memory.used_bytes == TABLE_MEMORY_BYTES * 3
+        with memory.lease() as other:
+            other.require(1 << 20)
+        assert memory.used_bytes == 0
+        assert blocks.read_into(5, bytearray(BLOCK_BYTES))[:9] == LAYER[5:14]
+        assert memory.used_bytes == TABLE_MEMORY_BYTES * 3

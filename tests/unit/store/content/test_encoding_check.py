@@ -10,6 +10,7 @@ import zstandard
 from store.blobs.memory import MemoryBlobs
 from store.content.encoding_check import decodes_to, has_digest, has_sound_frames
 from store.content.stored import open_stored
+from store.formats.compression.memory import MemoryBudget
 from store.model.contents import Codec, StoredEncoding
 from store.model.digests import Digest
 from tests.support.hostile_zstd import ATTACKS, seekable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 GOOD = random.Random(3).randbytes(40_000) + b"echo harmless" * 1000
 EVIL = GOOD.replace(b"harmless", b"evilevil")
 CONTENT = Digest.of(GOOD)
+MEMORY = MemoryBudget(1 << 20)
 
 
 def opened(data: bytes) -> OpenBlob:
@@ -28,7 +30,7 @@ def opened(data: bytes) -> OpenBlob:
 
 def sound(data: bytes, content: bytes = GOOD) -> bool:
     stored = StoredEncoding(Digest.of(data), Codec.ZSTD, len(data), seekable=False)
-    return has_sound_frames(opened(data), stored, Digest.of(content), len(content))
+    return has_sound_frames(opened(data), stored, Digest.of(content), len(content), MEMORY)
 
 
 @pytest.mark.parametrize("parts", [(GOOD,), (GOOD[:1], GOOD[1:]), (GOOD[:9], b"", GOOD[9:])])
@@ -39,7 +41,7 @@ def test_frames_that_fill_their_ranges_are_sound(parts: tuple[bytes, ...]) -> No
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_table_that_does_not_fit_is_unsound_although_the_stream_is_right(attack: str) -> None:
     data = ATTACKS[attack](GOOD, EVIL)
-    assert decodes_to(opened(data), Codec.ZSTD, CONTENT, len(GOOD))
+    assert decodes_to(opened(data), Codec.ZSTD, CONTENT, len(GOOD), MEMORY)
     assert not sound(data)
 
 
@@ -73,7 +75,7 @@ def test_a_flipped_bit_in_a_frame_is_refused() -> None:
 def test_a_stream_has_to_give_the_whole_content_and_nothing_else(
     codec: Codec, data: bytes, *, right: bool
 ) -> None:
-    assert decodes_to(opened(data), codec, CONTENT, len(GOOD)) is right
+    assert decodes_to(opened(data), codec, CONTENT, len(GOOD), MEMORY) is right
 
 
 def test_the_digest_of_a_blob_is_that_of_all_its_bytes() -> None:

@@ -10,13 +10,15 @@ from store.blobs.memory import MemoryBlobs
 from store.content.frames import Frames
 from store.content.stored import open_stored
 from store.errors import DamagedContent
-from store.formats.compression.seekable_zstd import seek_table
+from store.formats.compression.memory import MemoryBudget
+from store.formats.compression.seekable_zstd import FOOTER_BYTES, seek_table
 from store.model.contents import Codec, StoredEncoding
 from store.model.digests import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from store.blobs.protocol import OpenBlob
     from store.formats.compression.seekable_zstd import Frame
 
 PARTS = (b"first " * 1000, b"", b"second " * 2000)
@@ -37,7 +39,8 @@ def frames_of(
 ) -> Frames | None:
     digest = Digest.of(data)
     blob = open_stored(MemoryBlobs({digest: data}), digest)
-    return Frames.of(blob, StoredEncoding(digest, codec, len(data), seekable), size)
+    stored = StoredEncoding(digest, codec, len(data), seekable)
+    return Frames.of(blob, stored, size, MemoryBudget(1 << 20).lease())
 
 
 def decode(frames: Frames, frame: Frame) -> bytes:
@@ -128,3 +131,21 @@ def test_a_frame_whose_bytes_end_early_is_damaged(way: Callable[[Frames, Frame],
         for frame in frames.index:
             with pytest.raises(DamagedContent):
                 way(shorter, frame)
+
+
+@pytest.mark.parametrize(("empty", "is_used"), [(1024 - len(PARTS), True), (1025, False)])
+def test_a_table_of_too_many_frames_is_not_read(
+    empty: int, monkeypatch: pytest.MonkeyPatch, *, is_used: bool
+) -> None:
+    reads: list[int] = []
+    kind = type(open_stored(MemoryBlobs({Digest.of(SOUND): SOUND}), Digest.of(SOUND)))
+    pread = kind.pread
+
+    def counted(blob: OpenBlob, offset: int, size: int) -> bytes:
+        reads.append(size)
+        return pread(blob, offset, size)
+
+    monkeypatch.setattr(kind, "pread", counted)
+    frames = frames_of(BODY + seek_table([*ENTRIES, *[(0, 0)] * empty]))
+    assert (frames is not None) is is_used
+    assert is_used or sum(reads) == FOOTER_BYTES

@@ -15,7 +15,8 @@ import pytest
 import zstandard
 
 from store.errors import CorruptStream, StoreError, TooLarge, TruncatedInput
-from store.formats.compression.decoders import PIECE_BYTES, Ratio, decoder, ratio_of
+from store.formats.compression.decoders import PIECE_BYTES, decoder
+from store.formats.compression.growth import Ratio, ratio_of
 from store.formats.compression.zstd_blocks import BLOCK_BYTES
 from store.model.contents import Codec
 from store.model.limits import Limits

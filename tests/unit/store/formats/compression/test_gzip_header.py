@@ -9,7 +9,7 @@ import pytest
 
 from store import errors
 from store.formats.compression.decoders import decoder
-from store.formats.compression.gzip_header import MAGIC, MAX_HEADER_BYTES, begins, is_whole
+from store.formats.compression.gzip_header import MAGIC, MAX_HEADER_BYTES, is_whole
 from store.model.contents import Codec
 
 TEXT = b"hello, gzip\n" * 50
@@ -84,13 +84,3 @@ def test_bytes_that_cannot_begin_a_header_are_refused_at_once(junk: bytes, size:
 def test_a_header_that_ends_early_is_refused() -> None:
     with pytest.raises(errors.TruncatedInput):
         decoded(gzipped(8)[0][:-1], 4)
-
-
-@pytest.mark.parametrize(
-    ("head", "answer"),
-    [(b"", True), (b"\x1f", True), (MAGIC, True), (MAGIC + b"x", True), (b"\x1f\x8c", False)],
-)
-def test_a_member_begins_with_the_magic_number_or_a_part_of_it(
-    head: bytes, *, answer: bool
-) -> None:
-    assert begins(head) is answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 
 import pytest
 import zstandard
@@ -11,7 +12,11 @@ import zstandard
 from store.errors import CorruptStream
 from store.formats.compression.seekable_zstd import (
     FOOTER_BYTES,
+    MAX_FRAMES,
+    TABLE_MEMORY_BYTES,
     Frame,
+    frame_count,
+    max_frames,
     read_table,
     seek_table,
     table_bytes,
@@ -34,7 +39,7 @@ def test_written_table_is_read_back() -> None:
     frames = [(100, 4000), (50, 0), (7, 1)]
     table = seek_table(frames)
     assert table_bytes(table[-FOOTER_BYTES:]) == len(table)
-    assert read_table(table, 157 + len(table)) == (
+    assert tuple(read_table(table, 157 + len(table))) == (
         Frame(0, 100, 0, 4000),
         Frame(100, 50, 4000, 0),
         Frame(150, 7, 4000, 1),
@@ -51,7 +56,10 @@ def test_table_is_laid_out_as_the_format_says() -> None:
 def test_table_with_checksums_is_read() -> None:
     table = with_checksums([(10, 20), (30, 40)])
     assert table_bytes(table[-FOOTER_BYTES:]) == len(table)
-    assert read_table(table, 40 + len(table)) == (Frame(0, 10, 0, 20), Frame(10, 30, 20, 40))
+    assert tuple(read_table(table, 40 + len(table))) == (
+        Frame(0, 10, 0, 20),
+        Frame(10, 30, 20, 40),
+    )
 
 
 def test_any_decoder_passes_over_the_table() -> None:
@@ -97,3 +105,43 @@ def test_a_header_that_disagrees_with_the_footer_is_refused(position: int) -> No
     table[position] ^= 1
     with pytest.raises(CorruptStream):
         read_table(bytes(table), 100 + len(table))
+
+
+def test_a_byte_is_found_in_its_frame_although_others_are_empty() -> None:
+    frames = [(9, 0), (100, 40), (9, 0), (9, 0), (7, 2), (9, 0)]
+    table = seek_table(frames)
+    index = read_table(table, sum(stored for stored, _ in frames) + len(table))
+    assert (index.stored_bytes, index.content_bytes, index.largest) == (143, 42, (100, 40))
+    assert {index.at(position) for position in range(40)} == {Frame(9, 100, 0, 40)}
+    assert {index.at(position) for position in (40, 41)} == {Frame(127, 7, 40, 2)}
+    assert len(index) == len(frames)
+    with pytest.raises(IndexError):
+        index[len(frames)]
+
+
+def test_a_count_that_does_not_fill_the_table_is_refused() -> None:
+    table = bytearray(seek_table([(100, 4000), (50, 1)]))
+    table[-FOOTER_BYTES] = 1
+    with pytest.raises(CorruptStream):
+        read_table(bytes(table), 150 + len(table))
+
+
+def test_a_long_table_takes_little_memory() -> None:
+    count = 200_000
+    table = seek_table([(9, 1)] * count)
+    tracemalloc.start()
+    try:
+        index = read_table(table, 9 * count + len(table))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(index) == count == frame_count(table[-FOOTER_BYTES:])
+    # Arrays grow by an eighth at a time.
+    assert peak < TABLE_MEMORY_BYTES * count
+
+
+def test_the_most_frames_follow_from_the_size_of_the_content() -> None:
+    assert max_frames(0) == 1024
+    assert max_frames(1 << 30) == 1024 + (1 << 16)
+    assert max_frames(1 << 60) == MAX_FRAMES
+    assert frame_count(b"short") is None
