@@ -25,10 +25,10 @@ from sqlalchemy import (
 
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
-HEAD: Final = "0005"
+HEAD: Final = "0006"
 """The newest revision that this program knows: the last revision in `migrations.versions`."""
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision that this program can upgrade from, oldest first."""
 
 metadata: Final = MetaData(
@@ -96,7 +96,7 @@ encoding: Final = Table(
     Column("ours", Boolean, nullable=False),
     Column("checked", Boolean, nullable=False),
     PrimaryKeyConstraint("content_id", "stored_id"),
-    CheckConstraint("codec IN ('gzip', 'zstd')", name="codec"),
+    CheckConstraint("codec IN ('gzip', 'zstd', 'bzip2', 'xz')", name="codec"),
     CheckConstraint("content_id <> stored_id", name="not_itself"),
     CheckConstraint("NOT seekable OR ours OR checked", name="seekable_is_proven"),
     Index("ix_encoding_stored_id", "stored_id"),
