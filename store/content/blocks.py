@@ -80,7 +80,7 @@ def open_blocks(
         memory: The budget for the memory of a decoder. Between two reads, the memory can be taken
             back for another decoder; then the next read decodes again from the start. None for a
             budget of these blocks alone.
-        owner: Who reads, for a fair distribution of the memory.
+        owner: The client that reads. Clients share the memory fairly.
 
     Returns:
         The bytes, to be closed by the caller.

@@ -55,8 +55,8 @@ class MemoryBudget:
         """Return a lease that holds no memory yet.
 
         Args:
-            owner: Who the memory is for, such as the address of a client. If the budget is used up,
-                the owner with the most memory gives memory back first.
+            owner: The client that the memory serves, such as its address. If the budget is used up,
+                the client with the most memory gives memory back first.
             give_back: Frees the memory and releases the lease, if the holder is idle; returns
                 whether it did. It is called from any thread, and must not wait. None for a holder
                 that keeps its memory.
@@ -112,7 +112,7 @@ class MemoryBudget:
 
     def _fits(self, lease: MemoryLease, size_bytes: int) -> bool:
         others = [one for one in self._leases if one is not lease and one.size_bytes]
-        # If all others wait, nobody would ever give memory back. So one of them goes on.
+        # If all other leases wait, none of them would ever give memory back.
         return (
             size_bytes <= lease.size_bytes
             or sum(one.size_bytes for one in others) + size_bytes <= self._size_bytes
@@ -143,7 +143,7 @@ class MemoryLease:
     """The part of a budget that one decoder holds. A context manager that gives it back.
 
     Attributes:
-        owner: Who the memory is for.
+        owner: The client that the memory serves.
         give_back: Frees the memory of an idle holder; None for a holder that keeps its memory.
         size_bytes: The memory that this lease holds.
         is_waiting: Whether a thread waits until this lease can grow.
