@@ -21,6 +21,7 @@ from tests.support.registry_pushes import push_image, squeezed
 if TYPE_CHECKING:
     from pathlib import Path
 
+SMALL = images.layer("small", b"small")
 LARGE = images.layer("large", bytes(9 << 20))
 
 
@@ -43,7 +44,7 @@ def test_old_encodings_stay_and_new_codecs_are_recorded(tmp_path: Path) -> None:
     with Store.open(root) as store:
         for tag, layer, blob in (
             ("1", images.B, bz2.compress(images.B)),
-            ("2", images.A, lzma.compress(images.A)),
+            ("2", SMALL, lzma.compress(SMALL)),
         ):
             image_id, _ = push_image(Registry(store), (layer, blob), tags=(tag,))
             assert store.verify_image(image_id) is DiffState.VERIFIED
