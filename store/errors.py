@@ -435,7 +435,7 @@ class ReadOnlyStore(Unavailable):
 
 
 class PermissionDenied(Unavailable):
-    """An access that the operating system forbids."""
+    """An access that the operating system forbids, or a store that another user could change."""
 
 
 class StoreBusy(Unavailable):

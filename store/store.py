@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, final
 
 from store.errors import DamagedContent, FalseEncoding
 from store.model.digests import ImageID
-from store.workspace import engines
+from store.workspace import engines, root_folder
 from store.workspace.workspace import Workspace, utc_now
 
 if TYPE_CHECKING:
@@ -53,22 +53,30 @@ class Store(Workspace):
         Raises:
             StoreNotFound: There is no store at ``root``.
         """
-        return engines.schema_state(root)
+        return engines.schema_state(root_folder.trusted(root, read_only=True))
 
     @staticmethod
-    def upgrade(root: Path, *, clock: Callable[[], datetime] = utc_now) -> UpgradeReport:
+    def upgrade(
+        root: Path,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> UpgradeReport:
         """Upgrade the schema of the store at ``root``, after a backup.
 
         Args:
             root: The store's folder.
             clock: Returns the current time, in UTC.
+            on_wait: Called with the name of the writer that this process has to wait for.
 
         Raises:
             StoreNotFound: There is no store at ``root``.
+            PermissionDenied: Another user owns the store, or may change it.
             SchemaMismatch: A newer program has upgraded the store.
         """
-        engines.schema_state(root)
-        return engines.upgrade(root, now=clock)
+        resolved = root_folder.trusted(root, read_only=False)
+        engines.schema_state(resolved)
+        return engines.upgrade(resolved, now=clock, on_wait=on_wait)
 
     @staticmethod
     def check_schema(root: Path) -> tuple[str, ...]:
@@ -80,7 +88,7 @@ class Store(Workspace):
         Raises:
             StoreNotFound: There is no store at ``root``.
         """
-        return engines.drift(root)
+        return engines.drift(root_folder.trusted(root, read_only=True))
 
     # --- archives in ------------------------------------------------------------------------------
 

@@ -36,7 +36,9 @@ _syscall: Final = (
     else None
 )
 # O_NONBLOCK: without this flag, opening a FIFO would wait for its other end.
-_how: Final = _OpenHow(flags=os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, resolve=_RESOLVE_CACHED)
+_how: Final = _OpenHow(
+    flags=os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW, resolve=_RESOLVE_CACHED
+)
 
 
 def open_cached(path: Path) -> BinaryIO | None:

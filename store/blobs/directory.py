@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, final
 
 from store.blobs.cached_open import open_cached
 from store.blobs.open_file import OpenFile
 from store.errors import InvalidDigest, Unavailable
-from store.files.durable import sync_folder
+from store.files.creation import NO_FOLLOW, open_folder
 from store.files.os_errors import translated
 from store.model.digests import Digest, Location
 
@@ -33,6 +36,7 @@ class DirectoryBlobs:
     reuses_locations: Final = True
 
     def __init__(self, root: Path) -> None:
+        self._store = root
         self._root = root / BLOBS
 
     def path(self, digest: Digest) -> Path:
@@ -49,13 +53,18 @@ class DirectoryBlobs:
         return Digest(algorithm, name)
 
     def open(self, location: Location) -> OpenFile | None:
-        """Open a file for reading; None if it does not exist."""
+        """Open a file for reading; None if it does not exist, or if it is a symbolic link."""
         path = self._root / location
         with translated(path):
             try:
-                return OpenFile(path.open("rb", buffering=0), path)
+                descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW)
             except FileNotFoundError:
                 return None
+            except OSError as exc:
+                if exc.errno != errno.ELOOP:
+                    raise
+                return None
+            return OpenFile(os.fdopen(descriptor, "rb", buffering=0), path)
 
     def open_if_cached(self, location: Location) -> OpenFile | None:
         """Open a file for reading; None if it does not exist, or the kernel would read the disk."""
@@ -64,13 +73,14 @@ class DirectoryBlobs:
         return None if file is None else OpenFile(file, path)
 
     def size(self, location: Location) -> int | None:
-        """Return the size of a file in bytes, or None if it does not exist."""
+        """Return the size of a file in bytes, or None if there is no regular file."""
         path = self._root / location
         with translated(path):
             try:
-                return path.stat().st_size
+                status = path.lstat()
             except FileNotFoundError:
                 return None
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def publish(self, staged: Iterable[tuple[Path, Location]]) -> None:
         """Rename each staged file to its location, then fsync the folders above it, up to the root.
@@ -83,43 +93,48 @@ class DirectoryBlobs:
         Raises:
             FileNotFoundError: A path does not exist.
         """
-        touched: set[Path] = set()
+        touched: set[tuple[str, ...]] = set()
         for source, location in staged:
-            target = self._root / location
-            with translated(target):
-                if not target.parent.is_dir():
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                source.replace(target)
+            algorithm, fan, name = location.split("/")
+            with (
+                translated(self._root / location),
+                open_folder(self._store, BLOBS, algorithm, fan, create=True) as parent,
+            ):
+                os.replace(source, name, dst_dir_fd=parent)
             # Sync all folders up to the root, even if they are old: the process that made them may
             # have been killed before it synced them.
-            touched.update((target.parent, target.parent.parent, self._root))
-        for folder in touched:
-            sync_folder(folder)
+            touched.update(((BLOBS, algorithm, fan), (BLOBS, algorithm), (BLOBS,)))
+        for names in touched:
+            with translated(self._root), open_folder(self._store, *names) as folder:
+                os.fsync(folder)
 
     def remove(self, location: Location) -> int:
         """Unlink a file if it exists; return the number of bytes freed.
 
+        No symbolic link is followed: of a link in place of the file, only the link is removed.
+
         Call this inside a write unit (see `BlobStore.reuses_locations`).
         """
-        path = self._root / location
-        with translated(path):
-            try:
-                freed = path.stat().st_size
-                path.unlink()
-            except FileNotFoundError:
-                return 0
-        return freed
+        algorithm, fan, name = location.split("/")
+        with translated(self._root / location), suppress(FileNotFoundError):
+            with open_folder(self._store, BLOBS, algorithm, fan) as parent:
+                freed = os.stat(name, dir_fd=parent, follow_symlinks=False).st_size
+                os.unlink(name, dir_fd=parent)
+            return freed
+        return 0
 
     def locations(self) -> Iterator[Location]:
         """Yield the location of every blob."""
         return map(self.location, self.digests())
 
     def digests(self) -> Iterator[Digest]:
-        """Yield the digest of every blob's file; skip foreign files."""
+        """Yield the digest of every blob's file; skip foreign files, links and folders."""
         for algorithm in _folders(self._root):
             for fan in _folders(algorithm.path):
                 for entry in _entries(fan.path):
-                    if not entry.name.startswith(fan.name):
+                    if not entry.name.startswith(fan.name) or not entry.is_file(
+                        follow_symlinks=False
+                    ):
                         continue
                     try:
                         yield Digest(algorithm.name, entry.name)

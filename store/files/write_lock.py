@@ -5,10 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from store.errors import Unavailable
+from store.files.creation import NO_FOLLOW, create_file
+from store.files.lock_holders import holder
 from store.files.os_errors import translated
 
 if TYPE_CHECKING:
@@ -31,7 +35,8 @@ class WriteLock:
 
     Args:
         path: The lock file, which is created if it is missing.
-        on_wait: Called from another thread with the owner of the lock, after `PATIENCE_S`.
+        on_wait: Called from another thread after `PATIENCE_S`, with the owner of the lock and the
+            ID of its process; empty if neither is known.
     """
 
     def __init__(self, path: Path, on_wait: Callable[[str], None] | None = None) -> None:
@@ -51,9 +56,14 @@ class WriteLock:
             Unavailable: The file cannot be opened, locked or written.
         """
         with translated(self._path):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = self._open()
         try:
             with translated(self._path):
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise Unavailable(
+                        f"cannot lock the store: {self._path} is not a regular file",
+                        hint="remove that file; storectl creates a new one",
+                    )
                 self._acquire(descriptor)
                 # Overwrite the file without truncating it: ext4 treats a truncated file as one
                 # that is being replaced, and syncs it when it is closed.
@@ -61,6 +71,18 @@ class WriteLock:
             yield
         finally:
             os.close(descriptor)
+
+    def _open(self) -> int:
+        while True:
+            try:
+                # O_NONBLOCK: opening a FIFO or a device does not wait.
+                return os.open(self._path, os.O_RDWR | os.O_NONBLOCK | NO_FOLLOW)
+            except FileNotFoundError:
+                try:
+                    return create_file(self._path, os.O_RDWR)
+                except FileExistsError:
+                    # Another process has just created the file.
+                    continue
 
     def _acquire(self, descriptor: int) -> None:
         try:
@@ -80,6 +102,6 @@ class WriteLock:
 
     def _report(self, descriptor: int) -> None:
         if self._on_wait is not None:
-            self._on_wait(
-                os.pread(descriptor, _OWNER_BYTES, 0).rstrip(b"\0").decode("utf-8", "replace")
-            )
+            name = os.pread(descriptor, _OWNER_BYTES, 0).rstrip(b"\0").decode("utf-8", "replace")
+            process = holder(descriptor)
+            self._on_wait(name if process is None else f"{name} (process {process})".lstrip())

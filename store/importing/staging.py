@@ -242,7 +242,7 @@ class Stager:
     @contextmanager
     def _new_file(self) -> Iterator[tuple[Path, BinaryIO]]:
         path = self._operation.new_file()
-        with translated(path), path.open("xb", buffering=0) as file:
+        with translated(path), self._operation.create(path) as file:
             try:
                 yield path, file
             except BaseException:

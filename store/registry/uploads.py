@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, final
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Final, final
 from store.catalog.in_progress import uploads
 from store.db.database import Durability
 from store.errors import TooManyUploads, Unavailable, UploadInUse, UploadNotFound, printable
+from store.files.creation import NO_FOLLOW, create_file, create_folder
 from store.files.os_errors import translated
 from store.registry.hash_states import HashStates
 from store.registry.upload import Upload
@@ -175,7 +177,7 @@ class Uploads:
         self.offset(repository, upload_id, owner)
         lock = self._lock(upload_id)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDWR | NO_FOLLOW)
         except FileNotFoundError:
             lock.release()
             raise _unknown(upload_id) from None
@@ -264,16 +266,23 @@ class Uploads:
         path = self._folder / upload_id
         with translated(path):
             try:
-                self._folder.mkdir(exist_ok=True)
+                descriptor = self._create(path)
             except FileNotFoundError as exc:
                 raise Unavailable(
                     f"cannot begin an upload: {self._folder.parent} does not exist",
                     hint="check that the store's file system is mounted",
                 ) from exc
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         return self._opened(
             upload_id, repository, path, self._lock(upload_id), descriptor, 0, has_row=False
         )
+
+    def _create(self, path: Path) -> int:
+        try:
+            return create_file(path, os.O_RDWR)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                create_folder(self._folder)
+            return create_file(path, os.O_RDWR)
 
     def _opened(
         self,
@@ -315,10 +324,11 @@ class Uploads:
 
     def _is_stray(self, path: Path) -> bool:
         try:
-            age_s = self._workspace.now().timestamp() - path.stat().st_mtime
+            status = path.lstat()
         except FileNotFoundError:
             return False
-        if age_s < _STRAY_S:
+        age_s = self._workspace.now().timestamp() - status.st_mtime
+        if not stat.S_ISREG(status.st_mode) or age_s < _STRAY_S:
             return False
         with self._workspace.read() as connection:
             return uploads.get(connection, path.name) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from store.db.sqlite.database import SqliteDatabase
 from store.db.sqlite.location import DatabaseLocation
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from store.db.database import Database
     from store.db.schema_state import SchemaState
 
-__all__ = ["drift", "open_database", "schema_state", "upgrade"]
+__all__ = ["DATABASE_FILES", "drift", "open_database", "schema_state", "upgrade"]
+
+DATABASE_FILES: Final = SqliteDatabase.FILES
+"""The names of the files in a store's folder that the catalogue consists of."""
 
 
 def open_database(

@@ -7,6 +7,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, Final, final
 
+from store.files.creation import NO_FOLLOW, open_folder
 from store.files.os_errors import translated
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ class FileLocks:
 
     def lock_operation(self, operation_id: str) -> FileLock | None:
         """Lock an operation's folder, or return None if it is locked."""
-        return _lock(self._root / STAGING / operation_id, os.O_DIRECTORY)
+        return _lock(self._root, STAGING, operation_id, os.O_DIRECTORY)
 
     def lock_upload(self, upload_id: str) -> FileLock | None:
         """Lock an upload's file, or return None if it is locked."""
-        return _lock(self._root / UPLOADS / upload_id, 0)
+        return _lock(self._root, UPLOADS, upload_id, os.O_NONBLOCK)
 
 
 @final
@@ -54,10 +55,11 @@ class FileLock:
             os.close(self._descriptor)
 
 
-def _lock(path: Path, flags: int) -> FileLock | None:
-    with translated(path):
+def _lock(root: Path, folder: str, name: str, flags: int) -> FileLock | None:
+    with translated(root / folder / name):
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+            with open_folder(root, folder) as parent:
+                descriptor = os.open(name, os.O_RDONLY | NO_FOLLOW | flags, dir_fd=parent)
         except FileNotFoundError:
             # A lock needs an existing file, so no other process can hold this lock.
             return FileLock(None)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, BinaryIO, Final, final
 
 from store.catalog import content
 from store.catalog.in_progress import leases
 from store.errors import InvalidDigest
+from store.files.creation import NO_FOLLOW, create_file, create_folder, open_folder
 from store.files.durable import sync_folder
 from store.files.os_errors import translated
 from store.model.digests import Digest
@@ -36,6 +38,9 @@ PUBLISHING: Final = "publishing"
 
 Each line is one digest.
 """
+
+_IDENTIFIER: Final = re.compile(r"[a-z]{1,32}-[0-9a-f]{20}")
+"""IDs of operations. Nothing in `STAGING` with a different name is ever removed."""
 
 
 @final
@@ -62,12 +67,23 @@ class Operation:
     def stage(self, data: bytes) -> Path:
         """Write ``data`` durably to a new file in the folder; return its path."""
         path = self.new_file()
-        with translated(path), path.open("xb", buffering=0) as file:
+        with translated(path), self.create(path) as file:
             view = memoryview(data)
             while view:
                 view = view[file.write(view) :]
             os.fsync(file.fileno())
         return path
+
+    def create(self, path: Path) -> BinaryIO:
+        """Create a file in the folder; return the file, open for writing and unbuffered.
+
+        Args:
+            path: A path that `new_file` returned.
+
+        Raises:
+            OSError: The file cannot be created.
+        """
+        return os.fdopen(create_file(path), "wb", buffering=0)
 
     def release_lock(self) -> None:
         """Release the lock; leave the row and the folder to the next sweep."""
@@ -79,7 +95,7 @@ class Operation:
         A sweep removes the listed blobs that have no row.
         """
         path = self.folder / PUBLISHING
-        with translated(path), path.open("a", encoding="ascii") as file:
+        with translated(path), os.fdopen(_open_for_appending(path), "a", encoding="ascii") as file:
             file.writelines(f"{digest}\n" for digest in digests)
             file.flush()
             os.fsync(file.fileno())
@@ -104,13 +120,19 @@ def begin(
         connection: A write unit.
         root: The store's folder.
         locks: The store's locks.
-        operation_id: A new, unique ID.
+        operation_id: A new, unique ID: ``kind``, a hyphen, and 20 lowercase hexadecimal digits.
         kind: The command or request, such as ``import``.
         now: The start time of the operation.
     """
     folder = root / STAGING / operation_id
+    assert _IDENTIFIER.fullmatch(operation_id), operation_id  # noqa: S101 - sweeps know this form
     with translated(folder):
-        folder.mkdir(parents=True)
+        try:
+            create_folder(folder)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                create_folder(folder.parent)
+            create_folder(folder)
     lock = locks.lock_operation(operation_id)
     assert lock is not None  # noqa: S101 - only sweeps take it, in write units, and this is one
     leases.add_operation(connection, operation_id, kind, now, os.getpid())
@@ -133,7 +155,7 @@ def release(operation: Operation) -> None:
 
     Call this after the unit of `end` or `abandon` has been committed.
     """
-    shutil.rmtree(operation.folder, ignore_errors=True)
+    _remove_folder(operation.folder)
     operation.release_lock()
 
 
@@ -149,24 +171,57 @@ def sweep(connection: Connection, root: Path, blobs: BlobStore, locks: Locks) ->
         blobs: The blob store to which the operations have published.
         locks: The store's locks.
     """
-    staging = root / STAGING
-    names = set(leases.operation_ids(connection))
-    if staging.is_dir():
-        names.update(entry.name for entry in staging.iterdir())
-    return sum(_sweep_one(connection, staging / name, blobs, locks) for name in sorted(names))
+    names = set(leases.operation_ids(connection)) | _folders(root)
+    return sum(_sweep_one(connection, root, name, blobs, locks) for name in sorted(names))
 
 
-def _sweep_one(connection: Connection, folder: Path, blobs: BlobStore, locks: Locks) -> bool:
-    lock = locks.lock_operation(folder.name)
+def _folders(root: Path) -> set[str]:
+    """Return the names of the folders of operations; leave out everything else in `STAGING`."""
+    try:
+        with (
+            translated(root / STAGING),
+            open_folder(root, STAGING) as staging,
+            os.scandir(staging) as entries,
+        ):
+            return {
+                entry.name
+                for entry in entries
+                if _IDENTIFIER.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+            }
+    except FileNotFoundError:
+        return set()
+
+
+def _sweep_one(
+    connection: Connection, root: Path, name: str, blobs: BlobStore, locks: Locks
+) -> bool:
+    if not _IDENTIFIER.fullmatch(name):
+        # Only somebody else can have written this row. The name may be a path, such as "../..".
+        leases.forget_operation(connection, name)
+        return False
+    lock = locks.lock_operation(name)
     if lock is None:
         return False
+    folder = root / STAGING / name
     try:
         _remove_announced(connection, folder, blobs)
-        leases.forget_operation(connection, folder.name)
-        shutil.rmtree(folder, ignore_errors=True)
+        leases.forget_operation(connection, name)
+        _remove_folder(folder)
     finally:
         lock.release()
     return True
+
+
+def _remove_folder(folder: Path) -> None:
+    with suppress(OSError), open_folder(folder.parent) as staging:
+        shutil.rmtree(folder.name, ignore_errors=True, dir_fd=staging)
+
+
+def _open_for_appending(path: Path) -> int:
+    try:
+        return create_file(path)
+    except FileExistsError:
+        return os.open(path, os.O_WRONLY | os.O_APPEND | NO_FOLLOW)
 
 
 def _remove_announced(connection: Connection, folder: Path, blobs: BlobStore) -> None:
@@ -177,9 +232,11 @@ def _remove_announced(connection: Connection, folder: Path, blobs: BlobStore) ->
 
 def _announced(path: Path) -> list[Digest]:
     try:
-        text = path.read_text(encoding="ascii", errors="replace")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | NO_FOLLOW)
     except FileNotFoundError:
         return []
+    with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
+        text = file.read()
     digests = []
     for line in text.splitlines(keepends=False):
         # If a crash cut the list short, no file was renamed, so an incomplete line can be ignored.

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
-from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system
+from store.blobs.directory import DirectoryBlobs, require_one_file_system
 from store.db.database import Durability
 from store.errors import (
     FalseEncoding,
@@ -22,10 +22,8 @@ from store.errors import (
     Unavailable,
     printable,
 )
-from store.files.durable import make_folder, sync_folder
-from store.files.os_errors import translated
-from store.workspace import engines
-from store.workspace.file_locks import STAGING, FileLocks
+from store.workspace import engines, root_folder
+from store.workspace.file_locks import FileLocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -89,6 +87,7 @@ class Workspace:
         *,
         create: bool = False,
         read_only: bool = False,
+        group: int | None = None,
         clock: Callable[[], datetime] = utc_now,
         on_wait: Callable[[str], None] | None = None,
         decoding: Decoding | None = None,
@@ -99,6 +98,8 @@ class Workspace:
             root: The store's folder.
             create: Whether to create a store if there is none.
             read_only: Whether the caller only reads.
+            group: ID of the group that shares a new store; None for a store of one user. A store
+                that exists has to be shared with this group.
             clock: Returns the current time, in UTC.
             on_wait: Called with the name of the writer that this process has to wait for.
             decoding: The ceilings and the memory for decoding; None for those of a command.
@@ -106,26 +107,30 @@ class Workspace:
         Raises:
             StoreNotFound: There is no store at ``root``.
             SchemaMismatch: A newer program has upgraded the store.
+            PermissionDenied: Another user owns the store, or may change it.
+            Conflict: The store exists and is not shared with ``group``; or ``create`` is set, and
+                other users may read the folder, which holds other files.
             Unavailable: The store cannot be opened, or is on several file systems.
         """
+        resolved = root_folder.trusted(root, read_only=read_only)
         try:
-            database = engines.open_database(root, read_only=read_only, now=clock, on_wait=on_wait)
+            database = engines.open_database(
+                resolved, read_only=read_only, now=clock, on_wait=on_wait
+            )
         except StoreNotFound:
             if not create or read_only:
                 raise
-            make_folder(root)
-            with translated(root):
-                for name in (BLOBS, STAGING):
-                    (root / name).mkdir(exist_ok=True)
-            sync_folder(root)
-            engines.upgrade(root, now=clock, on_wait=on_wait)
-            database = engines.open_database(root, read_only=False, now=clock, on_wait=on_wait)
+            resolved = root_folder.create(root, group=group)
+            engines.upgrade(resolved, now=clock, on_wait=on_wait)
+            database = engines.open_database(resolved, read_only=False, now=clock, on_wait=on_wait)
         try:
-            require_one_file_system(root)
+            require_one_file_system(resolved)
+            if group is not None:
+                root_folder.require_shared(resolved, group)
         except BaseException:
             database.close()
             raise
-        return cls(root, database, clock=clock, decoding=decoding)
+        return cls(resolved, database, clock=clock, decoding=decoding)
 
     def __enter__(self) -> Self:
         return self

@@ -42,7 +42,9 @@ MEANING = {
     ExitCode.CONFLICT: "the request conflicts with the content of the store",
     ExitCode.STORAGE_FULL: "no space left",
     ExitCode.READ_ONLY: "the store is read-only",
-    ExitCode.NO_PERMISSION: "the operating system denied permission",
+    ExitCode.NO_PERMISSION: (
+        "the operating system denied permission, or another user could change the store"
+    ),
     ExitCode.UNAVAILABLE: (
         "the store cannot be used: it is missing or busy, a newer version made it, or an I/O error"
         " occurred"

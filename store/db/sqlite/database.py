@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self, final
+from typing import TYPE_CHECKING, Final, Self, final
 
 from store.db.sqlite.engine import DATABASE, make_engine, read_unit, write_unit
-from store.db.sqlite.location import DatabaseLocation
+from store.db.sqlite.location import LOG, SHARED_MEMORY, DatabaseLocation
 from store.db.sqlite.prepared import Lookups
 from store.db.sqlite.upgrade import read_schema_state, require_known, upgrade
 from store.errors import ReadOnlyStore
@@ -28,6 +28,9 @@ class SqliteDatabase:
 
     Use `SqliteDatabase.open` to get an instance.
     """
+
+    FILES: Final = (DATABASE, LOG, SHARED_MEMORY, WRITE_LOCK)
+    """The names of the files in the store's folder; the first file always exists."""
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.resources
 import os
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from store.db.schema import REVISIONS, metadata
@@ -17,6 +17,7 @@ from store.db.schema_state import SchemaState, UpgradeReport
 from store.db.sqlite.engine import DATABASE, Access, database_errors, for_writing, make_engine
 from store.db.sqlite.location import DatabaseLocation
 from store.errors import IntegrityError, SchemaMismatch
+from store.files.creation import create_file
 from store.files.durable import sync_folder
 from store.files.os_errors import translated
 from store.files.write_lock import WRITE_LOCK, WriteLock
@@ -107,6 +108,9 @@ def upgrade(
     """
     database = root / DATABASE
     with WriteLock(root / WRITE_LOCK, on_wait).held("a schema upgrade"):
+        with translated(database), suppress(FileExistsError):
+            # SQLite gives its log and shared memory the mode and the owner of the database.
+            os.close(create_file(database))
         with database_errors(), closing(sqlite3.connect(database)) as probe:
             probe.execute("PRAGMA journal_mode=WAL")
             state = SchemaState(_read_revision(probe))
@@ -159,6 +163,7 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
     partial = target.with_name(f"{target.name}.partial")
     with translated(target):
         partial.unlink(missing_ok=True)
+        os.close(create_file(partial))
         with closing(sqlite3.connect(partial)) as copy:
             source.backup(copy)
         descriptor = os.open(partial, os.O_RDONLY)

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from store import errors
-from store.blobs import directory
 from store.blobs.directory import DirectoryBlobs, require_one_file_system
 from store.model.digests import Digest
 
@@ -48,7 +47,9 @@ def test_every_folder_above_a_new_blob_is_synced(
     blobs = DirectoryBlobs(tmp_path)
     blobs.path(DIGEST).parent.mkdir(parents=True)
     synced: list[Path] = []
-    monkeypatch.setattr(directory, "sync_folder", synced.append)
+    monkeypatch.setattr(
+        os, "fsync", lambda folder: synced.append(Path(f"/proc/self/fd/{folder}").readlink())
+    )
     blobs.publish([(staged, blobs.location(DIGEST))])
     fan = blobs.path(DIGEST).parent
     assert set(synced) == {fan, fan.parent, fan.parent.parent}
@@ -87,3 +88,44 @@ def test_a_store_on_two_file_systems_is_refused(
     monkeypatch.setattr(Path, "stat", elsewhere)
     with pytest.raises(errors.Unavailable):
         require_one_file_system(tmp_path)
+
+
+def test_a_link_or_folder_in_place_of_a_blob_is_no_blob(tmp_path: Path, staged: Path) -> None:
+    blobs = DirectoryBlobs(tmp_path)
+    location, path = blobs.location(DIGEST), blobs.path(DIGEST)
+    path.parent.mkdir(parents=True)
+    (tmp_path / "secret").write_bytes(b"secret")
+    path.symlink_to(tmp_path / "secret")
+    assert blobs.open(location) is None
+    assert blobs.open_if_cached(location) is None
+    assert blobs.size(location) is None
+    assert list(blobs.digests()) == []
+    blobs.publish([(staged, location)])
+    assert path.read_bytes() == DATA
+    path.unlink()
+    path.symlink_to(tmp_path / "secret")
+    blobs.remove(location)
+    assert not path.is_symlink()
+    assert (tmp_path / "secret").read_bytes() == b"secret"
+    path.mkdir()
+    assert list(blobs.digests()) == []
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_a_link_in_place_of_a_folder_of_blobs_is_not_followed(
+    tmp_path: Path, staged: Path, level: int
+) -> None:
+    blobs = DirectoryBlobs(tmp_path)
+    path = blobs.path(DIGEST)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"of another store")
+    folder = path.parents[2 - level]
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    for act in (
+        lambda: blobs.publish([(staged, blobs.location(DIGEST))]),
+        lambda: blobs.remove(blobs.location(DIGEST)),
+    ):
+        with pytest.raises(errors.Unavailable):
+            act()
+    assert path.read_bytes() == b"of another store"

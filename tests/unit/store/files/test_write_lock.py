@@ -75,7 +75,7 @@ def test_a_writer_that_waits_for_long_is_told_the_last_owner_and_not_an_earlier_
         other.start()
         assert told.wait(PATIENCE_S)
     other.join(PATIENCE_S)
-    assert said == ["gc-2"]
+    assert said == [f"gc-2 (process {os.getpid()})"]
 
 
 def test_a_writer_that_need_not_wait_says_nothing(
@@ -93,4 +93,18 @@ def test_a_lock_in_a_folder_that_cannot_be_written_is_an_error_of_the_store(
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(Unavailable), WriteLock(tmp_path / "file" / "lock").held("x"):
+        pass
+
+
+def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_bytes(b"important")
+    (tmp_path / "lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(Unavailable), WriteLock(tmp_path / "lock").held("x"):
+        pass
+    assert (tmp_path / "victim").read_bytes() == b"important"
+
+
+def test_a_special_file_in_place_of_the_lock_is_an_error(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lock")
+    with pytest.raises(Unavailable), WriteLock(tmp_path / "lock").held("x"):
         pass

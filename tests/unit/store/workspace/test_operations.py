@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from store.catalog.in_progress import leases
+from store.errors import Unavailable
 from store.model.digests import Digest
 from store.workspace import operations
 from store.workspace.file_locks import STAGING
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
 
 DATA = b"staged bytes"
 DIGEST = Digest.of(DATA)
+ONE = "test-00000000000000000001"
+TWO = "test-00000000000000000002"
 
 
-def begin(store: Store, name: str = "test-1") -> Operation:
+def begin(store: Store, name: str = ONE) -> Operation:
     with store.write() as connection:
         return operations.begin(
             connection, store.root, store.locks, operation_id=name, kind="test", now=store.now()
@@ -67,10 +70,10 @@ def test_a_row_without_a_folder_and_a_folder_without_a_row_are_swept(store: Stor
     with store.write() as connection:
         operations.end(connection, operation)
     operation.release_lock()
-    other = begin(store, "test-2")
+    other = begin(store, TWO)
     operations.release(other)
-    assert names(store) == ["test-2"]
-    assert [path.name for path in (store.root / STAGING).iterdir()] == ["test-1"]
+    assert names(store) == [TWO]
+    assert [path.name for path in (store.root / STAGING).iterdir()] == [ONE]
     assert store.sweep_operations() == 2
     assert names(store) == []
     assert list((store.root / STAGING).iterdir()) == []
@@ -106,3 +109,44 @@ def test_files_have_different_names(store: Store) -> None:
     assert staged not in paths
     assert staged.read_bytes() == DATA
     operation.release_lock()
+
+
+def test_a_sweep_leaves_what_it_did_not_make(store: Store, tmp_path: Path) -> None:
+    staging = store.root / STAGING
+    (tmp_path / "precious").mkdir()
+    (staging / ".DS_Store").touch()
+    (staging / "lost+found").mkdir()
+    (staging / "notes").mkdir()
+    (staging / ONE).touch()
+    (staging / TWO).symlink_to(tmp_path / "precious")
+    before = sorted(staging.iterdir())
+    assert store.sweep_operations() == 0
+    with store.operation("import") as running, store.write() as connection:
+        operations.end(connection, running)
+    assert sorted(staging.iterdir()) == before
+    assert (tmp_path / "precious").is_dir()
+
+
+@pytest.mark.parametrize("name", ["../precious", ".", "..", "", "import", "../../precious"])
+def test_a_row_that_names_another_folder_removes_nothing(store: Store, name: str) -> None:
+    (store.root / "precious").mkdir()
+    (store.root.parent / "precious").mkdir()
+    with store.write() as connection:
+        leases.add_operation(connection, name, "import", store.now(), 1)
+    assert store.sweep_operations() == 0
+    assert names(store) == []
+    assert (store.root / "precious").is_dir()
+    assert (store.root.parent / "precious").is_dir()
+    assert (store.root / STAGING).is_dir()
+
+
+def test_a_link_in_place_of_staging_is_not_followed(store: Store, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / ONE).mkdir(parents=True)
+    (store.root / STAGING).rmdir()
+    (store.root / STAGING).symlink_to(home)
+    with pytest.raises(Unavailable):
+        store.sweep_operations()
+    with pytest.raises(Unavailable), store.operation("import"):
+        pass
+    assert [path.name for path in home.iterdir()] == [ONE]

@@ -141,6 +141,7 @@ def test_a_user_without_write_permission_can_read(filled: Path, writer_runs: boo
     for folder in (filled, *filled.parents):
         if folder != Path(tempfile.gettempdir()) and folder.is_relative_to(tempfile.gettempdir()):
             folder.chmod(0o755)
+    (filled / "store.db").chmod(0o644)
     if writer_runs:
         holding = sqlite3.connect(filled / "store.db", isolation_level=None)
         holding.execute("UPDATE event SET target = target")

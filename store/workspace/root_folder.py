@@ -1,0 +1,247 @@
+"""The root of a store: resolve its path, check its owner and mode, restrict its mode, create it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from store.blobs.directory import BLOBS
+from store.errors import Conflict, PermissionDenied
+from store.files.accounts import is_private_group, user_name
+from store.files.creation import (
+    PRIVATE_FOLDER,
+    SHARED_FOLDER,
+    create_folder,
+    open_folder,
+)
+from store.files.os_errors import translated
+from store.files.trust import ROOT_USER, Fault, Folder, Judge, tight_mode
+from store.workspace import engines
+from store.workspace.file_locks import STAGING, UPLOADS
+
+logger = logging.getLogger(__name__)
+
+FOLDERS: Final = (BLOBS, STAGING, UPLOADS)
+"""The folders in a store's root."""
+
+_HARMLESS: Final = frozenset({"lost+found", ".DS_Store"})
+"""Names that systems create in any folder."""
+
+_ABOVE: Final = 0o755
+"""The mode of missing folders above a new root."""
+
+
+def trusted(root: Path, *, read_only: bool) -> Path:
+    """Return the path of a store's root without symbolic links, after a check that it is trusted.
+
+    The owner's processes remove permissions of other users that an older version of this program
+    gave. A root without a store is not checked, and neither is a store on read-only media.
+
+    Args:
+        root: The store's folder, which may not exist.
+        read_only: Whether the caller only reads; then no mode is changed.
+
+    Raises:
+        PermissionDenied: Another user owns the store or may change it, there is a symbolic link in
+            place of one of its files, or this user may not read the folder.
+    """
+    resolved = Path(os.path.realpath(root))
+    with translated(resolved):
+        try:
+            with open_folder(resolved) as descriptor:
+                if os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
+                    _check_entries(resolved, descriptor, None)
+                elif _has_store(descriptor):
+                    _check(resolved, descriptor, read_only=read_only)
+        except (FileNotFoundError, NotADirectoryError):
+            # The caller reports that there is no store.
+            pass
+    return resolved
+
+
+def create(root: Path, *, group: int | None = None) -> Path:
+    """Create the folders of a new store; return the path of its root without symbolic links.
+
+    Args:
+        root: The store's folder; it may exist, without a store.
+        group: The group that shares the store; None for a store of one user.
+
+    Raises:
+        PermissionDenied: The folder exists, and another user owns it or may change it.
+        Conflict: The folder exists with other files, and other users may read it.
+        Unavailable: A folder cannot be created or synced.
+    """
+    resolved = Path(os.path.realpath(root))
+    with translated(resolved):
+        created = [one for one in (resolved, *resolved.parents) if not one.exists()]
+        for folder in reversed(created):
+            with suppress(FileExistsError):
+                folder.mkdir(PRIVATE_FOLDER if folder == resolved else _ABOVE)
+        with open_folder(resolved) as descriptor:
+            found = _folder(resolved, os.fstat(descriptor))
+            if group is None:
+                _raise(_fault(found), resolved)
+                _restrict_new(found, descriptor)
+            else:
+                _share(found, descriptor, group)
+            for name in (BLOBS, STAGING):
+                with suppress(FileExistsError):
+                    create_folder(resolved / name)
+            os.fsync(descriptor)
+        for folder in created:
+            with open_folder(folder.parent) as above:
+                os.fsync(above)
+    return resolved
+
+
+def require_shared(root: Path, group: int) -> None:
+    """Check that a store is shared with a group.
+
+    Args:
+        root: The store's folder.
+        group: The group.
+
+    Raises:
+        Conflict: The store belongs to one user, or to a different group.
+    """
+    with translated(root):
+        status = root.stat()
+    if not _folder(root, status).is_shared or status.st_gid != group:
+        raise Conflict(
+            f"cannot share the store at {root} with the group {group}: the store exists and is not"
+            " shared with this group",
+            hint=(
+                f"stop all programs that use the store, then run `chgrp -R {group} {root}`,"
+                f" `chmod -R u=rwX,g=rwX,o= {root}` and"
+                f" `find {root} -type d -exec chmod g+s {{}} +`"
+            ),
+        )
+
+
+def _has_store(descriptor: int) -> bool:
+    try:
+        os.stat(engines.DATABASE_FILES[0], dir_fd=descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _check(root: Path, descriptor: int, *, read_only: bool) -> None:
+    found = _folder(root, os.fstat(descriptor))
+    _raise(_fault(found), root)
+    user = os.geteuid()
+    may_restrict = not read_only and user in (found.uid, ROOT_USER)
+    if may_restrict and tight_mode(found) != stat.S_IMODE(found.mode):
+        _restrict(found, descriptor)
+    _check_entries(root, descriptor, found, restrict=not read_only and user == found.uid)
+
+
+def _fault(root: Folder) -> Fault | None:
+    """Return the fault of a root or of a folder above it; None if there is none."""
+    judge = Judge(os.geteuid(), is_private_group, user_name)
+    fault = judge.fault_of_root(root)
+    for path in root.path.parents:
+        fault = fault or judge.fault_of_parent(_folder(path, path.lstat()), root)
+    return fault
+
+
+def _restrict(root: Folder, descriptor: int) -> None:
+    foreign = set(os.listdir(descriptor)) - _HARMLESS - set(FOLDERS)
+    foreign = {name for name in foreign if not name.startswith(engines.DATABASE_FILES)}
+    if foreign:
+        logger.warning(
+            "other users may read the folder of the store, %s, which also has other files; run"
+            " `chmod %04o %s` if only the store needs it",
+            root.path,
+            tight_mode(root),
+            root.path,
+        )
+        return
+    os.fchmod(descriptor, tight_mode(root))
+    logger.warning(
+        "changed the mode of the store's folder %s from %04o to %04o: other users could read the"
+        " store and lock it",
+        root.path,
+        stat.S_IMODE(root.mode),
+        tight_mode(root),
+    )
+
+
+def _restrict_new(root: Folder, descriptor: int) -> None:
+    if tight_mode(root) == stat.S_IMODE(root.mode):
+        return
+    if os.geteuid() not in (root.uid, ROOT_USER):
+        # The root user has prepared the folder for a service.
+        return
+    if set(os.listdir(descriptor)) - _HARMLESS - set(FOLDERS) - set(engines.DATABASE_FILES):
+        raise Conflict(
+            f"cannot create a store in {root.path}: the folder has other files, and other users may"
+            " read it",
+            hint=f"choose an empty folder, or run `chmod 0700 {root.path}`",
+        )
+    os.fchmod(descriptor, tight_mode(root))
+
+
+def _share(root: Folder, descriptor: int, group: int) -> None:
+    if os.geteuid() in (root.uid, ROOT_USER):
+        if root.gid != group:
+            os.fchown(descriptor, -1, group)
+        os.fchmod(descriptor, SHARED_FOLDER)
+    _raise(_fault(_folder(root.path, os.fstat(descriptor))), root.path)
+    require_shared(root.path, group)
+
+
+def _check_entries(
+    root: Path, descriptor: int, owner: Folder | None, *, restrict: bool = False
+) -> None:
+    """Check the folders and files in a store's root.
+
+    Args:
+        root: The root, for messages.
+        descriptor: The root.
+        owner: The root, whose owner must own the entries; None if nobody can change the root.
+        restrict: Whether to remove the permissions of other users.
+
+    Raises:
+        PermissionDenied: An entry has the wrong type, or a third user owns it.
+    """
+    for names, is_type in ((FOLDERS, stat.S_ISDIR), (engines.DATABASE_FILES, stat.S_ISREG)):
+        for name in names:
+            try:
+                status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if not is_type(status.st_mode):
+                kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "a special file"
+                raise PermissionDenied(
+                    f"cannot use the store at {root}: {root / name} is {kind}",
+                    hint="put the file or folder itself there, or remove the link",
+                )
+            if owner is None or owner.is_shared:
+                continue
+            if status.st_uid not in (owner.uid, ROOT_USER):
+                raise PermissionDenied(
+                    f"cannot use the store at {root}: {root / name} belongs to the user"
+                    f" {user_name(status.st_uid)}",
+                    hint=f"run `chown -R {user_name(owner.uid)} {root}` as root",
+                )
+            if status.st_nlink > 1 and is_type is stat.S_ISREG and owner.uid != os.geteuid():
+                raise PermissionDenied(
+                    f"cannot use the store at {root}: {root / name} has a second name (hard link)",
+                    hint="copy the file, and put the copy in its place",
+                )
+            if restrict and status.st_mode & 0o077 and status.st_uid == owner.uid:
+                os.chmod(name, status.st_mode & 0o700, dir_fd=descriptor)
+
+
+def _raise(fault: Fault | None, root: Path) -> None:
+    if fault is not None:
+        raise PermissionDenied(f"cannot trust the store at {root}: {fault.reason}", hint=fault.hint)
+
+
+def _folder(path: Path, status: os.stat_result) -> Folder:
+    return Folder(path, status.st_uid, status.st_gid, status.st_mode)
