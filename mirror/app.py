@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from mirror.access import Action, LoginFailures
-from mirror.access.origins import note_origin, origin
 from mirror.api import archives, blobs, health, lists, manifests, routes, token, uploads
 from mirror.api.call import Call
 from mirror.api.callers import identify
 from mirror.api.routes import Resource
 from mirror.connections.connection import keep_open_for_answer
 from mirror.connections.refusals import COMMON_HEADERS
+from mirror.origin.origins import note_origin, origin
 from mirror.process.logs import NAMESPACE, RESOURCE, USER
 from mirror.process.metrics import Metrics
 from mirror.protocol.errors import WireError

@@ -18,13 +18,13 @@ import uvloop
 from aiohttp import web
 
 from mirror.access import AccessFiles, LoginFailures
-from mirror.access.hosts import is_loopback_address, serves_this_machine_only
 from mirror.app import SERVICE, make_app
 from mirror.connections.connection import BUFFER_BYTES, Connection
 from mirror.connections.draining import POLL_INTERVAL_S, drain
 from mirror.connections.listener import BACKLOG, Listener
 from mirror.connections.refusals import StrictRequestHandler
 from mirror.connections.stalled_clients import cut_off_stalled
+from mirror.origin.hosts import is_loopback_address, serves_this_machine_only
 from mirror.process.logs import access_logger, connections_logger
 from mirror.process.metrics import Metrics
 from mirror.process.reloading import WATCH_INTERVAL_S, Reloadable, watch

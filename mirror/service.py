@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, final
 
 from mirror.access import Access, Authenticator
 from mirror.access.challenge import Challenge, Scheme
-from mirror.access.origins import origin
-from mirror.access.proxies import TrustedProxies
-from mirror.access.web_pages import Refusal, WebPages
+from mirror.origin.origins import origin
+from mirror.origin.proxies import TrustedProxies
+from mirror.origin.web_pages import Refusal, WebPages
 from mirror.protocol.errors import WireError
 from mirror.transfer.threads import run
 from mirror.verification import Verification

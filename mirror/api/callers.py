@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from mirror.access import ANONYMOUS, AuthenticationFailed
 from mirror.access.authenticator import Password
-from mirror.access.origins import address
+from mirror.origin.origins import address
 from mirror.protocol.errors import WireError
 from store.formats.distribution.errors import ErrorCode
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from mirror.access import Action
-from mirror.access.origins import address
 from mirror.access.throttle import client_network
 from mirror.api.call import parse_digest
+from mirror.origin.origins import address
 from mirror.protocol import ranges
 from mirror.protocol.errors import WireError
 from mirror.transfer.body_deadline import BodyDeadline

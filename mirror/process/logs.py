@@ -18,7 +18,7 @@ from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http import HttpProcessingError
 from aiohttp.http_exceptions import InvalidURLError
 
-from mirror.access.origins import address
+from mirror.origin.origins import address
 from mirror.transfer.channels import SENT
 from store.errors import printable
 

@@ -13,7 +13,7 @@ from storectl.system.addresses import in_url, is_host, is_registry, is_server
 from storectl.verb import SectionOption, Verb
 
 if TYPE_CHECKING:
-    from mirror.access.proxies import TrustedProxies
+    from mirror.origin.proxies import TrustedProxies
     from storectl.settings import Settings
 
 # Click does not check these files: the mirror reads them and reports errors with its exit codes.
@@ -336,7 +336,7 @@ def _check_names(url: str | None, allowed_hosts: tuple[str, ...], default_domain
 
 
 def _parse_proxies(texts: tuple[str, ...]) -> TrustedProxies:
-    from mirror.access.proxies import TrustedProxies  # noqa: PLC0415
+    from mirror.origin.proxies import TrustedProxies  # noqa: PLC0415
     from store.errors import InvalidInput  # noqa: PLC0415
 
     try:

@@ -16,7 +16,7 @@ def is_host(text: str) -> bool:
 
     An IPv6 address may stand in brackets or without them.
     """
-    from mirror.access.hosts import Host  # noqa: PLC0415 - `--help` does without
+    from mirror.origin.hosts import Host  # noqa: PLC0415 - `--help` does without
 
     host = Host.parse(in_url(text))
     return host is not None and host.port is None and not text.endswith(":")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mirror.access import AccessFiles
-from mirror.access.proxies import TrustedProxies
+from mirror.origin.proxies import TrustedProxies
 from mirror.server import ServerSettings, _listen, _notify, _permitted
 from mirror.service import MirrorSettings
 from store.errors import Unavailable

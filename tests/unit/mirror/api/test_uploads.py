@@ -11,7 +11,7 @@ import bcrypt
 import pytest
 
 from mirror.access import Access
-from mirror.access.proxies import TrustedProxies
+from mirror.origin.proxies import TrustedProxies
 from mirror.service import MirrorSettings
 from store.model.digests import Digest
 from tests.support.damage import (

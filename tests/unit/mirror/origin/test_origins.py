@@ -7,8 +7,8 @@ from unittest.mock import Mock
 
 from aiohttp.test_utils import make_mocked_request
 
-from mirror.access.origins import address, note_origin, origin
-from mirror.access.proxies import Origin, TrustedProxies
+from mirror.origin.origins import address, note_origin, origin
+from mirror.origin.proxies import Origin, TrustedProxies
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from mirror.access.proxies import Origin
+from mirror.origin.proxies import Origin
 
 if TYPE_CHECKING:
-    from mirror.access.proxies import TrustedProxies
+    from mirror.origin.proxies import TrustedProxies
 
 _ORIGIN: Final = web.RequestKey("origin", Origin)
 

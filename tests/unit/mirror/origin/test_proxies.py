@@ -9,8 +9,8 @@ import bcrypt
 import pytest
 
 from mirror.access import Access, throttle
-from mirror.access.proxies import Origin, TrustedProxies
 from mirror.access.throttle import BURST
+from mirror.origin.proxies import Origin, TrustedProxies
 from mirror.service import MirrorSettings
 from store.errors import InvalidInput
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mirror.access.proxies import Origin
-from mirror.access.web_pages import Refusal, WebPages
+from mirror.origin.proxies import Origin
+from mirror.origin.web_pages import Refusal, WebPages
 
 STRICT = WebPages.of(["host.docker.internal"], None, is_strict=True)
 RELAXED = WebPages.of([], None, is_strict=False)

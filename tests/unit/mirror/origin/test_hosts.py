@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirror.access.hosts import Host, is_loopback_address, serves_this_machine_only
+from mirror.origin.hosts import Host, is_loopback_address, serves_this_machine_only
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Self, final
 
-from mirror.access.hosts import Host
+from mirror.origin.hosts import Host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mirror.access.proxies import Origin
+    from mirror.origin.proxies import Origin
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """The methods that change nothing (RFC 9110 section 9.2.1)."""
