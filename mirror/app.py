@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from mirror.access import Action, LoginFailures
+from mirror.access import Action, LoginHistory
 from mirror.api import archives, blobs, health, lists, manifests, routes, token, uploads
 from mirror.api.call import Call
 from mirror.api.callers import identify
@@ -93,7 +93,7 @@ def make_app(
     *,
     cores: int,
     metrics: Metrics | None = None,
-    failures: LoginFailures | None = None,
+    history: LoginHistory | None = None,
 ) -> web.Application:
     """Return an application that serves a store.
 
@@ -102,8 +102,7 @@ def make_app(
         settings: The settings of the registry.
         cores: How many processor cores the application may keep busy.
         metrics: The counters of all processes; None for new counters of this process alone.
-        failures: The counts of failed logins of all processes; None for new counts of this process
-            alone.
+        history: The earlier logins of all processes; None for the logins of this process alone.
     """
     counters = metrics or Metrics()
     registry = Registry(
@@ -120,7 +119,7 @@ def make_app(
         Pools(cores=cores, release_memory=settings.release_memory),
         counters,
         variants,
-        failures or LoginFailures(),
+        history or LoginHistory(),
     )
     app = web.Application(client_max_size=0)
     app[SERVICE] = service
@@ -152,6 +151,7 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+    service.logins.close()
     service.pools.close()
 
 

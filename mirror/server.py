@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, final
 import uvloop
 from aiohttp import web
 
-from mirror.access import AccessFiles, LoginFailures
+from mirror.access import AccessFiles, LoginHistory
 from mirror.app import SERVICE, make_app
 from mirror.connections.connection import BUFFER_BYTES, Connection
 from mirror.connections.draining import POLL_INTERVAL_S, drain
@@ -93,7 +93,7 @@ class _Shared:
     context: Reloadable[ssl.SSLContext | None]
     access: Reloadable[Access]
     metrics: Metrics
-    failures: LoginFailures
+    history: LoginHistory
 
 
 def serve(
@@ -186,7 +186,7 @@ def _serve(
         access.refresh()
         context.refresh()
 
-    shared = _Shared(listener, context, access, Metrics(settings.workers), LoginFailures())
+    shared = _Shared(listener, context, access, Metrics(settings.workers), LoginHistory())
     if settings.workers == 1:
         _run_worker(open_store, settings, shared, 0, started)
         return
@@ -291,7 +291,7 @@ async def _serve_until_stopped(
         loop.add_signal_handler(number, stop.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
     app = make_app(
-        store, mirror, cores=os.cpu_count() or 1, metrics=shared.metrics, failures=shared.failures
+        store, mirror, cores=os.cpu_count() or 1, metrics=shared.metrics, history=shared.history
     )
     runner = web.AppRunner(app, shutdown_timeout=POLL_INTERVAL_S)
     await runner.setup()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from mirror.access import Access, Authenticator
 from mirror.access.challenge import Challenge, Scheme
+from mirror.access.login_queue import LoginQueue
 from mirror.origin.origins import origin
 from mirror.origin.proxies import TrustedProxies
 from mirror.origin.web_pages import Refusal, WebPages
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from exporter import Layers
-    from mirror.access import Action, Caller, LoginFailures
+    from mirror.access import Action, Caller, LoginHistory
     from mirror.process.metrics import Metrics
     from mirror.transfer.pools import Pools
     from mirror.variants import Variants
@@ -108,7 +109,7 @@ class Service:
         pools: The threads that run blocking calls.
         metrics: The counters of all worker processes.
         variants: The variants that the registry offers.
-        failures: The counts of failed logins, shared by all processes.
+        history: The earlier logins, shared by all processes.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class Service:
         pools: Pools,
         metrics: Metrics,
         variants: Variants,
-        failures: LoginFailures,
+        history: LoginHistory,
     ) -> None:
         self.store = store
         self.registry = registry
@@ -129,7 +130,7 @@ class Service:
         self.variants = variants
         self.names = Names(settings.default_domain)
         self.authenticator = Authenticator(
-            settings.access, settings.key, time.time, time.monotonic, failures
+            settings.access, settings.key, time.time, time.monotonic, history
         )
         self.challenge = Challenge(settings.scheme, settings.url)
         self._web_pages = WebPages.of(
@@ -137,8 +138,8 @@ class Service:
             settings.url,
             is_strict=settings.checks_hosts,
         )
-        self.pending_passwords = 0
-        """The number of passwords that wait to be compared."""
+        self.logins = LoginQueue(self.authenticator, pools.compare_password, time.monotonic)
+        """The passwords that wait to be compared."""
         self._publishing: dict[tuple[Repository, str], asyncio.Task[None]] = {}
         self._verification = Verification(store, pools.reads, pools.verifiers)
 

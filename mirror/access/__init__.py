@@ -5,7 +5,7 @@ from mirror.access.files import AccessFiles
 from mirror.access.passwords import read_htpasswd
 from mirror.access.policy import ANONYMOUS, Access, Action, Caller
 from mirror.access.rules import Rules, read_rules
-from mirror.access.throttle import LoginFailures
+from mirror.access.throttle import LoginHistory
 
 __all__ = [
     "ANONYMOUS",
@@ -15,7 +15,7 @@ __all__ = [
     "AuthenticationFailed",
     "Authenticator",
     "Caller",
-    "LoginFailures",
+    "LoginHistory",
     "Rules",
     "read_htpasswd",
     "read_rules",

@@ -6,28 +6,34 @@ import base64
 import binascii
 import hashlib
 import hmac
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
-from mirror.access.passwords import matches
+from mirror.access.passwords import MAX_PASSWORD_BYTES, matches
 from mirror.access.policy import Access, Caller
 from mirror.access.throttle import Throttle, client_network
-from mirror.access.tokens import Signer
+from mirror.access.tokens import Signer, has_form
+from mirror.access.weak_tokens import weak_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mirror.access.throttle import LoginFailures
+    from mirror.access.throttle import LoginHistory
 
-REMEMBERED_S: Final = 60.0
+logger = logging.getLogger(__name__)
+
+REMEMBERED_S: Final = 3600.0
 """How long a correct password is accepted without another comparison, in seconds.
 
-bcrypt is slow on purpose, and clients send the password with every request.
+bcrypt is slow on purpose, and clients send the password with every request. A new password hash, or
+the removal of the user, takes effect at once.
 """
 
-_MAX_REMEMBERED: Final = 1000
+_MAX_REFUSED_TOKENS: Final = 1000
 _MAX_CREDENTIAL_CHARACTERS: Final = 8192
+_EVERYWHERE: Final = "everywhere"
 
 
 @final
@@ -45,11 +51,13 @@ class AuthenticationFailed(Exception):
 
     Args:
         wait_s: How long the client has to wait, in seconds; 0 if the credentials are wrong.
+        fact: What is wrong with the credentials themselves; empty if they do not match.
     """
 
-    def __init__(self, wait_s: float = 0.0) -> None:
-        super().__init__()
+    def __init__(self, wait_s: float = 0.0, fact: str = "") -> None:
+        super().__init__(fact)
         self.wait_s = wait_s
+        self.fact = fact
 
 
 @final
@@ -62,7 +70,7 @@ class Authenticator:
         key: Signs tokens; processes with the same key accept each other's tokens.
         now: Returns the current Unix time, in seconds.
         clock: Returns the time of a monotonic clock that all processes share, in seconds.
-        failures: The counts of failed logins, shared by all processes.
+        history: The earlier logins, shared by all processes.
     """
 
     def __init__(
@@ -71,14 +79,15 @@ class Authenticator:
         key: bytes,
         now: Callable[[], float],
         clock: Callable[[], float],
-        failures: LoginFailures,
+        history: LoginHistory,
     ) -> None:
         self.access = access
         self._key = key
         self._clock = clock
         self._signer = Signer(key, now)
-        self._throttle = Throttle(clock, failures)
-        self._remembered: OrderedDict[bytes, float] = OrderedDict()
+        self.throttle = Throttle(clock, history)
+        self._credentials = history.credentials
+        self._refused_tokens: OrderedDict[bytes, None] = OrderedDict()
 
     def authenticate(
         self, authorization: str | None, *, address: str | None, certificate: str | None = None
@@ -100,16 +109,28 @@ class Authenticator:
         if len(value) > _MAX_CREDENTIAL_CHARACTERS or scheme.lower() not in ("basic", "bearer"):
             raise AuthenticationFailed
         if scheme.lower() == "bearer":
-            return self._bearer(value, certificate)
+            return self._bearer(value, certificate, address)
         given = _basic(value)
         if given is None:
             raise AuthenticationFailed
-        if self._is_token(given.user, given.password):
-            return Caller(given.user)
-        checked_at = self._remembered.get(self._mark(given, self.access.users, address))
-        if checked_at is not None and self._clock() - checked_at < REMEMBERED_S:
+        users, network = self.access.users, client_network(address)
+        if self._is_remembered(self._mark(given, users, network)):
+            # These credentials work even if others of the same network guess passwords.
             return Caller(given.user)
         self._raise_if_throttled(address)
+        if self._is_remembered(self._mark(given, users, _EVERYWHERE)):
+            self._remember(given, users, address)
+            return Caller(given.user)
+        if self._is_token(given.user, given.password):
+            self._require_strong(given.user, given.password)
+            self._remember(given, users, address)
+            return Caller(given.user)
+        if len(given.password) > MAX_PASSWORD_BYTES:
+            self.throttle.failed(given.user, address)
+            raise AuthenticationFailed(
+                fact=f"the password has {len(given.password)} bytes,"
+                f" and at most {MAX_PASSWORD_BYTES} are allowed"
+            )
         return given
 
     def check_password(self, given: Password, *, address: str | None) -> Caller:
@@ -129,38 +150,71 @@ class Authenticator:
         # The users may change during the comparison; the password is remembered for these users.
         users = self.access.users
         if not matches(users, given.user, given.password, self._key):
-            self._throttle.failed(address)
+            self.throttle.failed(given.user, address)
             raise AuthenticationFailed
-        self._remembered[self._mark(given, users, address)] = self._clock()
-        while len(self._remembered) > _MAX_REMEMBERED:
-            self._remembered.popitem(last=False)
+        self._remember(given, users, address)
         return Caller(given.user)
 
     def token(self, caller: Caller) -> str:
         """Return a token that proves a caller's name."""
         return self._signer.sign(caller.user, self._fingerprint(caller.user) or b"")
 
-    def _bearer(self, token: str, certificate: str | None) -> Caller:
+    def _bearer(self, token: str, certificate: str | None, address: str | None) -> Caller:
         good, user = self._signer.read(token, self._fingerprint)
         if good:
             return self.access.of_certificate(certificate) if user is None else Caller(user)
-        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+        if has_form(token):
+            # An expired token, or one of an earlier server, is not a guess: all tokens of a client
+            # expire at once, and no client can guess 256 bits.
+            raise AuthenticationFailed
+        data = token.encode("utf-8", "surrogateescape")
+        digest = hashlib.sha256(data).hexdigest()
+        mark = self._keyed(b"token", digest.encode(), client_network(address).encode())
+        wait_s = self.throttle.token_wait_s(address)
+        if wait_s and not self._is_remembered(mark):
+            raise AuthenticationFailed(wait_s)
         # Compare every token, so that the time does not reveal which one matches.
         named = [
             name for name, known in self.access.tokens.items() if hmac.compare_digest(known, digest)
         ]
         if named:
+            self._require_strong(named[0], data)
+            if not self._is_remembered(mark):
+                self._credentials.put(mark, self._clock() + REMEMBERED_S)
             return Caller(named[0])
-        # A wrong token does not count as a failed login: all tokens of a client expire at once,
-        # and no client can guess a token's random bits.
+        self._count_wrong_token(mark, address)
         raise AuthenticationFailed
+
+    def _count_wrong_token(self, mark: bytes, address: str | None) -> None:
+        """Count a wrong token, unless the client only repeats it."""
+        if mark not in self._refused_tokens:
+            self.throttle.token_failed(address)
+            self._refused_tokens[mark] = None
+            while len(self._refused_tokens) > _MAX_REFUSED_TOKENS:
+                self._refused_tokens.popitem(last=False)
+
+    def _require_strong(self, user: str, token: bytes) -> None:
+        fault = weak_token(token)
+        if fault is not None:
+            logger.warning("refused the token of %s: %s", user, fault)
+            raise AuthenticationFailed(fact=f"the token is too weak: {fault}")
+
+    def _is_remembered(self, mark: bytes) -> bool:
+        return self._credentials.get(mark) > self._clock()
+
+    def _remember(self, given: Password, users: Mapping[str, bytes], address: str | None) -> None:
+        """Remember correct credentials, and the network from which they came."""
+        until = self._clock() + REMEMBERED_S
+        for place in (client_network(address), _EVERYWHERE):
+            self._credentials.put(self._mark(given, users, place), until)
+        self.throttle.succeeded(given.user, address)
 
     def _is_token(self, user: str, password: bytes) -> bool:
         known = self.access.tokens.get(user, "")
         return hmac.compare_digest(known, hashlib.sha256(password).hexdigest())
 
     def _raise_if_throttled(self, address: str | None) -> None:
-        wait_s = self._throttle.wait_s(address)
+        wait_s = self.throttle.wait_s(address)
         if wait_s:
             raise AuthenticationFailed(wait_s)
 
@@ -172,20 +226,23 @@ class Authenticator:
             known = self.access.tokens[user].encode()
         return known
 
-    def _mark(self, given: Password, users: Mapping[str, bytes], address: str | None) -> bytes:
-        """Return the key under which the authenticator remembers a correct password.
+    def _mark(self, given: Password, users: Mapping[str, bytes], place: str) -> bytes:
+        """Return the name under which the authenticator remembers correct credentials.
 
-        The key does not reveal the password, and changes when the user's password hash changes. The
-        key also depends on the client's network. Otherwise a client that has to wait after failed
-        logins could go on guessing a password that a client of another network has just used.
+        The name does not reveal the password, and changes when the user's password hash or token
+        changes. It also depends on the client's network. Otherwise a client that has to wait after
+        failed logins could go on guessing a password that a client of another network has just
+        used. A client that need not wait may use a password that is remembered `_EVERYWHERE`.
         """
-        known = users.get(given.user, b"")
-        parts = (
-            known,
+        return self._keyed(
+            users.get(given.user, b""),
+            self.access.tokens.get(given.user, "").encode(),
             given.user.encode("utf-8", "surrogateescape"),
             given.password,
-            client_network(address).encode("utf-8", "surrogateescape"),
+            place.encode("utf-8", "surrogateescape"),
         )
+
+    def _keyed(self, *parts: bytes) -> bytes:
         return hmac.digest(
             self._key, b"".join(hashlib.sha256(part).digest() for part in parts), hashlib.sha256
         )

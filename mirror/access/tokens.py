@@ -83,6 +83,20 @@ class Signer:
         )
 
 
+def has_form(token: str) -> bool:
+    """Return whether a text has the form of a signed token, valid or not.
+
+    Args:
+        token: The token as the client sent it; any text.
+    """
+    payload, _, mac = token.partition(".")
+    try:
+        claims = json.loads(_bytes(payload))
+        return isinstance(claims, list) and len(_bytes(mac)) == hashlib.sha256().digest_size
+    except (ValueError, RecursionError):
+        return False
+
+
 def _text(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from mirror.access import ANONYMOUS, AuthenticationFailed
 from mirror.access.authenticator import Password
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from mirror.access import Caller
     from mirror.service import Service
-
-MAX_PENDING_PASSWORDS: Final = 32
-"""How many passwords may wait to be compared; more at once suggest that a client is guessing."""
 
 
 async def identify(service: Service, request: web.Request) -> Caller:
@@ -47,7 +44,11 @@ async def authenticate(service: Service, request: web.Request, authorization: st
         found = service.authenticator.authenticate(
             authorization, address=client, certificate=_common_name(request)
         )
-        return await _compare(service, found, client) if isinstance(found, Password) else found
+        if not isinstance(found, Password):
+            return found
+        return await service.logins.check(
+            found, address=client, is_gone=lambda: request.transport is None
+        )
     except AuthenticationFailed as failure:
         if failure.wait_s:
             service.metrics.count_event("throttled_logins")
@@ -60,19 +61,9 @@ async def authenticate(service: Service, request: web.Request, authorization: st
         if not (authorization or "").lower().startswith("bearer"):
             # Count only wrong passwords: tokens expire in the middle of a push.
             service.metrics.count_event("login_failures")
-        raise WireError(401, ErrorCode.UNAUTHORIZED, "wrong user, password or token") from None
-
-
-async def _compare(service: Service, given: Password, client: str | None) -> Caller:
-    if service.pending_passwords >= MAX_PENDING_PASSWORDS:
-        raise AuthenticationFailed(1.0)
-    service.pending_passwords += 1
-    try:
-        return await service.pools.compare_password(
-            service.authenticator.check_password, given, address=client
-        )
-    finally:
-        service.pending_passwords -= 1
+        raise WireError(
+            401, ErrorCode.UNAUTHORIZED, failure.fact or "wrong user, password or token"
+        ) from None
 
 
 def _common_name(request: web.Request) -> str | None:

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from mirror.access import ANONYMOUS, Access, Action, Caller, LoginFailures
+from mirror.access import ANONYMOUS, Access, Action, Caller, LoginHistory
 from mirror.access.challenge import Scheme
 from mirror.process.metrics import Metrics
 from mirror.protocol.errors import WireError
@@ -101,7 +101,7 @@ class Services:
             self.pools,
             Metrics(),
             self.variants,
-            LoginFailures(),
+            LoginHistory(),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from typing import Any
 
 import bcrypt
@@ -14,25 +15,23 @@ from mirror.access import (
     AuthenticationFailed,
     Authenticator,
     Caller,
-    LoginFailures,
+    LoginHistory,
     read_rules,
 )
 from mirror.access.authenticator import REMEMBERED_S, Password
-from mirror.access.throttle import BURST
+from mirror.access.throttle import BURST, TOKEN_BURST
 from mirror.access.tokens import LIFETIME_S
 from tests.support.clocks import StillClock
 from tests.support.logins import RULES, TOKEN, USERS, basic, log_in
 
 
 def test_credentials_prove_a_caller() -> None:
-    authenticator = Authenticator(
-        Access(USERS), b"key", StillClock(), StillClock(), LoginFailures()
-    )
+    authenticator = Authenticator(Access(USERS), b"key", StillClock(), StillClock(), LoginHistory())
     assert log_in(authenticator, None) == ANONYMOUS
     assert log_in(authenticator, basic("alice", "secret")) == Caller("alice")
     assert log_in(authenticator, None, certificate="robot.example") == ANONYMOUS
     known = Authenticator(
-        Access(USERS, rules=read_rules(RULES)), b"key", StillClock(), StillClock(), LoginFailures()
+        Access(USERS, rules=read_rules(RULES)), b"key", StillClock(), StillClock(), LoginHistory()
     )
     assert log_in(known, None, certificate="robot.example") == Caller("robot")
     assert log_in(known, None, certificate="other.example") == ANONYMOUS
@@ -55,9 +54,9 @@ def test_credentials_prove_a_caller() -> None:
             log_in(authenticator, one)
 
 
-def test_correct_password_is_compared_again_after_a_minute_or_a_change() -> None:
+def test_correct_password_is_compared_again_after_an_hour_or_a_change() -> None:
     clock = StillClock()
-    authenticator = Authenticator(Access(USERS), b"key", clock, clock, LoginFailures())
+    authenticator = Authenticator(Access(USERS), b"key", clock, clock, LoginHistory())
     alice = basic("alice", "secret")
     assert isinstance(authenticator.authenticate(alice, address="10.0.0.1"), Password)
     log_in(authenticator, alice)
@@ -72,9 +71,9 @@ def test_correct_password_is_compared_again_after_a_minute_or_a_change() -> None
     assert isinstance(authenticator.authenticate(alice, address="10.0.0.1"), Password)
 
 
-def test_correct_password_is_remembered_for_its_network_only() -> None:
+def test_remembered_password_does_not_help_a_network_that_guesses() -> None:
     clock = StillClock()
-    authenticator = Authenticator(Access(USERS), b"key", clock, clock, LoginFailures())
+    authenticator = Authenticator(Access(USERS), b"key", clock, clock, LoginHistory())
     alice = basic("alice", "secret")
     log_in(authenticator, alice)
     for _ in range(BURST):
@@ -95,7 +94,7 @@ def test_password_that_changes_during_the_comparison_is_not_remembered() -> None
             return super().get(user, default)
 
     clock = StillClock()
-    authenticator = Authenticator(Access(Changing(USERS)), b"key", clock, clock, LoginFailures())
+    authenticator = Authenticator(Access(Changing(USERS)), b"key", clock, clock, LoginHistory())
     alice = basic("alice", "secret")
     assert authenticator.check_password(Password("alice", b"secret"), address="10.0.0.1") == Caller(
         "alice"
@@ -105,7 +104,7 @@ def test_password_that_changes_during_the_comparison_is_not_remembered() -> None
 
 def test_token_of_the_rules_proves_its_name() -> None:
     authenticator = Authenticator(
-        Access(USERS, rules=read_rules(RULES)), b"key", StillClock(), StillClock(), LoginFailures()
+        Access(USERS, rules=read_rules(RULES)), b"key", StillClock(), StillClock(), LoginHistory()
     )
     assert log_in(authenticator, f"Bearer {TOKEN}") == Caller("ci")
     assert log_in(authenticator, basic("ci", TOKEN)) == Caller("ci")
@@ -120,11 +119,11 @@ def test_token_of_the_rules_proves_its_name() -> None:
 
 def test_signed_token_is_valid_until_it_expires_or_its_user_changes() -> None:
     clock = StillClock()
-    authenticator = Authenticator(Access(USERS), b"key", clock, clock, LoginFailures())
+    authenticator = Authenticator(Access(USERS), b"key", clock, clock, LoginHistory())
     token = authenticator.token(Caller("alice"))
     assert log_in(authenticator, f"Bearer {token}") == Caller("alice")
     assert log_in(authenticator, f"bearer {authenticator.token(ANONYMOUS)}") == ANONYMOUS
-    other = Authenticator(Access(USERS), b"another key", clock, clock, LoginFailures())
+    other = Authenticator(Access(USERS), b"another key", clock, clock, LoginHistory())
     with pytest.raises(AuthenticationFailed):
         log_in(other, f"Bearer {token}")
     payload, _, mac = token.partition(".")
@@ -156,9 +155,7 @@ def test_signed_token_is_valid_until_it_expires_or_its_user_changes() -> None:
 
 
 def test_password_that_waited_while_others_failed_is_not_compared() -> None:
-    authenticator = Authenticator(
-        Access(USERS), b"key", StillClock(), StillClock(), LoginFailures()
-    )
+    authenticator = Authenticator(Access(USERS), b"key", StillClock(), StillClock(), LoginHistory())
     waiting = [
         authenticator.authenticate(basic("alice", f"guess {number}"), address="10.0.0.1")
         for number in range(BURST + 5)
@@ -173,9 +170,7 @@ def test_password_that_waited_while_others_failed_is_not_compared() -> None:
 
 
 def test_network_with_many_failures_waits_except_for_remembered_passwords() -> None:
-    authenticator = Authenticator(
-        Access(USERS), b"key", StillClock(), StillClock(), LoginFailures()
-    )
+    authenticator = Authenticator(Access(USERS), b"key", StillClock(), StillClock(), LoginHistory())
     log_in(authenticator, basic("alice", "secret"))
     for number in range(BURST):
         with pytest.raises(AuthenticationFailed) as refused:
@@ -188,3 +183,88 @@ def test_network_with_many_failures_waits_except_for_remembered_passwords() -> N
         log_in(authenticator, "Bearer expired")
     assert refused.value.wait_s == 0
     assert log_in(authenticator, basic("alice", "secret")) == Caller("alice")
+
+
+def test_correct_password_is_remembered_for_all_networks_and_processes() -> None:
+    clock, history = StillClock(), LoginHistory()
+    log_in(Authenticator(Access(USERS), b"key", clock, clock, history), basic("alice", "secret"))
+    other = Authenticator(Access(USERS), b"key", clock, clock, history)
+    assert other.authenticate(basic("alice", "secret"), address="192.0.2.1") == Caller("alice")
+    assert other.throttle.knows("alice", "192.0.2.1")
+
+
+@pytest.mark.parametrize("user", ["alice", "nobody"])
+def test_password_that_is_too_long_is_refused_without_a_comparison(user: str) -> None:
+    authenticator = Authenticator(Access(USERS), b"key", StillClock(), StillClock(), LoginHistory())
+    with pytest.raises(AuthenticationFailed) as refused:
+        authenticator.authenticate(basic(user, "x" * 73), address="10.0.0.1")
+    assert "73 bytes" in refused.value.fact
+    assert isinstance(
+        authenticator.authenticate(basic(user, "x" * 72), address="10.0.0.1"), Password
+    )
+
+
+def _with_rules() -> Authenticator:
+    return Authenticator(
+        Access(USERS, rules=read_rules(RULES)), b"key", StillClock(), StillClock(), LoginHistory()
+    )
+
+
+def test_network_that_guesses_tokens_waits_except_for_remembered_tokens() -> None:
+    authenticator = _with_rules()
+    assert log_in(authenticator, f"Bearer {TOKEN}") == Caller("ci")
+    for number in range(TOKEN_BURST):
+        with pytest.raises(AuthenticationFailed) as refused:
+            log_in(authenticator, f"Bearer guess-{number}")
+        assert refused.value.wait_s == 0
+    with pytest.raises(AuthenticationFailed) as refused:
+        log_in(authenticator, "Bearer guess")
+    assert refused.value.wait_s > 0
+    assert log_in(authenticator, f"Bearer {TOKEN}") == Caller("ci")
+    # A guess of another network that waits is not compared, not even with the right token.
+    for number in range(TOKEN_BURST):
+        with pytest.raises(AuthenticationFailed):
+            log_in(authenticator, f"Bearer guess-{number}", address="10.0.0.2")
+    with pytest.raises(AuthenticationFailed) as refused:
+        log_in(authenticator, f"Bearer {TOKEN}", address="10.0.0.2")
+    assert refused.value.wait_s > 0
+    assert log_in(authenticator, f"Bearer {authenticator.token(Caller('alice'))}", "10.0.0.2") == (
+        Caller("alice")
+    )
+
+
+def test_repeated_and_expired_tokens_are_no_guesses() -> None:
+    authenticator = _with_rules()
+    earlier = Authenticator(Access(USERS), b"old", StillClock(), StillClock(), LoginHistory())
+    for number in range(2 * TOKEN_BURST):
+        for token in ("revoked", earlier.token(Caller(f"user {number}"))):
+            with pytest.raises(AuthenticationFailed) as refused:
+                log_in(authenticator, f"Bearer {token}")
+            assert refused.value.wait_s == 0
+
+
+def test_token_as_a_password_cannot_be_guessed_beyond_the_limit() -> None:
+    authenticator = _with_rules()
+    for number in range(BURST):
+        with pytest.raises(AuthenticationFailed):
+            log_in(authenticator, basic("ci", f"guess {number}"))
+    with pytest.raises(AuthenticationFailed) as refused:
+        log_in(authenticator, basic("ci", TOKEN))
+    assert refused.value.wait_s > 0
+    assert log_in(authenticator, basic("ci", TOKEN), address="10.0.0.2") == Caller("ci")
+
+
+def test_token_that_is_too_short_is_refused_with_the_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    short = "k3x9-q7w2"
+    rules = read_rules(f'[tokens]\nci = "sha256:{hashlib.sha256(short.encode()).hexdigest()}"\n')
+    authenticator = Authenticator(
+        Access(rules=rules), b"key", StillClock(), StillClock(), LoginHistory()
+    )
+    for one in (f"Bearer {short}", basic("ci", short)):
+        with pytest.raises(AuthenticationFailed) as refused:
+            log_in(authenticator, one)
+        assert "9 bytes" in refused.value.fact
+    assert "refused the token of ci" in caplog.text
+    assert short not in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 from typing import TYPE_CHECKING
 
 import bcrypt
@@ -40,3 +41,34 @@ def test_anonymous_clients_read_and_users_write(serve: Callable[..., InProcessMi
     assert closed("GET", "/v2/").status == 401
     assert closed("GET", "/v2/_catalog", Authorization=alice).status == 200
     assert closed("GET", "/healthz").status == 200
+
+
+def test_user_logs_in_while_another_network_keeps_the_queue_of_passwords_busy(
+    serve: Callable[..., InProcessMirror],
+) -> None:
+    users = {"alice": bcrypt.hashpw(b"secret", bcrypt.gensalt(rounds=10))}
+    ask = serve(MirrorSettings(access=Access(users, anonymous_read=False)))
+    guesses = []
+    for number in range(60):
+        guess = http.client.HTTPConnection(
+            "127.0.0.1", ask.port, source_address=(f"127.1.{number}.1", 0)
+        )
+        wrong = base64.b64encode(f"user-{number}:x".encode()).decode()
+        guess.request("GET", "/v2/", headers={"Authorization": f"Basic {wrong}"})
+        guesses.append(guess)
+    alice = f"Basic {base64.b64encode(b'alice:secret').decode()}"
+    assert ask("GET", "/v2/", Authorization=alice).status == 200
+    # A disconnected client's password is not compared, so the queue is soon empty.
+    for guess in guesses:
+        guess.close()
+
+
+def test_password_that_is_too_long_is_refused_with_the_reason(
+    serve: Callable[..., InProcessMirror],
+) -> None:
+    users = {"alice": bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(rounds=4))}
+    ask = serve(MirrorSettings(access=Access(users)))
+    long = f"Basic {base64.b64encode(b'alice:' + b'x' * 73).decode()}"
+    refused = ask("GET", "/v2/", Authorization=long)
+    assert (refused.status, refused.code) == (401, "UNAUTHORIZED")
+    assert b"the password has 73 bytes, and at most 72 are allowed" in refused.body
