@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from mirror.access import Action, LoginHistory
+from mirror.access.throttle import client_network
 from mirror.api import archives, blobs, health, lists, manifests, routes, token, uploads
 from mirror.api.call import Call
 from mirror.api.callers import identify
 from mirror.api.routes import Resource
 from mirror.connections.connection import keep_open_for_answer
 from mirror.connections.refusals import COMMON_HEADERS
-from mirror.origin.origins import note_origin, origin
+from mirror.origin.origins import address, note_origin, origin
 from mirror.process.logs import NAMESPACE, RESOURCE, USER
 from mirror.process.metrics import Metrics
 from mirror.protocol.errors import WireError
@@ -82,6 +83,8 @@ _PROBES: Final = frozenset({Resource.HEALTHZ, Resource.READYZ})
 _READ_METHODS: Final = ("GET", "HEAD")
 _TOKEN_METHODS: Final = (*_READ_METHODS, "POST")
 _SERVER_FAILURES: Final = frozenset({500, 503, 507})
+_RETRY_S: Final = 5
+"""How long a client is asked to wait if too many of its requests are running, in seconds."""
 _MAX_QUOTED: Final = 20
 _MAX_QUOTED_PATH: Final = 160
 SERVICE: Final = web.AppKey("service", Service)
@@ -238,11 +241,30 @@ async def _add_common_headers(request: web.Request, response: web.StreamResponse
         response.headers["OCI-Namespace"] = request[NAMESPACE]
 
 
+async def _route_counted(service: Service, request: web.Request) -> web.StreamResponse:
+    """Route a request; count it towards the limit of its client if a proxy has forwarded it."""
+    if not service.settings.proxies.trusts(request.remote):
+        # `mirror.connections.admission` counts the connections of this client.
+        return await _route(service, request)
+    network = client_network(address(request))
+    if not service.forwarded.begin(network):
+        raise WireError(
+            429,
+            ErrorCode.TOOMANYREQUESTS,
+            "too many requests of this address are running",
+            headers={"Retry-After": str(_RETRY_S)},
+        )
+    try:
+        return await _route(service, request)
+    finally:
+        service.forwarded.end(network)
+
+
 async def _answer_or_error(service: Service, request: web.Request) -> web.StreamResponse:
     """Answer a request; turn every error into an answer in the form of the specification."""
     try:
         with keep_open_for_answer(request):
-            return await _route(service, request)
+            return await _route_counted(service, request)
     except WireError as exc:
         return _error(service, request, exc)
     except StoreError as exc:

@@ -18,7 +18,9 @@ import uvloop
 from aiohttp import web
 
 from mirror.access import AccessFiles, LoginHistory
+from mirror.access.throttle import client_network
 from mirror.app import SERVICE, make_app
+from mirror.connections.admission import Admission, ConnectionLimits
 from mirror.connections.connection import BUFFER_BYTES, Connection
 from mirror.connections.draining import POLL_INTERVAL_S, drain
 from mirror.connections.listener import BACKLOG, Listener
@@ -266,15 +268,22 @@ def _run_worker(
             error = files.refresh()
             if error is not None:
                 logger.warning("cannot load the new %s: %s", what, error.message)
-    mirror = replace(settings.mirror, access=shared.access.value, is_leader=number == 0)
+    limits = ConnectionLimits.of(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    mirror = replace(
+        settings.mirror,
+        access=shared.access.value,
+        is_leader=number == 0,
+        max_client_requests=limits.share,
+    )
     with open_store() as store, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve_until_stopped(store, settings, mirror, shared, started))
+        runner.run(_serve_until_stopped(store, settings, mirror, limits, shared, started))
 
 
 async def _serve_until_stopped(
     store: Store,
     settings: ServerSettings,
     mirror: MirrorSettings,
+    limits: ConnectionLimits,
     shared: _Shared,
     started: Callable[[], None] | None,
 ) -> None:
@@ -310,8 +319,18 @@ async def _serve_until_stopped(
         auto_decompress=False,
         read_bufsize=READ_BYTES,
     )
-    listener = Listener(shared.listener, lambda: Connection(protocol(), connections, buffer))
-    await listener.open(shared.context.value)
+    listener = Listener(
+        shared.listener,
+        lambda slot: Connection(protocol(), connections, buffer, slot),
+        Admission(
+            limits,
+            network_of=client_network,
+            is_exempt=mirror.proxies.trusts,
+            clock=loop.time,
+            on_refused=partial(shared.metrics.count_event, "refused_connections"),
+        ),
+    )
+    listener.open(shared.context.value)
     tasks = [
         asyncio.create_task(one)
         for one in (
@@ -349,7 +368,7 @@ def _watch_files(
     if certificate is not None:
 
         async def renew() -> None:
-            await listener.open(settings.context)
+            listener.open(settings.context)
 
         yield watch("certificate", certificate.paths, renew, reload_requested[0])
     if files.paths:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from mirror.access import Access, Authenticator
 from mirror.access.challenge import Challenge, Scheme
+from mirror.access.forwarded_requests import ForwardedRequests
 from mirror.access.login_queue import LoginQueue
 from mirror.origin.origins import origin
 from mirror.origin.proxies import TrustedProxies
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_UPLOADS: Final = 10_000
+MAX_CLIENT_REQUESTS: Final = 1000
 _EXPIRY_INTERVAL_S: Final = 60.0
 _EXPIRIES_PER_STRAYS: Final = 60
 """How many times uploads expire before stray files are removed again."""
@@ -89,6 +91,10 @@ class MirrorSettings:
     max_uploads: int = MAX_UPLOADS
     """How many uploads may be in progress in the whole store; each user or address may have a
     hundredth of them, and at least 100.
+    """
+    max_client_requests: int = MAX_CLIENT_REQUESTS
+    """How many requests of one client network, forwarded by trusted proxies, are answered at once
+    by one process.
     """
     key: bytes = field(default_factory=lambda: os.urandom(32))
     """The key that signs tokens."""
@@ -140,6 +146,7 @@ class Service:
         )
         self.logins = LoginQueue(self.authenticator, pools.compare_password, time.monotonic)
         """The passwords that wait to be compared."""
+        self.forwarded = ForwardedRequests(settings.max_client_requests)
         self._publishing: dict[tuple[Repository, str], asyncio.Task[None]] = {}
         self._verification = Verification(store, pools.reads, pools.verifiers)
 

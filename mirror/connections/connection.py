@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from mirror.connections.admission import Slot
+
 END_DELAY_S: Final = 0.05
 """A connection without a request is closed this long after the client has stopped sending."""
 _LOOP_ROUNDS: Final = 8
@@ -46,14 +48,20 @@ class Connection(asyncio.BufferedProtocol):
         connections: The open connections; each connection registers itself while it is open.
         buffer: The buffer for reads. All connections may share it, because the bytes of each read
             are passed on at once.
+        slot: The place of the connection in the limits of its process; None without limits.
     """
 
     def __init__(
-        self, protocol: web.RequestHandler, connections: set[Connection], buffer: memoryview
+        self,
+        protocol: web.RequestHandler,
+        connections: set[Connection],
+        buffer: memoryview,
+        slot: Slot | None = None,
     ) -> None:
         self._protocol = protocol
         self._connections = connections
         self._buffer = buffer
+        self._slot = slot
         self._transport: asyncio.Transport | None = None
         self._request: web.Request | None = None
         self._ending: asyncio.Handle | None = None
@@ -61,6 +69,9 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Register the connection, and pass its transport to aiohttp."""
         self._connections.add(self)
+        if self._slot is not None:
+            self._slot.close = self.abort
+            self._slot.is_answering = lambda: self.is_answering
         self._transport = transport  # type: ignore[assignment] # a stream's; uvloop's class is not asyncio's
         tls = transport.get_extra_info("ssl_object")
         if isinstance(tls, HalfClosableTLS):
@@ -75,6 +86,8 @@ class Connection(asyncio.BufferedProtocol):
         """
         self._connections.discard(self)
         self._transport = None
+        if self._slot is not None:
+            self._slot.leave()
         self._protocol.connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
@@ -170,6 +183,8 @@ class Connection(asyncio.BufferedProtocol):
     def begin_answer(self, request: web.Request) -> None:
         """Keep the connection open from now on, because a request has to be answered."""
         self._request = request
+        if self._slot is not None:
+            self._slot.begin_request()
 
     def end_answer(self) -> None:
         """Mark the request as answered.
@@ -177,6 +192,8 @@ class Connection(asyncio.BufferedProtocol):
         The connection is closed soon if the client has stopped sending.
         """
         self._request = None
+        if self._slot is not None:
+            self._slot.end_request()
         if self._ending is not None:
             self._end_soon()
 

@@ -70,6 +70,17 @@ class TrustedProxies:
         """
         return cls(tuple(map(_network, texts)))
 
+    def trusts(self, address: str | None) -> bool:
+        """Return whether an address belongs to a trusted proxy.
+
+        Args:
+            address: The address of a connection; None if it is unknown.
+        """
+        if not self.networks:
+            return False
+        found = _address(address or "")
+        return found is not None and self._trusts(found)
+
     def origin(
         self,
         connected: Origin,

@@ -9,6 +9,7 @@ import pytest
 import uvloop
 
 from mirror.access import Access
+from mirror.origin.proxies import TrustedProxies
 from mirror.service import MirrorSettings
 from store.model.digests import Digest
 from tests.support import images
@@ -115,3 +116,22 @@ def test_read_only_registry_refuses_changes(
         answer = ask(method, f"/v2/demo/{path}")
         assert (answer.status, answer.code) == (405, "UNSUPPORTED")
     assert ask("GET", "/readyz").status == 200
+
+
+def test_a_client_behind_a_proxy_has_a_limit_of_running_requests(
+    serve: Callable[..., InProcessMirror],
+) -> None:
+    proxies = TrustedProxies.parse(["127.0.0.1"])
+    ask = serve(MirrorSettings(proxies=proxies, max_client_requests=1))
+    place = ask("POST", "/v2/app/blobs/uploads/").headers["Location"]
+    with socket.create_connection(("127.0.0.1", ask.port)) as client:
+        client.sendall(
+            f"PATCH {place} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 10.0.0.1\r\n"
+            "Content-Length: 100\r\n\r\nonly this".encode()
+        )
+        until(lambda: ask("GET", "/v2/", X_Forwarded_For="10.0.0.1").status == 429)
+        refused = ask("GET", "/v2/", X_Forwarded_For="10.0.0.1")
+        assert refused.code == "TOOMANYREQUESTS"
+        assert int(refused.headers["Retry-After"]) > 0
+        assert ask("GET", "/v2/", X_Forwarded_For="10.0.0.2").status == 200
+    until(lambda: ask("GET", "/v2/", X_Forwarded_For="10.0.0.1").status == 200)

@@ -222,3 +222,10 @@ def test_challenge_uses_the_host_that_the_client_used(
         "203.0.113.5", X_Forwarded_Proto="https", X_Forwarded_Host="mirror.example.com"
     )
     assert "mirror.example.com" not in headers["WWW-Authenticate"]
+
+
+def test_only_addresses_of_proxies_are_trusted() -> None:
+    trusted = ("10.1.2.3", "::ffff:10.1.2.3", "192.0.2.7", "fd00::1")
+    assert all(map(PROXIES.trusts, trusted))
+    assert not any(map(PROXIES.trusts, ("192.0.2.8", "::1", "no address", None)))
+    assert not any(map(TrustedProxies().trusts, trusted))
