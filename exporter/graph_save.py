@@ -9,6 +9,7 @@ from exporter.options import Format
 from exporter.planning.plan import PlannedSave
 from exporter.selection import graph
 from exporter.selection.roots import resolve_roots
+from exporter.selection.scopes import WHOLE_STORE, scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from exporter.planning.plan import Plan
     from exporter.selection.document_reader import DocumentReader
     from exporter.selection.graph import SavedGraph
+    from exporter.selection.scopes import Scope
     from store.content.reader import Reader
     from store.model.contents import Sources
     from store.model.digests import Digest, ImageID
@@ -35,11 +37,13 @@ class GraphSave:
         options: The format, the platforms and the encoding of the layers.
         layers: The plain form and the stored encodings of every layer, by digest. Empty if layers
             keep their stored encoding.
+        scopes: The content that the save may use.
     """
 
     graph: SavedGraph
     options: SaveOptions
     layers: Mapping[Digest, Sources] = field(default_factory=dict)
+    scopes: tuple[Scope, ...] = (WHOLE_STORE,)
 
     @classmethod
     def select(
@@ -67,29 +71,28 @@ class GraphSave:
             DamagedContent: The bytes of a stored manifest, index or config do not have its digest.
             TooLarge: The archive would exceed the ceilings of ``reader``.
         """
-        roots = resolve_roots(connection, names, reader)
+        roots = resolve_roots(connection, names, reader, options.may_read)
         found = graph.load(connection, roots, options, reader)
+        scopes = tuple(
+            dict.fromkeys(scope_of(root.repositories, options.may_read) for root in roots)
+        )
         if options.layers is None:
-            return cls(found, options)
+            return cls(found, options, scopes=scopes)
         from exporter.selection.reencoding import layer_sources
 
-        return cls(found, options, layer_sources(found, connection))
+        return cls(found, options, layer_sources(found, connection, scopes), scopes)
 
     def needs(self) -> set[Digest]:
         """Return the digests that must not be collected while the save runs."""
         return self.graph.needs() | set(self.layers)
 
-    def decoded_images(self) -> set[ImageID]:
-        """Return the images whose layers are decoded: all if layers are re-encoded, else none."""
-        return set() if self.options.layers is None else self.graph.image_ids()
+    def decoded_manifests(self) -> list[Digest]:
+        """Return the manifests whose layers are decoded: those with layers to re-encode."""
+        return [] if self.options.layers is None else list(self.graph.configs)
 
-    def contents(self) -> list[Sources]:
-        """Return the sources of all stored content that the archive is made from."""
-        if self.options.layers is None:
-            return list(self.graph.sources.values())
-        from exporter.selection.reencoding import origins
-
-        return origins(self.graph, self.layers)
+    def decoded_images(self) -> list[ImageID]:
+        """Return no images: all images are saved by their manifests."""
+        return []
 
     def encoded(self, reader: Reader, folder: Path) -> Self:
         """Return the save with its layers encoded as the options say.
@@ -140,5 +143,5 @@ class GraphSave:
         from exporter.planning import docker
         from exporter.selection.docker_facts import docker_facts
 
-        facts = docker_facts(connection, self.graph, reader.check)
+        facts = docker_facts(connection, self.graph, reader.check, self.scopes)
         return docker.plan(self.graph, self.options, facts, reader.check)

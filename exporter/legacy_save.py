@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from exporter.selection.document_reader import DocumentReader
     from exporter.selection.legacy_images import Selection
     from store.content.reader import Reader
-    from store.model.contents import Sources
     from store.model.digests import Digest, ImageID
 
 
@@ -61,13 +60,13 @@ class LegacySave:
         """Return the digests that must not be collected while the save runs."""
         return self.selection.needs()
 
-    def decoded_images(self) -> set[ImageID]:
-        """Return the images whose layers are decoded: all selected images."""
-        return self.selection.image_ids()
+    def decoded_manifests(self) -> list[Digest]:
+        """Return the manifests whose layers are decoded: all that were named."""
+        return [digest for image in self.selection.images for digest in image.manifests]
 
-    def contents(self) -> list[Sources]:
-        """Return the sources of all stored content that the archive is made from."""
-        return list(self.selection.sources.values())
+    def decoded_images(self) -> list[ImageID]:
+        """Return the images whose layers are decoded and that were named without a manifest."""
+        return [image.image_id for image in self.selection.images if not image.manifests]
 
     def encoded(self, reader: Reader, folder: Path) -> Self:  # noqa: ARG002 - as `GraphSave`
         """Return the save itself: the format legacy has plain layers only."""

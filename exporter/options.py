@@ -10,9 +10,12 @@ from store.errors import InvalidInput, printable
 from store.model.platforms import DEFAULT, Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from store.model.references import Repository
+
+    MayRead = Callable[[Repository], bool]
+    """Returns whether a client may read a repository."""
 
 
 class Format(StrEnum):
@@ -74,8 +77,9 @@ class SaveOptions:
         sparse: Whether to save an index even if some of its images are not in the archive.
         referrers: Whether to include signatures, attestations and other referrers.
         layers: The encoding to give to layers, or None to keep their stored encoding.
-        within: A repository: content that it does not hold is treated as missing. None for no
-            restriction.
+        may_read: Returns whether the client may read a repository. An image ID or a digest then
+            stands only for content that the client may read. None if it stands for all stored
+            content. A name always stands for the content of its repository.
 
     Raises:
         InvalidInput: ``format`` is a string that names no format.
@@ -87,7 +91,7 @@ class SaveOptions:
     sparse: bool = False
     referrers: bool = False
     layers: Layers | None = None
-    within: Repository | None = None
+    may_read: MayRead | None = None
 
     def __post_init__(self) -> None:
         # A plain "oci" would equal Format.OCI but lack its properties.

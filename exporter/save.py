@@ -21,7 +21,7 @@ from store.model.progress import Silent
 from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from exporter.graph_save import GraphSave
@@ -189,7 +189,6 @@ def open_save(
     *,
     options: SaveOptions | None = None,
     record: bool = True,
-    approve: Callable[[Iterable[Sources]], None] | None = None,
     check: Check = keep_going,
     ceilings: ArchiveLimits | None = None,
 ) -> Iterator[Export]:
@@ -203,8 +202,6 @@ def open_save(
         options: The format, platforms, referrers and encoding of layers; None for the format
             legacy and its defaults.
         record: Whether to add the save to the store's events if the block ends without an error.
-        approve: Called with the sources of all content that the save is made from, before any
-            layer is re-encoded. An exception that it raises ends the save. None for no check.
         check: Called often while the save is planned. An exception that it raises ends the save.
         ceilings: What the save may read; None for no ceilings.
 
@@ -240,11 +237,11 @@ def open_save(
         documents = DocumentReader(read, check=check, ceilings=ceilings)
         with store.read() as connection:
             chosen = kind.select(connection, names, options, documents)
-        decoded = chosen.decoded_images()
-        if decoded:
+        manifests, images = chosen.decoded_manifests(), chosen.decoded_images()
+        if manifests or images:
             from exporter.selection.verified import verify
 
-            verify(store, decoded, check)
+            verify(store, manifests, images, check)
         leased: set[Digest] | None = None
         # Another process may remove or move a name before the lease begins. So select again under
         # the lease, until the lease covers the selection.
@@ -254,8 +251,6 @@ def open_save(
             folder = held.enter_context(store.leased("save", leased))
             with store.read() as connection:
                 chosen = kind.select(connection, names, options, documents)
-        if approve is not None:
-            approve(chosen.contents())
         # No transaction is open here, because compressing layers takes long.
         chosen = chosen.encoded(reader, folder)
         with store.read() as connection:

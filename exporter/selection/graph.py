@@ -9,7 +9,7 @@ from exporter.selection.loading import Loading, sort_documents
 from exporter.selection.platforms import choose_roots
 from exporter.selection.referrers import add_referrers
 from exporter.selection.roots import SavedRoot
-from store.catalog import content
+from exporter.selection.scopes import scope_of, usable_sources
 from store.errors import IncompleteImage, printable
 from store.formats.image.media_types import is_foreign_layer
 from store.model.contents import ContentState
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from store.formats.image.manifests import Document
     from store.model.contents import Sources
     from store.model.digests import DiffID, Digest, ImageID
+    from store.model.references import Repository
 
 
 @final
@@ -84,41 +85,102 @@ def load(
         TooLarge: The archive would exceed the ceilings of ``reader``.
     """
     reader.require_images(len(roots))
-    loading = Loading(connection, reader, options.within)
-    loading.descend(root.digest for root in roots)
+    parts: dict[tuple[Repository, ...], _Part] = {}
+    for root in roots:
+        scope = scope_of(root.repositories, options.may_read)
+        part = parts.setdefault(root.repositories, _Part(Loading(connection, reader, scope)))
+        part.roots.append(root)
+    for part in parts.values():
+        part.loading.descend(root.digest for root in part.roots)
     notes: list[str] = []
-    keep: set[Digest] = set()
-    saved = _merged(
-        [one for root in roots for one in choose_roots(loading, root, options, keep, notes)]
-    )
-    if options.referrers:
-        saved = add_referrers(loading, saved, keep)
+    chosen = [
+        one for root in roots for one in parts[root.repositories].choose(root, options, notes)
+    ]
+    for part in parts.values():
+        part.complete(options)
+        notes += part.notes
+    saved = _merged([*chosen, *(root for part in parts.values() for root in part.chosen)])
+    loaded = {
+        digest: document
+        for part in parts.values()
+        for digest, document in part.loading.documents.items()
+    }
+    kept = {digest for part in parts.values() for digest in part.keep}
     documents = {
         digest: document
-        for digest, document in sort_documents(loading.documents, saved).items()
-        if digest in keep
+        for digest, document in sort_documents(loaded, saved).items()
+        if digest in kept
     }
-    wanted = {
-        link.digest
-        for document in documents.values()
-        for link in document.links
-        if not link.is_document
-    } | set(documents)
-    reader.require_small(connection, wanted)
-    sources = {
-        digest: one
-        for digest, one in content.sources(connection, wanted).items()
-        if one.state is not ContentState.ABSENT
-    }
-    notes += _require_closed(documents, sources, sparse=options.sparse)
-    configs = {
-        digest: config
-        for digest, document in documents.items()
-        if (config := loading.config(document)) is not None
-    }
+    configs = {digest: config for part in parts.values() for digest, config in part.configs.items()}
     reader.require_images(len({config.image_id for config in configs.values()}))
     reader.require_layers(sum(len(document.layers) for document in documents.values()))
-    return SavedGraph(tuple(saved), documents, configs, sources, tuple(notes))
+    return SavedGraph(
+        tuple(saved),
+        documents,
+        configs,
+        {digest: one for part in parts.values() for digest, one in part.sources.items()},
+        tuple(notes),
+    )
+
+
+@final
+@dataclass(slots=True)
+class _Part:
+    """The roots of a save that have one scope, and everything below them in this scope.
+
+    Attributes:
+        loading: The documents of the scope.
+        roots: The roots that the user named.
+        chosen: The roots that the archive lists in place of ``roots``.
+        keep: The digests of the saved documents.
+        sources: The stored forms of every blob, by digest.
+        configs: The configs of images, by the manifest's digest.
+        notes: Notes for the user about the archive, one sentence each.
+    """
+
+    loading: Loading
+    roots: list[SavedRoot] = field(default_factory=list)
+    chosen: list[SavedRoot] = field(default_factory=list)
+    keep: set[Digest] = field(default_factory=set)
+    sources: dict[Digest, Sources] = field(default_factory=dict)
+    configs: dict[Digest, ImageConfig] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def choose(self, root: SavedRoot, options: SaveOptions, notes: list[str]) -> list[SavedRoot]:
+        """Return the roots that the archive lists in place of one root (see `choose_roots`)."""
+        found = choose_roots(self.loading, root, options, self.keep, notes)
+        self.chosen += found
+        return found
+
+    def complete(self, options: SaveOptions) -> None:
+        """Add the referrers, and find the blobs of all chosen documents."""
+        loading = self.loading
+        self.chosen = _merged(self.chosen)
+        if options.referrers:
+            self.chosen = add_referrers(loading, self.chosen, self.keep)
+        documents = {
+            digest: document
+            for digest, document in sort_documents(loading.documents, self.chosen).items()
+            if digest in self.keep
+        }
+        wanted = {
+            link.digest
+            for document in documents.values()
+            for link in document.links
+            if not link.is_document
+        } | set(documents)
+        loading.reader.require_small(loading.connection, wanted)
+        self.sources = {
+            digest: one
+            for digest, one in usable_sources(loading.connection, loading.scope, wanted).items()
+            if one.state is not ContentState.ABSENT
+        }
+        self.notes += _require_closed(documents, self.sources, sparse=options.sparse)
+        self.configs = {
+            digest: config
+            for digest, document in documents.items()
+            if (config := loading.config(document)) is not None
+        }
 
 
 def _merged(roots: Sequence[SavedRoot]) -> list[SavedRoot]:

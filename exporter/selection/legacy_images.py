@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, final
 
 from exporter.selection.loading import Loading
 from exporter.selection.platforms import choose_image, is_index
+from exporter.selection.roots import manifest_in_scope, require_in_scope
+from exporter.selection.scopes import scope_of, usable_foreign_layers
 from store.catalog import content, foreign_layers, images, layers, manifests
 from store.errors import ReferenceNotFound
+from store.formats.image.manifests import Document
 from store.model.digests import Digest
 from store.model.remedies import Note, Remedy
 from store.names.resolve import (
@@ -20,17 +23,19 @@ from store.names.resolve import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from sqlalchemy import Connection
 
-    from exporter.options import SaveOptions
+    from exporter.options import MayRead, SaveOptions
     from exporter.selection.document_reader import DocumentReader
+    from exporter.selection.scopes import Scope
     from store.catalog.layers import ChainedLayer
     from store.db.types import ContentKey
     from store.model.contents import Sources
     from store.model.digests import ImageID
-    from store.model.references import Reference
+    from store.model.references import Reference, Repository
 
 
 @final
@@ -43,12 +48,14 @@ class SelectedImage:
         tags: The image's tags in the archive, in the order they were resolved.
         layers: The image's layers, base first.
         parent: The image that this one was built on; None if the store does not know a parent.
+        manifests: The manifests of the image that were named; empty if only its ID was named.
     """
 
     image_id: ImageID
     tags: tuple[Reference, ...]
     layers: tuple[ChainedLayer, ...]
     parent: ImageID | None
+    manifests: tuple[Digest, ...] = ()
 
 
 @final
@@ -87,13 +94,23 @@ class _Named:
 
     Attributes:
         target: The row number of an image, or the digest of a manifest or index.
+        repositories: The repository of the name; empty for an image ID or a digest.
         tag: The tag that the image gets in the archive; None for no tag.
         name: The name that the user gave, for messages.
     """
 
     target: ContentKey | Digest
+    repositories: tuple[Repository, ...]
     tag: Reference | None
     name: str
+
+
+@dataclass(slots=True)
+class _Chosen:
+    """An image that names mention: its tags, and its manifests with the scopes of the names."""
+
+    tags: dict[Reference, None] = field(default_factory=dict)
+    manifests: list[tuple[Document, Scope]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -102,6 +119,7 @@ class _Names:
 
     connection: Connection
     reader: DocumentReader
+    may_read: MayRead | None
     named: list[_Named] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     _targets: set[ContentKey | Digest] = field(default_factory=set)
@@ -109,14 +127,20 @@ class _Names:
     def add(self, text: str) -> None:
         """Add every image that ``text`` names."""
         match resolve(self.connection, text, max_tags=self.reader.max_tags):
+            case ResolvedImage() as image if self.may_read is None:
+                self._add(_Named(image.key, (), None, text))
             case ResolvedImage() as image:
-                self._add(_Named(image.key, None, text))
+                found = manifest_in_scope(self.connection, image, self.may_read)
+                self._add(_Named(found.digest, (), None, text))
             case ResolvedManifest() as manifest:
+                require_in_scope(self.connection, manifest, self.may_read)
                 name = manifest.reference
-                # A reference with a digest gives the image no tag, even if it has a tag as well.
-                tag = name if name is not None and name.digest is None else None
-                shown = text if name is None else name.familiar
-                self._add(_Named(manifest.digest, tag, shown))
+                if name is None:
+                    self._add(_Named(manifest.digest, (), None, text))
+                else:
+                    # A reference with a digest gives the image no tag, even if it has a tag too.
+                    tag = name if name.digest is None else None
+                    self._add(_Named(manifest.digest, (name.repository,), tag, name.familiar))
             case ResolvedRepository() as repository:
                 self._add_repository(repository)
 
@@ -145,35 +169,85 @@ class _Names:
         left = set(artifacts)
         for target in repository.targets:
             if target.reference not in left:
-                self._add(_Named(target.digest, target.reference, target.reference.familiar))
+                tag = target.reference
+                self._add(_Named(target.digest, (tag.repository,), tag, tag.familiar))
 
 
 def _choose(
     connection: Connection, names: _Names, options: SaveOptions
-) -> dict[ContentKey, dict[Reference, None]]:
-    """Return the images in the order in which names first mention them, each with its tags."""
-    loading = Loading(connection, names.reader)
-    loading.descend(one.target for one in names.named if isinstance(one.target, Digest))
-    chosen: list[tuple[ContentKey | Digest, _Named]] = []
+) -> dict[ContentKey, _Chosen]:
+    """Return the images in the order in which names first mention them."""
+    by_scope: dict[tuple[Repository, ...], Loading] = {}
+    for scope in dict.fromkeys(one.repositories for one in names.named):
+        loading = Loading(connection, names.reader, scope_of(scope, options.may_read))
+        loading.descend(
+            one.target
+            for one in names.named
+            if one.repositories == scope and isinstance(one.target, Digest)
+        )
+        by_scope[scope] = loading
+    found: list[tuple[ContentKey | Document, _Named]] = []
     for one in names.named:
         names.reader.check()
-        target = one.target
-        if isinstance(target, Digest):
-            target, notes = choose_image(loading, target, options, one.name)
+        if isinstance(one.target, Digest):
+            document, notes = choose_image(
+                by_scope[one.repositories], one.target, options, one.name
+            )
             names.notes.extend(notes)
-        chosen.append((target, one))
+            found.append((document, one))
+        else:
+            found.append((one.target, one))
     keys = manifests.image_of_each(
-        connection, [target for target, _ in chosen if isinstance(target, Digest)]
+        connection, [target.digest for target, _ in found if isinstance(target, Document)]
     )
-    tags: dict[ContentKey, dict[Reference, None]] = {}
-    for target, one in chosen:
-        key = keys.get(target) if isinstance(target, Digest) else target
+    chosen: dict[ContentKey, _Chosen] = {}
+    for target, one in found:
+        key = keys.get(target.digest) if isinstance(target, Document) else target
         if key is None:
             raise reference_not_found(one.name)
-        of_image = tags.setdefault(key, {})
+        of_image = chosen.setdefault(key, _Chosen())
+        if isinstance(target, Document):
+            of_image.manifests.append((target, by_scope[one.repositories].scope))
         if one.tag is not None:
-            of_image[one.tag] = None
-    return tags
+            of_image.tags[one.tag] = None
+    return chosen
+
+
+def _usable_layers(
+    connection: Connection,
+    chosen: _Chosen,
+    diffs: Sequence[Digest],
+    held: Mapping[Scope, AbstractSet[Digest]],
+) -> tuple[set[Digest], dict[Digest, bytes]]:
+    """Return the diffs of an image that its names give, and descriptors of foreign layers.
+
+    A diff is in the scope of a name if the scope has the layer that the manifest lists for it.
+    """
+    if not chosen.manifests:
+        return set(diffs), dict(foreign_layers.foreign_sources(connection, diffs))
+    usable: set[Digest] = set()
+    foreign: dict[Digest, bytes] = {}
+    for document, scope in chosen.manifests:
+        usable.update(
+            diff
+            for link, diff in zip(document.layers, diffs, strict=True)
+            if link.digest in held[scope]
+        )
+        foreign |= usable_foreign_layers(connection, scope, diffs)
+    return usable, foreign
+
+
+def _held_layers(
+    connection: Connection, chosen: Iterable[_Chosen]
+) -> dict[Scope, AbstractSet[Digest]]:
+    """Return the layers that each scope has, of all manifests in the scope."""
+    listed: dict[Scope, dict[Digest, None]] = {}
+    for one in chosen:
+        for document, scope in one.manifests:
+            listed.setdefault(scope, {}).update(
+                dict.fromkeys(link.digest for link in document.layers)
+            )
+    return {scope: scope.held(connection, blobs) for scope, blobs in listed.items()}
 
 
 def select(
@@ -195,7 +269,7 @@ def select(
         ReferenceNotFound: The store has no such tag or digest, or it names an artifact.
         TooLarge: The archive would exceed the ceilings of ``reader``.
     """
-    named = _Names(connection, reader)
+    named = _Names(connection, reader, options.may_read)
     for name in names:
         reader.check()
         named.add(name)
@@ -206,17 +280,23 @@ def select(
     reader.require_layers(sum(map(len, chains.values())))
     parents = images.parents_of(connection, chosen)
     selected = tuple(
-        SelectedImage(ids[key], tuple(tags), chains.get(key, ()), parents.get(key))
-        for key, tags in chosen.items()
+        SelectedImage(
+            ids[key],
+            tuple(one.tags),
+            chains.get(key, ()),
+            parents.get(key),
+            tuple(dict.fromkeys(document.digest for document, _ in one.manifests)),
+        )
+        for key, one in chosen.items()
     )
-    diffs = list(
-        dict.fromkeys(layer.diff_id.digest for image in selected for layer in image.layers)
-    )
-    wanted = [image.image_id.digest for image in selected] + diffs
+    held = _held_layers(connection, chosen.values())
+    wanted = {image.image_id.digest: None for image in selected}
+    foreign: dict[Digest, bytes] = {}
+    for image, one in zip(selected, chosen.values(), strict=True):
+        reader.check()
+        diffs = [layer.diff_id.digest for layer in image.layers]
+        usable, descriptors = _usable_layers(connection, one, diffs, held)
+        wanted.update(dict.fromkeys(diff for diff in diffs if diff in usable))
+        foreign |= descriptors
     reader.require_small(connection, wanted)
-    return Selection(
-        selected,
-        content.sources(connection, wanted),
-        foreign_layers.foreign_sources(connection, diffs),
-        tuple(named.notes),
-    )
+    return Selection(selected, content.sources(connection, wanted), foreign, tuple(named.notes))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
 
-from store.catalog import content, manifests, repositories
+from exporter.selection.scopes import WHOLE_STORE, Scope, usable_sources
+from store.catalog import content, manifests
 from store.formats.image.graph_walk import bottom_up, levels, too_many_nodes
 from store.model.contents import ContentState
 from store.model.limits import DEFAULT_LIMITS
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from store.model.contents import Sources
     from store.model.digests import Digest
     from store.model.limits import Limits
-    from store.model.references import Repository
 
 ATTESTED: Final = "vnd.docker.reference.digest"
 """The annotation of an attestation in an index: the digest of the manifest it describes.
@@ -40,14 +40,14 @@ class Loading:
     Attributes:
         connection: A read transaction.
         reader: Reads the documents.
-        within: A repository: only documents that it holds are read. None for no restriction.
+        scope: The content that the save may use; other documents are not read.
         documents: The documents read so far, by digest.
         limits: Ceilings for the documents, and for their depth and number.
     """
 
     connection: Connection
     reader: DocumentReader
-    within: Repository | None = None
+    scope: Scope = WHOLE_STORE
     documents: dict[Digest, Document] = field(default_factory=dict)
     limits: Limits = DEFAULT_LIMITS
     _configs: dict[Digest, Sources | None] = field(default_factory=dict)
@@ -69,14 +69,9 @@ class Loading:
 
     def _read_level(self, digests: Collection[Digest]) -> list[Digest]:
         """Read the documents of one level; return the unread documents that they list."""
-        types = manifests.media_types(
-            self.connection,
-            (
-                list(digests)
-                if self.within is None
-                else repositories.held(self.connection, self.within, digests)
-            ),
-        )
+        held = self.scope.held(self.connection, digests)
+        types = manifests.media_types(self.connection, (one for one in digests if one in held))
+        types |= self.scope.media_types(self.connection, types)
         self.reader.require_small(self.connection, types)
         sources = content.sources(self.connection, types)
         below: dict[Digest, None] = {}
@@ -127,7 +122,7 @@ class Loading:
             if one.config is not None and one.claims_image
         } - self._configs.keys()
         self.reader.require_small(self.connection, digests)
-        found = content.sources(self.connection, digests)
+        found = usable_sources(self.connection, self.scope, digests)
         self._configs.update((digest, found.get(digest)) for digest in digests)
 
     def platform(self, document: Document) -> Platform | None:

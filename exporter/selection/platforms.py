@@ -135,7 +135,7 @@ def stored_images(loading: Loading, index: Document) -> list[tuple[Digest, Platf
 
 def choose_image(
     loading: Loading, digest: Digest, options: SaveOptions, name: str
-) -> tuple[Digest, tuple[str, ...]]:
+) -> tuple[Document, tuple[str, ...]]:
     """Return the manifest of the one image to save, and notes on the images left out.
 
     Args:
@@ -158,7 +158,7 @@ def choose_image(
             )
         if options.platforms and not options.wants(platform):
             raise _other_platform(name, options.platforms, platform)
-        return digest, ()
+        return document, ()
     offers = stored_images(loading, document)
     position = options.choose(platform for _, platform in offers)
     if position is None:
@@ -171,7 +171,8 @@ def choose_image(
         for link in document.children
         if link.digest not in stored and link.made_for is not None and link.made_for.is_known
     ]
-    manifest, platform = offers[position]
+    chosen, platform = offers[position]
+    manifest = loading.documents[chosen]
     if not left:
         return manifest, ()
     text = f"{name}: saved {platform}; left out: {', '.join(left)}"

@@ -14,6 +14,7 @@ from exporter.options import Layers
 from exporter.selection.json_documents import compact, descriptor_of, parse_editable
 from exporter.selection.loading import ATTESTED
 from exporter.selection.roots import SavedRoot
+from exporter.selection.scopes import WHOLE_STORE
 from store.catalog import content
 from store.files.os_errors import translated
 from store.formats.image.manifests import Document, Kind
@@ -32,12 +33,13 @@ from store.formats.image.media_types import (
 from store.model.digests import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from sqlalchemy import Connection
 
     from exporter.selection.graph import SavedGraph
+    from exporter.selection.scopes import Scope
     from store.content.reader import Reader
     from store.formats.image.manifests import Link
     from store.model.contents import Sources
@@ -68,40 +70,39 @@ class _Work:
     known: dict[DiffID, tuple[Digest, int]] = field(default_factory=dict)
 
 
-def layer_sources(graph: SavedGraph, connection: Connection) -> dict[Digest, Sources]:
+def layer_sources(
+    graph: SavedGraph, connection: Connection, scopes: Iterable[Scope] = (WHOLE_STORE,)
+) -> dict[Digest, Sources]:
     """Return the sources of every layer's plain form and stored encodings, for `reencode`.
+
+    A layer that another client has encoded is left out if it is outside the scopes: its bytes, and
+    that it is stored, are not for everybody.
 
     Args:
         graph: The images to re-encode.
         connection: A read transaction.
+        scopes: The content that the save may use.
     """
     diffs = content.sources(
         connection, {diff.digest for config in graph.configs.values() for diff in config.diff_ids}
     )
+    stored = {one.digest for sources in diffs.values() for one in sources.encodings}
+    usable = {digest for scope in scopes for digest in scope.held(connection, stored)}
+    diffs = {
+        digest: replace(
+            sources,
+            encodings=tuple(
+                one for one in sources.encodings if one.is_ours or one.digest in usable
+            ),
+        )
+        for digest, sources in diffs.items()
+    }
     return (
         content.sources(
             connection, {encoding.digest for one in diffs.values() for encoding in one.encodings}
         )
         | diffs
     )
-
-
-def origins(graph: SavedGraph, plain: Mapping[Digest, Sources]) -> list[Sources]:
-    """Return the sources of all stored content that `reencode` makes its images from.
-
-    A layer is made from the diff that the config names, and a config can name any diff.
-
-    Args:
-        graph: The images to re-encode.
-        plain: The result of `layer_sources`.
-    """
-    diffs = {
-        diff.digest
-        for digest, config in graph.configs.items()
-        for link, diff in zip(graph.documents[digest].layers, config.diff_ids, strict=True)
-        if _is_encoded(graph, link)
-    }
-    return [*graph.sources.values(), *(plain[diff] for diff in diffs)]
 
 
 def reencode(

@@ -46,7 +46,10 @@ def add_referrers(
     fresh = set(keep)
     while fresh:
         loading.reader.check()
-        found = manifests.referrers(loading.connection, fresh)
+        # Anybody may push a referrer of any manifest into a repository of their own.
+        referring = manifests.direct_referrers(loading.connection, fresh)
+        held = loading.scope.held(loading.connection, referring)
+        found = [digest for digest in referring if digest in held]
         named = _named(loading, repositories, sorted({*fresh, *found}))
         loading.reader.require_manifests(len(keep) + len(found) + len(named))
         for digest in found:
@@ -80,7 +83,11 @@ def _repositories(
     """
     named = {repository for root in roots for repository in root.repositories}
     if any(not root.repositories for root in roots):
-        named.update(manifests.repositories_of(loading.connection, keep))
+        named.update(
+            one
+            for one in manifests.repositories_of(loading.connection, keep)
+            if loading.scope.includes(one)
+        )
     return sorted(named, key=str)
 
 

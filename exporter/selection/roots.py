@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
+from exporter.selection.scopes import WHOLE_STORE, scope_of
 from store.names.resolve import (
     ResolvedImage,
     ResolvedManifest,
     ResolvedRepository,
+    image_not_found,
     manifest_of_image,
     resolve,
 )
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from exporter.options import MayRead
     from exporter.selection.document_reader import DocumentReader
     from store.model.digests import Digest
     from store.model.references import Reference, Repository
@@ -45,7 +48,10 @@ class SavedRoot:
 
 
 def resolve_roots(
-    connection: Connection, names: Sequence[str], reader: DocumentReader
+    connection: Connection,
+    names: Sequence[str],
+    reader: DocumentReader,
+    may_read: MayRead | None = None,
 ) -> tuple[SavedRoot, ...]:
     """Return the manifests and indexes that ``names`` name, in the order of the names.
 
@@ -53,6 +59,7 @@ def resolve_roots(
         connection: A read transaction.
         names: Tags, repositories, digests, image IDs and prefixes of image IDs.
         reader: Bounds the number of roots.
+        may_read: Returns whether the client may read a repository; None if it may read everything.
 
     Raises:
         AmbiguousName: A prefix fits several image IDs.
@@ -64,7 +71,7 @@ def resolve_roots(
     chosen: dict[Digest, list[Reference]] = {}
     for name in names:
         reader.check()
-        for digest, reference in _manifests(connection, name, reader.max_tags):
+        for digest, reference in _manifests(connection, name, reader.max_tags, may_read):
             chosen.setdefault(digest, []).extend(() if reference is None else (reference,))
         reader.require_images(len(chosen))
     return tuple(
@@ -78,14 +85,56 @@ def resolve_roots(
 
 
 def _manifests(
-    connection: Connection, text: str, max_tags: int | None
+    connection: Connection, text: str, max_tags: int | None, may_read: MayRead | None
 ) -> Iterator[tuple[Digest, Reference | None]]:
     """Yield each manifest that ``text`` names, with the tag or digest reference that names it."""
     match resolve(connection, text, max_tags=max_tags):
         case ResolvedImage() as image:
-            yield manifest_of_image(connection, image).digest, None
+            yield manifest_in_scope(connection, image, may_read).digest, None
         case ResolvedManifest() as manifest:
+            require_in_scope(connection, manifest, may_read)
             yield manifest.digest, manifest.reference
         case ResolvedRepository() as repository:
             for target in repository.targets:
                 yield target.digest, target.reference
+
+
+def manifest_in_scope(
+    connection: Connection, image: ResolvedImage, may_read: MayRead | None
+) -> ResolvedManifest:
+    """Return the manifest that stands for an image ID.
+
+    Args:
+        connection: A read transaction.
+        image: The image.
+        may_read: Returns whether the client may read a repository; None if it may read everything.
+
+    Raises:
+        ImageNotFound: The image has no manifest that the client may read.
+    """
+    scope = scope_of((), may_read)
+    if scope is WHOLE_STORE:
+        return manifest_of_image(connection, image)
+    return manifest_of_image(connection, image, lambda some: scope.held(connection, some))
+
+
+def require_in_scope(
+    connection: Connection, manifest: ResolvedManifest, may_read: MayRead | None
+) -> None:
+    """Check that a manifest that was named by its digest alone is readable.
+
+    Args:
+        connection: A read transaction.
+        manifest: The manifest; one with a name is in the repository of the name.
+        may_read: Returns whether the client may read a repository; None if it may read everything.
+
+    Raises:
+        ImageNotFound: The client may not read the manifest.
+    """
+    scope = scope_of((), may_read)
+    if (
+        manifest.reference is None
+        and scope is not WHOLE_STORE
+        and manifest.digest not in scope.held(connection, (manifest.digest,))
+    ):
+        raise image_not_found(str(manifest.digest))

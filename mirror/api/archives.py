@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -14,20 +15,17 @@ from mirror.access import Action
 from mirror.api.byte_range import wanted
 from mirror.protocol import archive_request
 from mirror.protocol.conditions import is_known
-from mirror.protocol.errors import WireError
 from mirror.transfer.send_blocks import send_blocks
 from mirror.transfer.threads import run
 from store.errors import DamagedContent, IntegrityError, NotFound, StoreError, printable
-from store.formats.distribution.errors import ErrorCode
 from store.formats.distribution.names import BY_ID
 from store.model.digests import Digest
 
 if TYPE_CHECKING:
-    from exporter import Export
+    from exporter import Export, SaveOptions
     from mirror.access import Caller
     from mirror.protocol.archive_request import ArchiveRequest
     from mirror.service import Service
-    from store.model.references import Repository
 
 logger = logging.getLogger(__name__)
 
@@ -54,11 +52,14 @@ async def get(
     pools = service.pools
     # Each request makes its own plan, in any process. Two ranges of an archive fit together because
     # equal requests make equal plans.
-    opened = open_save(service.store, archive.arguments, options=archive.options, record=False)
+    opened = open_save(
+        service.store,
+        archive.arguments,
+        options=_restricted(service, caller, archive.options),
+        record=False,
+    )
     export = await run(pools.planners, opened.__enter__)
     try:
-        if not service.access.allows_everywhere(caller, Action.READ):
-            await _require_readable(service, caller, export)
         return await _answer(service, request, caller, archive, export)
     finally:
         await run(pools.planners, opened.__exit__, None, None, None)
@@ -149,23 +150,17 @@ async def _record(service: Service, caller: Caller, export: Export) -> None:
         logger.warning("cannot record an archive that was sent: %s", exc.message)
 
 
-async def _require_readable(service: Service, caller: Caller, export: Export) -> None:
-    """Raise unless the caller may read all content of an export.
+def _restricted(service: Service, caller: Caller, options: SaveOptions) -> SaveOptions:
+    """Return the options with which an image ID stands only for what the caller may read.
 
-    Permission to read the manifest's repository is not enough: a caller with push permission can
-    push a manifest or config that names blobs of another repository.
+    A name stands for the content of its repository, so its permission is enough.
     """
-
-    def may_read(repository: Repository) -> bool:
-        return service.access.allows(caller, Action.READ, repository)
-
-    if await service.pools.read(service.registry.unreadable, export.contents, may_read):
-        # Do not list the blobs: a list would reveal the content of manifests in other repositories.
-        raise WireError(
-            404,
-            ErrorCode.MANIFEST_BLOB_UNKNOWN,
-            "you may not read all blobs of these images",
-        )
+    access = service.access
+    if access.allows_everywhere(caller, Action.READ):
+        return options
+    return replace(
+        options, may_read=lambda repository: access.allows(caller, Action.READ, repository)
+    )
 
 
 async def _require_permission(service: Service, caller: Caller, archive: ArchiveRequest) -> None:

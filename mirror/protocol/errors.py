@@ -132,6 +132,7 @@ _TABLE: Final[dict[type[errors.StoreError], tuple[int, ErrorCode]]] = {
     errors.UploadInUse: (409, ErrorCode.BLOB_UPLOAD_INVALID),
     errors.TooManyUploads: (429, ErrorCode.TOOMANYREQUESTS),
     errors.IntegrityError: (500, ErrorCode.UNKNOWN),
+    errors.DiffMismatch: (404, ErrorCode.MANIFEST_BLOB_UNKNOWN),
     errors.Unavailable: (503, ErrorCode.UNAVAILABLE),
     errors.StorageFull: (507, ErrorCode.UNAVAILABLE),
     errors.ReadOnlyStore: (405, ErrorCode.UNSUPPORTED),

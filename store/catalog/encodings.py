@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, final
 from sqlalchemy import and_, delete, select, update
 
 from store.catalog.batches import batches, insert_rows
-from store.db.schema import content, encoding
-from store.model.contents import ContentState
+from store.db.schema import content, encoding, manifest, manifest_edge
+from store.model.contents import ContentState, DiffState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -109,12 +109,24 @@ def note_check(connection: Connection, decoded: Digest, stored: Digest, *, seeka
 def forget(connection: Connection, decoded: Digest, stored: Digest) -> None:
     """Delete an encoding that was found false. The blob itself stays.
 
+    The manifests that list the blob are no longer verified.
+
     Args:
         connection: A write transaction.
         decoded: Digest that the encoding was recorded for.
         stored: Digest of the blob that does not decode to ``decoded``.
     """
     connection.execute(delete(encoding).where(_is(decoded, stored)))
+    listing = select(manifest_edge.c.manifest_id).where(
+        manifest_edge.c.content_id == _key(stored), manifest_edge.c.role == "layer"
+    )
+    connection.execute(
+        update(manifest)
+        .where(
+            manifest.c.content_id.in_(listing), manifest.c.diff_state == DiffState.VERIFIED.value
+        )
+        .values(diff_state=DiffState.UNVERIFIED.value)
+    )
 
 
 def _is(decoded: Digest, stored: Digest) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import and_, exists, func, literal, or_, select
+from sqlalchemy import and_, bindparam, exists, func, literal, or_, select, update
 
 from store.catalog import labels
 from store.catalog.batches import batches, insert_rows
@@ -19,6 +19,7 @@ from store.db.schema import (
     repository_content,
 )
 from store.db.types import ContentKey
+from store.model.contents import DiffState
 from store.model.references import Repository
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class NewManifest:
         subject: Row number of the subject; None if there is no subject.
         edges: Links of the manifest, each with the row number of its target.
         annotations: Annotations by key.
+        verified: Whether the layers that the manifest lists have the diff IDs of the image.
     """
 
     key: ContentKey
@@ -63,10 +65,14 @@ class NewManifest:
     subject: ContentKey | None
     edges: Sequence[Edge]
     annotations: Mapping[str, str] = field(default_factory=dict)
+    verified: bool = False
 
 
 def add(connection: Connection, new: Sequence[NewManifest]) -> set[ContentKey]:
-    """Insert manifests with their links and annotations; return the new row numbers."""
+    """Insert manifests with their links and annotations; return the new row numbers.
+
+    A manifest that is known already is only marked as verified, or gets the image that it lacks.
+    """
     there: set[int] = set()
     for some in batches([one.key for one in new]):
         there.update(
@@ -75,6 +81,7 @@ def add(connection: Connection, new: Sequence[NewManifest]) -> set[ContentKey]:
             ).scalars()
         )
     fresh = {one.key: one for one in new if one.key not in there}
+    _complete(connection, [one for one in new if one.key in there and one.image is not None])
     if not fresh:
         return set()
     insert_rows(connection, manifest, map(_row, fresh.values()))
@@ -87,6 +94,34 @@ def add(connection: Connection, new: Sequence[NewManifest]) -> set[ContentKey]:
     return set(fresh)
 
 
+def _complete(connection: Connection, known: Sequence[NewManifest]) -> None:
+    """Record what is learned about manifests that are known already."""
+    place = manifest.c.content_id == bindparam("key")
+    rows = [{"key": one.key, "image": one.image, "state": _diff_state(one)} for one in known]
+    if rows:
+        # A manifest has no image if its config was missing when it was first pushed.
+        connection.execute(
+            update(manifest)
+            .where(place, manifest.c.image_id.is_(None))
+            .values(image_id=bindparam("image"), diff_state=bindparam("state")),
+            rows,
+        )
+    verified = [{"key": one.key} for one in known if one.verified]
+    if verified:
+        connection.execute(
+            update(manifest)
+            .where(place, manifest.c.diff_state != DiffState.VERIFIED.value)
+            .values(diff_state=DiffState.VERIFIED.value),
+            verified,
+        )
+
+
+def _diff_state(one: NewManifest) -> str | None:
+    if one.image is None:
+        return None
+    return (DiffState.VERIFIED if one.verified else DiffState.UNVERIFIED).value
+
+
 def _row(one: NewManifest) -> dict[str, object]:
     return {
         "content_id": one.key,
@@ -95,6 +130,7 @@ def _row(one: NewManifest) -> dict[str, object]:
         "subject_id": one.subject,
         "artifact_type": one.artifact_type or None,
         "image_id": one.image,
+        "diff_state": _diff_state(one),
     }
 
 
@@ -173,21 +209,27 @@ def media_types(connection: Connection, digests: Iterable[Digest]) -> dict[Diges
 
 def referrers(connection: Connection, digests: Iterable[Digest]) -> list[Digest]:
     """Return the direct and indirect referrers of ``digests``, sorted by digest."""
+    found: set[Digest] = set()
+    wanted = list(digests)
+    while wanted:
+        more = direct_referrers(connection, wanted)
+        wanted = [digest for digest in more if digest not in found]
+        found.update(more)
+    return sorted(found, key=str)
+
+
+def direct_referrers(connection: Connection, digests: Iterable[Digest]) -> list[Digest]:
+    """Return the manifests whose subject is one of ``digests``, sorted by digest."""
     subject = content.alias("subject")
     found: set[Digest] = set()
-    wanted = list(dict.fromkeys(digests))
-    while wanted:
-        more: set[Digest] = set()
-        for some in batches(wanted):
-            query = (
-                select(content.c.digest)
-                .join(manifest, manifest.c.content_id == content.c.id)
-                .join(subject, subject.c.id == manifest.c.subject_id)
-                .where(subject.c.digest.in_(some))
-            )
-            more.update(connection.execute(query).scalars())
-        wanted = sorted(more - found, key=str)
-        found |= more
+    for some in batches(list(dict.fromkeys(digests))):
+        query = (
+            select(content.c.digest)
+            .join(manifest, manifest.c.content_id == content.c.id)
+            .join(subject, subject.c.id == manifest.c.subject_id)
+            .where(subject.c.digest.in_(some))
+        )
+        found.update(connection.execute(query).scalars())
     return sorted(found, key=str)
 
 
@@ -205,15 +247,19 @@ def repositories_of(connection: Connection, digests: Iterable[Digest]) -> list[R
     return [Repository.parse(name) for name in sorted(found)]
 
 
-def roots_of(connection: Connection, image_key: ContentKey) -> list[tuple[Digest, bool]]:
-    """Return each manifest of an image, and whether it is tagged or kept; sorted by digest."""
+def roots_of(connection: Connection, image_key: ContentKey) -> list[tuple[Digest, bool, DiffState]]:
+    """Return each manifest of an image, by digest.
+
+    Returns:
+        Tuples (digest, whether the manifest is tagged or kept, whether its layers are the diffs).
+    """
     named = exists(select(literal(1)).where(reference.c.manifest_id == manifest.c.content_id))
     held = exists(select(literal(1)).where(kept.c.manifest_id == manifest.c.content_id))
-    query = select(content.c.digest, or_(named, held).label("rooted")).join(
+    query = select(content.c.digest, or_(named, held).label("rooted"), manifest.c.diff_state).join(
         manifest, manifest.c.content_id == content.c.id
     )
     return [
-        (row.digest, bool(row.rooted))
+        (row.digest, bool(row.rooted), DiffState(row.diff_state))
         for row in connection.execute(
             query.where(manifest.c.image_id == image_key).order_by(content.c.digest)
         )
@@ -312,17 +358,27 @@ def size_below(connection: Connection, key: ContentKey) -> int:
     return connection.execute(query).scalar() or 0
 
 
-def listed_by(connection: Connection, keys: Iterable[ContentKey]) -> set[ContentKey]:
-    """Return the row numbers of the manifests and indexes that ``keys`` list.
+def listed_by(
+    connection: Connection, name: Repository, keys: Iterable[ContentKey]
+) -> set[ContentKey]:
+    """Return the manifests and indexes that ``keys`` list and that a repository may serve.
 
     Args:
         connection: An open transaction.
+        name: The full name of the repository.
         keys: Row numbers of indexes; other manifests have no children.
     """
     found: set[ContentKey] = set()
     for some in batches(sorted(keys)):
-        query = select(manifest_edge.c.content_id).where(
-            manifest_edge.c.manifest_id.in_(some), manifest_edge.c.role == "child"
+        query = (
+            select(manifest_edge.c.content_id)
+            .join(repository_content, repository_content.c.content_id == manifest_edge.c.content_id)
+            .join(repository, repository.c.id == repository_content.c.repository_id)
+            .where(
+                manifest_edge.c.manifest_id.in_(some),
+                manifest_edge.c.role == "child",
+                repository.c.name == str(name),
+            )
         )
         found.update(ContentKey(key) for key in connection.execute(query).scalars())
     return found

@@ -18,13 +18,13 @@ from store.db.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from store.catalog.references import TagTarget
-    from store.db.types import ContentKey
+    from store.db.types import ContentKey, RepositoryKey
     from store.model.digests import Digest
     from store.model.references import Reference
 
@@ -36,6 +36,7 @@ def set_tags(
     now: datetime,
     operation: str,
     served: bool = False,
+    sources: Collection[RepositoryKey] | None = None,
 ) -> None:
     """Point tags at manifests, and record each change.
 
@@ -47,7 +48,9 @@ def set_tags(
         now: The current time.
         operation: The ID or name of the operation, for the log of references.
         served: Whether the caller has recorded what the repositories serve. If not, this
-            function records that each repository serves its manifest and everything below.
+            function records that each repository serves its manifest and the content below.
+        sources: The repositories that give the content below the manifests; None for all stored
+            content (see `serving.serve`).
     """
     before = references.get_all(connection, targets)
     moved = {
@@ -89,7 +92,9 @@ def set_tags(
         connection.execute(delete(kept).where(kept.c.manifest_id.in_(some)))
     if not served:
         serving.serve(
-            connection, {(repositories[name.repository], key) for name, key in moved.items()}
+            connection,
+            {(repositories[name.repository], key) for name, key in moved.items()},
+            sources=sources,
         )
     _log(
         connection,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
-from sqlalchemy import bindparam, exists, literal, not_, or_, select
+from sqlalchemy import and_, bindparam, exists, func, literal, not_, or_, select
 
-from store.catalog.batches import batches
+from store.catalog.batches import BATCH, batches
 from store.db.schema import (
     blob,
     content,
@@ -23,7 +23,7 @@ from store.db.types import ContentKey, RepositoryKey
 from store.model.contents import ContentState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection, Select
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from store.model.references import Repository
 
 _PRESENT: Final = ContentState.PRESENT.value
+_NO_REPOSITORY: Final = not_(
+    exists(select(literal(1)).where(repository_content.c.content_id == content.c.id))
+)
+"""The condition that no repository may serve a row of ``content``."""
 
 
 @final
@@ -138,6 +142,81 @@ def holders(connection: Connection, digest: Digest) -> tuple[str, ...]:
     return tuple(connection.execute(query).scalars())
 
 
+def holder_keys(connection: Connection, key: ContentKey) -> list[RepositoryKey]:
+    """Return at most `BATCH` row numbers of repositories that may serve a manifest or blob."""
+    query = (
+        select(repository_content.c.repository_id)
+        .where(repository_content.c.content_id == key)
+        .limit(BATCH)
+    )
+    return [RepositoryKey(found) for found in connection.execute(query).scalars()]
+
+
+def listed(
+    connection: Connection, names: Collection[Repository], digests: Iterable[Digest]
+) -> set[Digest]:
+    """Return the digests that one of several repositories may serve, in whatever state.
+
+    Args:
+        connection: An open transaction.
+        names: The full names of the repositories.
+        digests: The digests to look up.
+    """
+    found: set[Digest] = set()
+    keys = [key for name in names if (key := find(connection, name)) is not None]
+    for some in batches(list(dict.fromkeys(digests)) if keys else []):
+        query = (
+            select(content.c.digest)
+            .join(repository_content, repository_content.c.content_id == content.c.id)
+            .where(content.c.digest.in_(some), repository_content.c.repository_id.in_(keys))
+        )
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def media_types(
+    connection: Connection, names: Collection[Repository], digests: Iterable[Digest]
+) -> dict[Digest, str]:
+    """Return the media types under which repositories serve manifests that do not state one.
+
+    Args:
+        connection: An open transaction.
+        names: The full names of the repositories. If they differ, the smallest type is returned.
+        digests: The digests of manifests. A manifest is left out if its common media type holds.
+    """
+    found: dict[Digest, str] = {}
+    keys = [key for name in names if (key := find(connection, name)) is not None]
+    for some in batches(list(dict.fromkeys(digests)) if keys else []):
+        query = (
+            select(content.c.digest, func.min(repository_content.c.media_type).label("media_type"))
+            .join(repository_content, repository_content.c.content_id == content.c.id)
+            .where(
+                content.c.digest.in_(some),
+                repository_content.c.repository_id.in_(keys),
+                repository_content.c.media_type.is_not(None),
+            )
+            .group_by(content.c.digest)
+        )
+        found.update((row.digest, row.media_type) for row in connection.execute(query))
+    return found
+
+
+def unheld(connection: Connection, digests: Iterable[Digest]) -> set[Digest]:
+    """Return the digests of ``digests`` that `kept_without_name` finds."""
+    found: set[Digest] = set()
+    for some in batches(list(dict.fromkeys(digests))):
+        # Most digests have a repository, or are not stored.
+        alone = select(content.c.digest).where(
+            content.c.digest.in_(some), content.c.state == _PRESENT, _NO_REPOSITORY
+        )
+        found.update(
+            digest
+            for digest in connection.execute(alone).scalars().all()
+            if kept_without_name(connection, digest)
+        )
+    return found
+
+
 def holders_of_all(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, list[str]]:
     """Return the names of the repositories that may serve each of ``digests``."""
     found: dict[Digest, list[str]] = {}
@@ -179,9 +258,13 @@ def by_digest(
     return _manifest(connection, _BY_DIGEST, {"name": str(name), "digest": digest})
 
 
+_COLUMNS: Final = (content.c.id, content.c.digest, content.c.state, document.c.bytes)
 _MANIFESTS: Final = (
-    select(content.c.id, content.c.digest, content.c.state, manifest.c.media_type, document.c.bytes)
-    .join(manifest, manifest.c.content_id == content.c.id)
+    select(
+        *_COLUMNS,
+        func.coalesce(repository_content.c.media_type, manifest.c.media_type).label("media_type"),
+    )
+    .join_from(content, manifest, manifest.c.content_id == content.c.id)
     .outerjoin(document, document.c.content_id == content.c.id)
 )
 
@@ -190,6 +273,13 @@ _MANIFESTS: Final = (
 _BY_TAG: Final = (
     _MANIFESTS.join(reference, reference.c.manifest_id == content.c.id)
     .join(repository, repository.c.id == reference.c.repository_id)
+    .outerjoin(
+        repository_content,
+        and_(
+            repository_content.c.repository_id == reference.c.repository_id,
+            repository_content.c.content_id == reference.c.manifest_id,
+        ),
+    )
     .where(repository.c.name == bindparam("name"), reference.c.tag == bindparam("tag"))
 )
 _BY_DIGEST: Final = (
@@ -209,7 +299,12 @@ _HELD_BLOB: Final = (
         content.c.state == _PRESENT,
     )
 )
-_OF_DIGEST: Final = _MANIFESTS.where(content.c.digest == bindparam("digest"))
+_OF_DIGEST: Final = (
+    select(*_COLUMNS, manifest.c.media_type)
+    .join_from(content, manifest, manifest.c.content_id == content.c.id)
+    .outerjoin(document, document.c.content_id == content.c.id)
+    .where(content.c.digest == bindparam("digest"))
+)
 
 
 def held_blob(connection: Connection | Lookup, name: Repository, digest: Digest) -> HeldBlob | None:
@@ -241,33 +336,29 @@ def _manifest(
 def kept_without_name(connection: Connection, digest: Digest) -> bool:
     """Return whether a digest names, or lies below, a manifest that is kept without a name.
 
-    The manifest counts if no repository holds it, or if one repository holds both the manifest and
-    the digest. Otherwise a client could reach content that the client may not read, by pushing a
-    manifest that lists the content's digest.
+    No repository may hold the digest, the manifest, or an index between the two. Such content came
+    from an import, and not from a client. Content of a repository is only read through that
+    repository.
     """
     start = select(content.c.id).where(
-        content.c.digest == digest, content.c.state == ContentState.PRESENT.value
+        content.c.digest == digest,
+        content.c.state == _PRESENT,
+        _NO_REPOSITORY,
     )
     up = start.cte("up", recursive=True)
+    above = select(manifest_edge.c.manifest_id).join(up, up.c.id == manifest_edge.c.content_id)
     up = up.union(
-        select(manifest_edge.c.manifest_id).join(up, up.c.id == manifest_edge.c.content_id)
-    )
-    root, below = repository_content.alias("root"), repository_content.alias("below")
-    is_held = exists(select(literal(1)).where(root.c.content_id == kept.c.manifest_id))
-    together = exists(
-        select(literal(1))
-        .select_from(root)
-        .join(below, below.c.repository_id == root.c.repository_id)
-        .where(
-            root.c.content_id == kept.c.manifest_id, below.c.content_id == start.scalar_subquery()
+        above.where(
+            not_(
+                exists(
+                    select(literal(1)).where(
+                        repository_content.c.content_id == manifest_edge.c.manifest_id
+                    )
+                )
+            )
         )
     )
-    reaching = (
-        select(literal(1))
-        .select_from(kept)
-        .join(up, up.c.id == kept.c.manifest_id)
-        .where(or_(not_(is_held), together))
-    )
+    reaching = select(literal(1)).select_from(kept).join(up, up.c.id == kept.c.manifest_id)
     return bool(connection.execute(select(exists(reaching))).scalar())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, delete, exists, insert, literal, or_, select, update
+from sqlalchemy import and_, delete, exists, func, insert, literal, not_, or_, select, update
 
 from store.catalog.batches import PAIRS, batches, insert_rows
 from store.db.schema import (
@@ -16,21 +16,9 @@ from store.db.schema import (
     repository_content,
 )
 from store.db.types import ContentKey, RepositoryKey
-from store.model.references import Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
-
-    from sqlalchemy import Connection
-
-
-from typing import TYPE_CHECKING
-
-from sqlalchemy import not_
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -38,12 +26,19 @@ if TYPE_CHECKING:
     from store.model.references import Repository
 
 
-def serve(connection: Connection, held: Iterable[tuple[RepositoryKey, ContentKey]]) -> None:
-    """Let repositories serve manifests, and everything below them.
+def serve(
+    connection: Connection,
+    held: Iterable[tuple[RepositoryKey, ContentKey]],
+    *,
+    sources: Collection[RepositoryKey] | None = None,
+) -> None:
+    """Let repositories serve manifests, and the content below them.
 
     Args:
         connection: An open write transaction.
         held: Pairs (row number of a repository, row number of a manifest).
+        sources: The repositories that give the content: what none of them may serve is left out,
+            with everything below it. None for all stored content.
     """
     for some in batches(sorted(held), PAIRS):
         by_repository: dict[RepositoryKey, list[ContentKey]] = {}
@@ -73,11 +68,22 @@ def serve(connection: Connection, held: Iterable[tuple[RepositoryKey, ContentKey
         if rows:
             connection.execute(insert(repository_content), rows)
         down = start.cte("down", recursive=True)
-        down = down.union(
-            select(down.c.repository_id, manifest_edge.c.content_id).join(
-                down, down.c.content_id == manifest_edge.c.manifest_id
-            )
+        below = select(down.c.repository_id, manifest_edge.c.content_id).join(
+            down, down.c.content_id == manifest_edge.c.manifest_id
         )
+        if sources is not None:
+            # A manifest can list any digest. A client could otherwise have content of other
+            # repositories served by pushing a manifest that lists it.
+            given = repository_content.alias("given")
+            below = below.where(
+                exists(
+                    select(literal(1)).where(
+                        given.c.content_id == manifest_edge.c.content_id,
+                        given.c.repository_id.in_(sorted(sources)),
+                    )
+                )
+            )
+        down = down.union(below)
         held_already = exists(
             select(literal(1)).where(
                 repository_content.c.repository_id == down.c.repository_id,
@@ -159,6 +165,31 @@ def hold(
         )
     elif fresh_at is not None:
         connection.execute(update(repository_content).where(mine).values(fresh_at=fresh_at))
+
+
+def set_media_type(
+    connection: Connection,
+    repository_keys: Collection[RepositoryKey],
+    key: ContentKey,
+    media_type: str,
+) -> None:
+    """Record the media type under which repositories serve a manifest that does not state one.
+
+    Args:
+        connection: An open write transaction.
+        repository_keys: Row numbers of repositories that serve the manifest.
+        key: Row number of the manifest.
+        media_type: The media type that the client or the archive states.
+    """
+    common = select(manifest.c.media_type).where(manifest.c.content_id == key).scalar_subquery()
+    connection.execute(
+        update(repository_content)
+        .where(
+            repository_content.c.content_id == key,
+            repository_content.c.repository_id.in_(sorted(repository_keys)),
+        )
+        .values(media_type=func.nullif(media_type, common))
+    )
 
 
 def let_go(connection: Connection, repository_key: RepositoryKey, key: ContentKey) -> bool:

@@ -105,7 +105,7 @@ def encoded_tags(
             )
         )
         chains = (
-            select(reached.c.tag, image.c.top_layer_id.label("layer_id"), image.c.diff_state)
+            select(reached.c.tag, image.c.top_layer_id.label("layer_id"), manifest.c.diff_state)
             .join(manifest, manifest.c.content_id == reached.c.manifest_id)
             .join(image, image.c.content_id == manifest.c.image_id)
             .where(image.c.top_layer_id.is_not(None))
@@ -127,7 +127,8 @@ def encoded_tags(
                 stored.c.state == ContentState.PRESENT.value,
             )
         )
-        missing = or_(not_(encoded), chains.c.diff_state == DiffState.MISMATCH.value)
+        # Until its layers are verified, a pushed manifest tells nothing about its diffs.
+        missing = or_(not_(encoded), chains.c.diff_state != DiffState.VERIFIED.value)
         query = (
             select(chains.c.tag).join(layer, layer.c.id == chains.c.layer_id).group_by(chains.c.tag)
         )

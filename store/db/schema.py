@@ -25,10 +25,10 @@ from sqlalchemy import (
 
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 """The newest revision that this program knows: the last revision in `migrations.versions`."""
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every revision that this program can upgrade from, oldest first."""
 
 metadata: Final = MetaData(
@@ -146,7 +146,9 @@ manifest: Final = Table(
     _content("subject_id", on_delete="RESTRICT", nullable=True),
     Column("artifact_type", Text),
     Column("image_id", RowNumber, ForeignKey("image.content_id", ondelete="RESTRICT")),
+    Column("diff_state", String(10)),
     CheckConstraint("kind IN ('manifest', 'index')", name="kind"),
+    CheckConstraint("diff_state IN ('verified', 'unverified', 'mismatch')", name="diff_state"),
     Index("ix_manifest_subject_id", "subject_id"),
     Index("ix_manifest_image_id", "image_id"),
 )
@@ -208,6 +210,7 @@ repository_content: Final = Table(
     ),
     _content("content_id", on_delete="RESTRICT"),
     Column("fresh_at", UtcTime),
+    Column("media_type", Text),
     PrimaryKeyConstraint("repository_id", "content_id"),
     Index("ix_repository_content_content_id", "content_id"),
 )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from store.db.types import ContentKey
     from store.formats.archives.claims import Graph
     from store.formats.image.config import ImageConfig
+    from store.formats.image.manifests import Document
     from store.importing.archive import ReadArchive
     from store.importing.staging import Staged
     from store.model.digests import ImageID
@@ -53,6 +54,8 @@ class Placement:
         new_layers: Layers that the store did not have.
         new_bytes: Size of the files that were added, in bytes.
         changed: Whether anything in the store changed.
+        stated_types: The media type that the archive states for each manifest that does not state
+            one itself, by the manifest's row number.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Placement:
         self.new_layers = 0
         self.new_bytes = 0
         self.changed = False
+        self.stated_types: dict[ContentKey, str] = {}
 
     # --- files ------------------------------------------------------------------------------------
 
@@ -352,7 +356,14 @@ class Placement:
         # If the same bytes arrive in a layout, they get the same artifact type: the media type of
         # the config.
         return manifests.NewManifest(
-            key, "manifest", OCI_MANIFEST, OCI_CONFIG, image_key, None, edges
+            key,
+            "manifest",
+            OCI_MANIFEST,
+            OCI_CONFIG,
+            image_key,
+            None,
+            edges,
+            verified=self._absent.isdisjoint(config.diff_ids),
         )
 
     def add_documents(self, graph: Graph) -> dict[Digest, ContentKey]:
@@ -388,15 +399,23 @@ class Placement:
                     subject,
                     edges,
                     document.annotations,
+                    verified=config is not None and self._has_layers(document),
                 )
             )
+            if not document.states_media_type:
+                self.stated_types[keys[digest]] = document.media_type
         self.changed |= bool(manifests.add(self._connection, new))
         return keys
+
+    def _has_layers(self, document: Document) -> bool:
+        """Return whether the layers of an image were read, and not only their addresses."""
+        foreign = {link.digest for link in document.layers if link.urls}
+        return foreign <= content.present(self._connection, foreign) if foreign else True
 
     def _target(self, target: Descriptor, where: str, link: Link | None = None) -> ContentKey:
         known = content.find(self._connection, (target.digest,)).get(target.digest)
         if known is not None:
-            if known.size_bytes not in (None, target.size_bytes):
+            if known.size_bytes is not None and known.size_bytes != target.size_bytes:
                 raise DigestMismatch(
                     f"{where}: size of {target.digest}",
                     want=target.size_bytes,
@@ -405,9 +424,8 @@ class Placement:
                 )
             key = known.key
         else:
-            key = content.ensure(
-                self._connection, target.digest, target.size_bytes, ContentState.ABSENT
-            )
+            # The size that the descriptor states is only a claim. It stays in the manifest.
+            key = content.ensure(self._connection, target.digest, None, ContentState.ABSENT)
         if link is not None and link.urls:
             self._foreign(key, link)
         return key

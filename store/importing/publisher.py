@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
 from store.catalog import events, images, naming, references, serving
+from store.catalog.checking import verification
 from store.catalog.events import Event
 from store.errors import NameTaken
 from store.importing.placement import Placement
 from store.importing.report import ImportedTag
+from store.model.contents import DiffState
 from store.model.references import Reference
 from store.model.remedies import Remedy
 
@@ -163,6 +165,13 @@ class Publisher:
         if targets:
             naming.set_tags(self._connection, targets, now=self._now, operation=self._operation.id)
             self._done.changed = True
+        stated = self._placement.stated_types
+        if targets and stated:
+            repositories = serving.ensure_repositories(
+                self._connection, {name.repository for name in targets}
+            )
+            for key, media_type in stated.items():
+                serving.set_media_type(self._connection, repositories.values(), key, media_type)
 
     def _serve_referrers(self, manifest: ContentKey) -> None:
         """Let every repository that serves a manifest's subject serve the manifest as well."""
@@ -196,12 +205,11 @@ class Publisher:
             for claim in claims
             for text in claim.tags
         ]
-        before = {
-            name: target.image_id
-            for name, target in references.get_all(
-                self._connection, (name for name, _ in wanted if _can_be_set(name))
-            ).items()
-        }
+        targets = references.get_all(
+            self._connection, (name for name, _ in wanted if _can_be_set(name))
+        )
+        before = {name: target.image_id for name, target in targets.items()}
+        wrong = self._with_wrong_layers(targets)
         now: dict[Reference, ImageID] = {}
         for name, image_id in wanted:
             if _can_be_set(name):
@@ -213,9 +221,24 @@ class Publisher:
                     f"ignored the name {name.familiar}: it cannot be a tag (Docker does not"
                     " report this)"
                 )
-        moved = {name: image_id for name, image_id in now.items() if before.get(name) != image_id}
+        moved = {
+            name: image_id
+            for name, image_id in now.items()
+            if before.get(name) != image_id or name in wrong
+        }
         manifests = self._placement.add_own_manifests(dict.fromkeys(moved.values()))
         self._set({name: manifests[image_id] for name, image_id in moved.items()})
+
+    def _with_wrong_layers(self, targets: dict[Reference, TagTarget]) -> set[Reference]:
+        """Return the tags of manifests whose layers are not those of their image.
+
+        Such a tag moves, although it names the image already.
+        """
+        states = verification.manifest_states(
+            self._connection, {target.digest for target in targets.values()}
+        )
+        wrong = {digest for digest, (_, state) in states.items() if state is DiffState.MISMATCH}
+        return {name for name, target in targets.items() if target.digest in wrong}
 
     def _tag_lines(self, name: Reference, image_id: ImageID, holder: ImageID | None) -> None:
         replaced = holder if holder != image_id else None

@@ -25,23 +25,28 @@ from store.formats.compression.codecs import MAGIC_BYTES, detect
 from store.formats.compression.growth import ratio_of
 from store.formats.image.config import ImageConfig
 from store.model.contents import ContentState, DiffState, StoredEncoding
+from store.model.digests import DiffID
 from store.model.limits import DEFAULT_LIMITS
 from store.workspace import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from sqlalchemy import Connection
 
     from store.db.types import ContentKey
     from store.model.contents import Codec
-    from store.model.digests import DiffID, Digest, ImageID
+    from store.model.digests import Digest, ImageID
     from store.workspace.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
 _MAX_REMEMBERED: Final = 10_000
 """How many decoded blobs a verifier remembers, about 0.5 KiB each."""
+
+_BEST: Final = (DiffState.VERIFIED, DiffState.UNVERIFIED, DiffState.MISMATCH)
+"""The state of an image is the first of these states that one of its manifests has."""
 
 
 @final
@@ -95,10 +100,10 @@ class Verifier:
         self._lock = threading.Lock()
 
     def is_needed(self, image_id: ImageID) -> bool:
-        """Return whether `verify` could change the state of an image.
+        """Return whether `verify` could change the state of an image or of one of its manifests.
 
-        It could not if the image is verified. It could not either if the image is a mismatch and
-        this verifier has decoded all of its layers that are in question.
+        It could not if all manifests of the image are verified. It could not either if the others
+        are mismatches, and this verifier has decoded all of their layers that are in question.
 
         Args:
             image_id: The image.
@@ -106,15 +111,16 @@ class Verifier:
         Raises:
             ImageNotFound: The store does not have the image.
         """
-        key, state = self._find(image_id)
-        if state is not DiffState.MISMATCH:
-            return state is DiffState.UNVERIFIED
+        key, _ = self._find(image_id)
+        with self._workspace.read() as connection:
+            if verification.has_unverified(connection, key):
+                return True
+            waiting = verification.unverified_layers(connection, key)
+        if not waiting:
+            return False
         config = self._config(image_id)
         with self._workspace.read() as connection:
-            diffs = {diff.digest for diff in config.diff_ids}
-            if diffs <= set(content.present(connection, diffs)):
-                return True
-            claims = _claims(connection, key, config.diff_ids)
+            claims = _claims(connection, waiting.values(), config.diff_ids)
         return not all(map(self._is_refuted, claims))
 
     def verify(
@@ -136,13 +142,16 @@ class Verifier:
         """
         workspace = self._workspace
         key, state = self._find(image_id)
-        if state is DiffState.VERIFIED:
+        with workspace.read() as connection:
+            waiting = verification.unverified_layers(connection, key)
+        if not waiting:
             return state
         config = self._config(image_id)
         try:
             with workspace.operation("verify") as operation:
                 with workspace.write(operation.id) as connection:
-                    claims = _claims(connection, key, config.diff_ids)
+                    listed = verification.unverified_layers(connection, key)
+                    claims = _claims(connection, listed.values(), config.diff_ids)
                     blobs = content.find(connection, {claim.blob for claim in claims})
                     leases.add_leases(
                         connection, operation.id, [blob.key for blob in blobs.values()]
@@ -151,9 +160,15 @@ class Verifier:
                 proofs = [proof for proof in attempts if proof is not None]
                 with workspace.write(operation.id) as connection:
                     self._record(connection, proofs)
-                    diffs = [diff.digest for diff in config.diff_ids]
-                    state = decide(diffs, content.present(connection, diffs), claims, proofs)
-                    verification.set_diff_state(connection, key, state.value)
+                    proven = _proven(connection, listed.values())
+                    states = {
+                        manifest: decide(layers, config.diff_ids, proven)
+                        for manifest, layers in listed.items()
+                    }
+                    verification.set_manifest_states(connection, states)
+                    if state is not DiffState.VERIFIED:
+                        state = min(states.values(), key=_BEST.index, default=state)
+                        verification.set_diff_state(connection, key, state.value)
                     operations.end(connection, operation)
         except _StoppedError:
             pass
@@ -249,36 +264,45 @@ class Verifier:
 
 
 def decide(
-    diffs: Iterable[Digest],
-    present: Iterable[Digest],
-    claims: Iterable[Claim],
-    proofs: Iterable[Proof],
+    layers: Sequence[tuple[Digest, ContentState]],
+    diffs: Sequence[DiffID],
+    proven: AbstractSet[Claim],
 ) -> DiffState:
-    """Return the state of an image after its claims have been tried.
+    """Return the state of a manifest after its claims have been tried.
+
+    Only the manifest's own layers count. If the store has the diffs in another form, that does not
+    make other layers right.
 
     Args:
-        diffs: The diffs of the image.
-        present: The diffs that the store has, in whatever form.
-        claims: The claims that were tried.
-        proofs: The claims that hold. One true manifest is enough for an image.
+        layers: The layers that the manifest lists as (digest, state), base first.
+        diffs: The diffs of the image, base first.
+        proven: The claims that hold.
     """
-    missing = set(diffs) - set(present)
-    if not missing:
-        return DiffState.VERIFIED
-    refuted = {claim.diff for claim in claims} - {proof.claim.diff for proof in proofs}
-    if any(diff.digest in missing for diff in refuted):
+    if len(layers) != len(diffs):
         return DiffState.MISMATCH
-    return DiffState.UNVERIFIED
+    wrong = [
+        state
+        for (blob, state), diff in zip(layers, diffs, strict=True)
+        if Claim(blob, diff) not in proven
+        and (blob != diff.digest or state is not ContentState.PRESENT)
+    ]
+    if not wrong:
+        return DiffState.VERIFIED
+    return DiffState.MISMATCH if ContentState.PRESENT in wrong else DiffState.UNVERIFIED
 
 
-def _claims(connection: Connection, key: ContentKey, diffs: tuple[DiffID, ...]) -> list[Claim]:
-    """Return the claims of all manifests of an image, without the claims that were tried before."""
+def _claims(
+    connection: Connection,
+    manifests: Iterable[Sequence[tuple[Digest, ContentState]]],
+    diffs: Sequence[DiffID],
+) -> list[Claim]:
+    """Return the claims of manifests of an image, without the claims that are known to hold."""
     found: dict[Claim, None] = {}
-    for blobs in verification.layer_blobs(connection, key).values():
-        if len(blobs) == len(diffs):
+    for layers in manifests:
+        if len(layers) == len(diffs):
             found.update(
                 (Claim(blob, diff), None)
-                for (blob, state), diff in zip(blobs, diffs, strict=True)
+                for (blob, state), diff in zip(layers, diffs, strict=True)
                 if state is ContentState.PRESENT
             )
     known = encodings.encoded(connection, [claim.blob for claim in found])
@@ -287,3 +311,13 @@ def _claims(connection: Connection, key: ContentKey, diffs: tuple[DiffID, ...]) 
         for claim in found
         if claim.blob != claim.diff.digest and (claim.blob, claim.diff.digest) not in known
     ]
+
+
+def _proven(
+    connection: Connection, manifests: Iterable[Sequence[tuple[Digest, ContentState]]]
+) -> set[Claim]:
+    """Return the claims about the layers of manifests that are known to hold."""
+    blobs = {blob for layers in manifests for blob, _ in layers}
+    return {
+        Claim(stored, DiffID(decoded)) for stored, decoded in encodings.encoded(connection, blobs)
+    }

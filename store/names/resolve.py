@@ -20,11 +20,15 @@ from store.errors import (
     ReferenceNotFound,
     printable,
 )
+from store.model.contents import DiffState
 from store.model.digests import Digest, ImageID
 from store.model.references import Reference
 from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
+
     from sqlalchemy import Connection
 
     from store.catalog.references import TagTarget
@@ -34,6 +38,9 @@ _FULL: Final = re.compile(r"[0-9a-f]{64}")
 _PREFIX: Final = re.compile(r"(?:sha256:)?(?P<hex>[0-9a-f]{1,64})")
 _MAX_SHOWN: Final = 5
 """The most matches of an ambiguous ID that a message lists."""
+
+_PREFERENCE: Final = (DiffState.VERIFIED, DiffState.UNVERIFIED, DiffState.MISMATCH)
+"""The states of the manifests of one image, the preferred state first."""
 
 _ID_NAMESPACE: Final = "sha256"
 """A repository with this name cannot have tags: ``sha256:…`` is an image ID."""
@@ -202,23 +209,35 @@ def resolve_manifest(connection: Connection, text: str) -> ResolvedManifest:
     return manifest_of_image(connection, resolve_image(connection, text))
 
 
-def manifest_of_image(connection: Connection, image: ResolvedImage) -> ResolvedManifest:
+def manifest_of_image(
+    connection: Connection,
+    image: ResolvedImage,
+    usable: Callable[[Iterable[Digest]], AbstractSet[Digest]] | None = None,
+) -> ResolvedManifest:
     """Return the manifest that stands for an image.
 
-    Manifests that have a name, or that are kept without a name, are preferred to manifests that are
+    Anybody may push a manifest that lists any layers for a known config. So manifests with verified
+    layers are preferred, and then manifests whose layers are not known to be wrong. Of these,
+    manifests that have a name, or that are kept without a name, are preferred to manifests that are
     only part of an index. Of several manifests, the one with the smallest digest is returned.
 
     Args:
         connection: A read or write unit.
         image: The image, as `resolve_image` returns it.
+        usable: Returns the manifests that may be chosen; None for all.
 
     Raises:
-        ImageNotFound: The image has no manifest.
+        ImageNotFound: The image has no manifest that may be chosen.
     """
     known = manifests.roots_of(connection, image.key)
+    if usable is not None:
+        chosen = usable([digest for digest, _, _ in known])
+        known = [root for root in known if root[0] in chosen]
     if not known:
         raise image_not_found(str(image.image_id))
-    digest, _ = min(known, key=lambda root: (not root[1], str(root[0])))
+    digest, _, _ = min(
+        known, key=lambda root: (_PREFERENCE.index(root[2]), not root[1], str(root[0]))
+    )
     key = manifests.key_of(connection, digest)
     if key is None:
         raise image_not_found(str(image.image_id))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.catalog.references import TagTarget
-    from store.db.types import ContentKey
+    from store.db.types import ContentKey, RepositoryKey
     from store.model.digests import ImageID
     from store.model.references import Reference
     from store.names.resolve import ResolvedImage, ResolvedManifest
@@ -97,12 +97,31 @@ def tag(connection: Connection, source: str, name: Reference, *, now: datetime) 
     found = resolve_manifest(connection, source)
     image_id = None if found.image is None else images.id_of(connection, found.image)
     before = references.get(connection, name)
-    naming.set_tags(connection, {name: found.key}, now=now, operation="tag")
+    naming.set_tags(
+        connection,
+        {name: found.key},
+        now=now,
+        operation="tag",
+        sources=_sources(connection, found),
+    )
     events.add_events(
         connection, [Event(now, "tag", str(image_id or found.digest), {"name": name.familiar})]
     )
     replaced = before.image_id if before is not None and before.image_id != image_id else None
     return TagChange(name, image_id, replaced)
+
+
+def _sources(connection: Connection, found: ResolvedManifest) -> list[RepositoryKey] | None:
+    """Return the repositories that give the content of a new tag; None for all stored content.
+
+    A name stands for the content of its repository. A digest or image ID stands for the content of
+    the repositories that hold the manifest. A manifest that no repository holds was imported
+    without a name, and stands for all stored content below it.
+    """
+    if found.reference is not None:
+        key = repositories.find(connection, found.reference.repository)
+        return [] if key is None else [key]
+    return repositories.holder_keys(connection, found.key) or None
 
 
 def untag(connection: Connection, name: Reference, *, now: datetime) -> tuple[RemovedName, ...]:

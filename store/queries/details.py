@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, final
 from store.catalog import content, foreign_layers, images, layers, manifests, references
 from store.formats.image.config import ImageConfig
 from store.formats.image.deterministic import deterministic_manifest
+from store.formats.image.manifests import Document
 from store.model.contents import Codec, ContentState, Sources, StoredEncoding
 from store.model.digests import Digest
 from store.names.resolve import resolve_image, resolve_manifest
@@ -91,13 +92,30 @@ def manifest_contents(connection: Connection, name: str) -> ManifestContents:
     summary = summary_of(
         manifests.describe(connection, found.key), references.of_manifest(connection, found.key)
     )
+    listed = manifests.children_of(connection, found.key)
+    stated = (
+        _stated_sizes(connection, found.digest)
+        if any(state == ContentState.ABSENT for _, _, _, _, state, _ in listed)
+        else {}
+    )
     links = tuple(
-        LinkDetails(digest, role, media_type, size, ContentState(state), platform)
-        for digest, role, media_type, size, state, platform in manifests.children_of(
-            connection, found.key
+        LinkDetails(
+            digest, role, media_type, stated.get(digest, size), ContentState(state), platform
         )
+        for digest, role, media_type, size, state, platform in listed
     )
     return ManifestContents(summary, links, tuple(manifests.referrers(connection, (found.digest,))))
+
+
+def _stated_sizes(connection: Connection, digest: Digest) -> dict[Digest, int]:
+    """Return the sizes that a manifest states; empty if its bytes are not in the database."""
+    data = content.sources(connection, (digest,))[digest].inline
+    if data is None:
+        return {}
+    document = Document.parse(
+        data, digest=digest, media_type=manifests.media_types(connection, (digest,))[digest]
+    )
+    return {link.digest: link.target.size_bytes for link in document.links}
 
 
 def _stored(sources: Sources) -> tuple[StoredEncoding, ...]:

@@ -32,7 +32,7 @@ from store.errors import (
 from store.formats.image.config import ImageConfig
 from store.formats.image.graph_walk import levels
 from store.formats.image.manifests import Document, Role
-from store.model.contents import ContentState, DiffState
+from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.model.limits import DEFAULT_LIMITS, MIB
 from store.model.references import Reference, Repository
@@ -178,8 +178,14 @@ def push_manifest(  # noqa: PLR0913 - the parts of a push
         DigestMismatch: A descriptor states a wrong size.
         TooLarge: The indexes below the manifest are nested too deep, or lead to too many manifests.
     """
-    keys = _link_keys(connection, repository, document, sparse, blobs)
-    _require_bounded(connection, [keys[link.digest] for link in document.children], limits)
+    held, keys = _link_keys(connection, repository, document, sparse, blobs)
+    # Indexes of other repositories do not count: the answer would tell what is in them.
+    _require_bounded(
+        connection,
+        repository,
+        [held[link.digest] for link in document.children if link.digest in held],
+        limits,
+    )
     key = content.put_documents(connection, {document.digest: document.data})[document.digest]
     image, is_verified = (None, True)
     if config is not None:
@@ -187,26 +193,27 @@ def push_manifest(  # noqa: PLR0913 - the parts of a push
     subject = document.subject
     subject_key = None
     if subject is not None:
-        subject_key = content.ensure(
-            connection, subject.digest, subject.size_bytes, ContentState.ABSENT
-        )
+        subject_key = content.ensure(connection, subject.digest, None, ContentState.ABSENT)
     manifests.add(
         connection,
         [
             manifests.NewManifest(
                 key,
                 document.kind.value,
-                document.media_type,
+                document.neutral_media_type,
                 document.effective_artifact_type,
                 image,
                 subject_key,
                 [manifests.Edge(link, keys[link.digest]) for link in document.links],
                 document.annotations,
+                verified=is_verified,
             )
         ],
     )
     repository_key = serving.ensure_repositories(connection, (repository,))[repository]
     serving.hold(connection, repository_key, key)
+    if not document.states_media_type:
+        serving.set_media_type(connection, (repository_key,), key, document.media_type)
     names = [Reference(repository, tag) for tag in tags]
     if names:
         naming.set_tags(
@@ -229,8 +236,11 @@ def _link_keys(
     document: Document,
     sparse: Sparse,
     blobs: BlobStore,
-) -> dict[Digest, ContentKey]:
+) -> tuple[dict[Digest, ContentKey], dict[Digest, ContentKey]]:
     """Return the row numbers of a manifest's targets; insert rows for absent targets.
+
+    Returns:
+        The targets that the repository holds, and all targets.
 
     Raises:
         MissingBlobs: The repository does not hold a target that must exist.
@@ -254,7 +264,8 @@ def _link_keys(
     absent: dict[Digest, int | None] = {}
     for link in links:
         if link.digest not in held:
-            absent.setdefault(link.digest, link.target.size_bytes)
+            # The size that the descriptor states is only a claim. It stays in the manifest.
+            absent.setdefault(link.digest, None)
         elif known[link.digest].size_bytes != link.target.size_bytes:
             raise DigestMismatch(
                 f"size of {link.role} {link.position}, {link.digest}",
@@ -263,13 +274,18 @@ def _link_keys(
             )
     # Insert all rows with few statements: an index may list tens of thousands of manifests, and
     # every other writer waits.
-    return {**held, **content.ensure_all(connection, absent, ContentState.ABSENT)}
+    return held, {**held, **content.ensure_all(connection, absent, ContentState.ABSENT)}
 
 
 def _require_bounded(
-    connection: Connection, children: Sequence[ContentKey], limits: Limits
+    connection: Connection,
+    repository: Repository,
+    children: Sequence[ContentKey],
+    limits: Limits,
 ) -> None:
     """Check how deep a pushed index is nested, and how many manifests are below it.
+
+    Only manifests that the repository holds are counted.
 
     Raises:
         TooLarge: The indexes are nested too deep, or lead to too many manifests.
@@ -279,7 +295,9 @@ def _require_bounded(
         # The pushed index has no row yet.
         if None in level:
             return children
-        return manifests.listed_by(connection, (key for key in level if key is not None))
+        return manifests.listed_by(
+            connection, repository, (key for key in level if key is not None)
+        )
 
     if children:
         for _ in levels((None,), below, limits):
@@ -301,7 +319,12 @@ def may_be_missing(link: Link, sparse: Sparse) -> bool:
 def _add_image(
     connection: Connection, document: Document, config: ImageConfig
 ) -> tuple[ContentKey, bool]:
-    """Write the image of a manifest; return its row number, and whether it is verified."""
+    """Write the image of a manifest.
+
+    Returns:
+        The row number of the image, and whether the manifest's own layers are known to be the
+        diffs of the image.
+    """
     image_digest = config.image_id.digest
     key = content.put_documents(connection, {image_digest: config.data})[image_digest]
     blobs = [link.digest for link in document.layers]
@@ -316,5 +339,7 @@ def _add_image(
         for blob, diff in zip(blobs, config.diff_ids, strict=True)
     )
     top = layers.ensure_layers(connection, [chain])[0]
-    images.add(connection, {key: images.NewImage.of(config, top, verified=verified)})
-    return key, verification.diff_state(connection, key) == DiffState.VERIFIED
+    added = images.add(connection, {key: images.NewImage.of(config, top, verified=verified)})
+    if verified and not added:
+        verification.mark_verified(connection, (key,))
+    return key, verified

@@ -17,7 +17,6 @@ from store.model.references import Reference, Repository
 from store.registry import deletion, holding
 from store.registry.blobs import ServedBlobs
 from store.registry.manifests import ServedManifest, ServedManifests
-from store.registry.permissions import unreadable
 from store.registry.push import (
     MAX_MANIFEST_BYTES,
     Pushed,
@@ -406,18 +405,6 @@ class Registry:
             found = tuple(repository_of(name) for name in names)
             is_kept = repositories.kept_without_name(connection, digest)
             return (*found, BY_ID) if is_kept else found
-
-    def unreadable(
-        self, contents: Iterable[Sources], may_read: Callable[[Repository], bool]
-    ) -> list[Digest]:
-        """Return the digests that the client may not read (see `permissions.unreadable`).
-
-        Args:
-            contents: The stored forms of each digest.
-            may_read: Returns whether the client may read a repository.
-        """
-        with self._workspace.read() as connection:
-            return unreadable(connection, contents, may_read)
 
 
 def _is_taken(connection: Connection, name: Reference) -> bool:

@@ -106,6 +106,7 @@ class Rows:
         subject: ContentKey | None = None,
         artifact_type: str = "",
         annotations: Mapping[str, str] | None = None,
+        verified: bool = False,
     ) -> ContentKey:
         """Insert a manifest that lists ``blobs`` as layers."""
         edges = [
@@ -125,6 +126,7 @@ class Rows:
             subject,
             edges,
             annotations or {},
+            verified=verified,
         )
         manifests.add(self.connection, [new])
         return key

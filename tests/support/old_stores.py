@@ -103,6 +103,8 @@ def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[st
 RESET = {
     "encoding": {"seekable", "ours", "checked"},
     "event": {"reader"},
+    "manifest": {"diff_state"},
+    "repository_content": {"media_type"},
     "upload": {"owner"},
 }
 """Columns by table that an upgrade resets: old proofs do not count, and old owners are unknown."""

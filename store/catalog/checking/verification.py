@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, bindparam, exists, func, literal, select, update
 
 from store.catalog.batches import batches
 from store.db.schema import (
@@ -18,9 +18,10 @@ from store.db.schema import (
 )
 from store.db.types import ContentKey
 from store.model.contents import ContentState, DiffState
+from store.model.digests import ImageID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -67,10 +68,46 @@ def set_diff_state(connection: Connection, image_key: ContentKey, state: str) ->
     )
 
 
+def manifest_states(
+    connection: Connection, manifest_digests: Iterable[Digest]
+) -> dict[Digest, tuple[ImageID, DiffState]]:
+    """Return the image and the diff state of manifests; manifests without an image are left out.
+
+    Args:
+        connection: An open transaction.
+        manifest_digests: Digests of manifests.
+    """
+    config = content.alias("config")
+    found: dict[Digest, tuple[ImageID, DiffState]] = {}
+    for some in batches(list(dict.fromkeys(manifest_digests))):
+        query = (
+            select(content.c.digest, config.c.digest.label("image_id"), manifest.c.diff_state)
+            .join(manifest, manifest.c.content_id == content.c.id)
+            .join(config, config.c.id == manifest.c.image_id)
+            .where(content.c.digest.in_(some))
+        )
+        found.update(
+            (row.digest, (ImageID(row.image_id), DiffState(row.diff_state)))
+            for row in connection.execute(query)
+        )
+    return found
+
+
+def set_manifest_states(connection: Connection, states: Mapping[ContentKey, DiffState]) -> None:
+    """Record the result of a verification for manifests, by their row numbers."""
+    if states:
+        connection.execute(
+            update(manifest)
+            .where(manifest.c.content_id == bindparam("key"))
+            .values(diff_state=bindparam("state")),
+            [{"key": key, "state": state.value} for key, state in states.items()],
+        )
+
+
 def unverified_images(
     connection: Connection, *, after: Digest | None = None, limit: int
 ) -> list[tuple[Digest, str]]:
-    """Return a page of the images whose layers have not been decoded yet.
+    """Return a page of the images with a manifest whose layers have not been decoded yet.
 
     Args:
         connection: An open transaction.
@@ -85,13 +122,18 @@ def unverified_images(
         select(func.min(repository.c.name))
         .join(repository_content, repository_content.c.repository_id == repository.c.id)
         .join(manifest, manifest.c.content_id == repository_content.c.content_id)
-        .where(manifest.c.image_id == image.c.content_id)
+        .where(manifest.c.image_id == image.c.content_id, manifest.c.diff_state == "unverified")
         .scalar_subquery()
+    )
+    waits = exists(
+        select(literal(1)).where(
+            manifest.c.image_id == image.c.content_id, manifest.c.diff_state == "unverified"
+        )
     )
     query = (
         select(content.c.digest, holder.label("holder"))
         .join(image, image.c.content_id == content.c.id)
-        .where(image.c.diff_state == "unverified")
+        .where(waits)
         .order_by(content.c.digest)
         .limit(limit)
     )
@@ -100,10 +142,20 @@ def unverified_images(
     return [(row.digest, row.holder or "") for row in connection.execute(query)]
 
 
-def layer_blobs(
+def has_unverified(connection: Connection, image_key: ContentKey) -> bool:
+    """Return whether an image has a manifest whose layers have not been decoded yet."""
+    waiting = exists(
+        select(literal(1)).where(
+            manifest.c.image_id == image_key, manifest.c.diff_state == "unverified"
+        )
+    )
+    return bool(connection.execute(select(waiting)).scalar())
+
+
+def unverified_layers(
     connection: Connection, image_key: ContentKey
 ) -> dict[ContentKey, list[tuple[Digest, ContentState]]]:
-    """Return the layers that each manifest of an image lists.
+    """Return the layers of each manifest of an image that is not verified.
 
     Returns:
         For each manifest its layers as (digest, state), base first.
@@ -118,7 +170,7 @@ def layer_blobs(
             ),
         )
         .join(content, content.c.id == manifest_edge.c.content_id)
-        .where(manifest.c.image_id == image_key)
+        .where(manifest.c.image_id == image_key, manifest.c.diff_state != "verified")
         .order_by(manifest.c.content_id, manifest_edge.c.position)
     )
     found: dict[ContentKey, list[tuple[Digest, ContentState]]] = {}
@@ -154,7 +206,8 @@ def completed_by(connection: Connection, diffs: Sequence[ContentKey]) -> list[Co
         waiting = (
             select(image.c.content_id, image.c.top_layer_id)
             .join(above, above.c.id == image.c.top_layer_id)
-            .where(image.c.diff_state != "verified")
+            # A wrong layer that a client pushed does not become right by an import of the diff.
+            .where(image.c.diff_state == "unverified")
             .cte()
         )
         below = select(waiting.c.content_id, waiting.c.top_layer_id.label("layer_id")).cte(

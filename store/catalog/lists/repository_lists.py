@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, final
 
-from sqlalchemy import and_, exists, literal, not_, select
+from sqlalchemy import and_, exists, func, literal, not_, select
 
 from store.catalog.batches import batches
 from store.db.schema import (
@@ -148,7 +148,9 @@ def referrers(
             content.c.id,
             content.c.digest,
             content.c.size_bytes,
-            manifest.c.media_type,
+            func.coalesce(repository_content.c.media_type, manifest.c.media_type).label(
+                "media_type"
+            ),
             manifest.c.artifact_type,
         )
         .join(manifest, manifest.c.content_id == content.c.id)

@@ -161,6 +161,7 @@ class Document:
     links: tuple[Link, ...] = field(compare=False)
     subject: Descriptor | None = field(compare=False)
     annotations: Mapping[str, str] = field(compare=False)
+    states_media_type: bool = field(compare=False)
 
     @classmethod
     def parse(
@@ -234,6 +235,7 @@ class Document:
                 else _link(Role.CHILD, 0, read.subject, f"{name}: subject").target
             ),
             annotations=read.annotations or _NO_ANNOTATIONS,
+            states_media_type=bool(read.media_type),
         )
 
     def of_role(self, role: Role) -> tuple[Link, ...]:
@@ -254,6 +256,16 @@ class Document:
     def children(self) -> tuple[Link, ...]:
         """The links of an index to its manifests and nested indexes."""
         return self.of_role(Role.CHILD)
+
+    @property
+    def neutral_media_type(self) -> str:
+        """The media type by the document's bytes alone, whatever a descriptor or client states.
+
+        A manifest without ``mediaType`` and without a config can only be of the stated type.
+        """
+        if self.states_media_type or (self.kind is Kind.MANIFEST and self.config is None):
+            return self.media_type
+        return OCI_INDEX if self.kind is Kind.INDEX else OCI_MANIFEST
 
     @property
     def claims_image(self) -> bool:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from store.model.contents import Sources
     from store.model.digests import Digest
 
 
@@ -65,22 +64,6 @@ def test_a_save_is_recorded_unless_it_fails(filled: Store) -> None:
     with exporter.open_save(filled, ["app:1"]):
         pass
     assert saves(filled) == 1
-
-
-@pytest.mark.parametrize("options", [SaveOptions(), SaveOptions(Format.OCI, layers=Layers.GZIP)])
-def test_an_error_from_approve_ends_the_save(filled: Store, options: SaveOptions) -> None:
-    seen: list[Sources] = []
-
-    def refuse(contents: Iterable[Sources]) -> None:
-        seen.extend(contents)
-        raise PermissionError
-
-    with (
-        pytest.raises(PermissionError),
-        exporter.open_save(filled, ["app:1"], options=options, approve=refuse),
-    ):
-        pytest.fail("the save was not approved")
-    assert {len(A), len(B)} <= {sources.size_bytes for sources in seen}
 
 
 def test_names_that_move_before_the_lease_are_selected_again(

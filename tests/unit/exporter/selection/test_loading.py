@@ -8,6 +8,7 @@ import pytest
 from exporter.selection.document_reader import DocumentReader
 from exporter.selection.loading import Loading, platform_of, sort_documents
 from exporter.selection.roots import SavedRoot
+from exporter.selection.scopes import InRepositories
 from store.errors import TooLarge
 from store.formats.image.config import ImageConfig
 from store.model.digests import Digest
@@ -53,7 +54,9 @@ def test_documents_that_a_repository_does_not_hold_are_absent(store: Store) -> N
     store.import_archive(io.BytesIO(layout.tar()))
     with store.read() as connection:
         loading = Loading(
-            connection, DocumentReader(read), Repository("docker.io", "library/absent")
+            connection,
+            DocumentReader(read),
+            InRepositories((Repository("docker.io", "library/absent"),)),
         )
         loading.descend(digests(image))
         assert loading.documents == {}

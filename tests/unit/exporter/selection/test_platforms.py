@@ -66,10 +66,10 @@ class Index:
         with self.store.read() as connection:
             loading = Loading(connection, DocumentReader(read))
             loading.descend([Digest.parse(one["digest"])])
-            digest, notes = choose_image(
+            document, notes = choose_image(
                 loading, Digest.parse(one["digest"]), SaveOptions(**options), "app:1"
             )
-        return str(digest), notes
+        return str(document.digest), notes
 
 
 @pytest.fixture

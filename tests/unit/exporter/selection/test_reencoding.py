@@ -12,8 +12,10 @@ import zstandard
 from exporter.graph_save import GraphSave
 from exporter.options import Format, Layers, SaveOptions
 from exporter.selection.document_reader import DocumentReader
-from exporter.selection.reencoding import ORIGINAL, layer_sources, origins, reencode
+from exporter.selection.reencoding import ORIGINAL, layer_sources, reencode
+from exporter.selection.scopes import InRepositories
 from store.model.digests import Digest
+from store.model.references import Repository
 from tests.support.images import A, B
 from tests.support.layouts import Layout, gzip, zstd
 
@@ -119,11 +121,12 @@ def test_an_index_lists_the_new_manifests_and_its_attestations_follow(
     assert index["manifests"][1]["annotations"]["vnd.docker.reference.digest"] == new
 
 
-def test_the_origins_of_a_save_include_the_plain_layers(store: Store, image: Layout) -> None:
+def test_layers_that_others_encoded_are_not_used_for_a_name(store: Store, image: Layout) -> None:
+    """A gzip layer of another repository is neither sent nor told about."""
     graph = graph_of(store, image, "app:1")
+    foreign = InRepositories((Repository.parse("elsewhere"),))
     with store.read() as connection:
-        plain = layer_sources(graph, connection)
-    assert {Digest.of(A), Digest.of(B)} <= set(plain)
-    assert {Digest.of(A), Digest.of(B), *graph.sources} == {
-        sources.digest for sources in origins(graph, plain)
-    }
+        every, few = layer_sources(graph, connection), layer_sources(graph, connection, [foreign])
+    assert every.keys() >= few.keys() >= {Digest.of(A), Digest.of(B)}
+    assert any(not one.is_ours for one in every[Digest.of(A)].encodings)
+    assert all(one.is_ours for sources in few.values() for one in sources.encodings)

@@ -76,10 +76,12 @@ def test_the_error_names_the_image_and_a_remedy(store: Store) -> None:
     push(store, gzip.compress(images.A), images.B)
     image_id = store.inspect("pushed:1").image_id
     assert image_id is not None
-    with pytest.raises(DiffMismatch) as caught:
-        verify(store, [image_id], keep_going)
-    assert caught.value.image_id == image_id
-    assert caught.value.remedy is Remedy.SAVE_AS_OCI_OR_DOCKER
+    (manifest,) = store.images()[0].manifests
+    for manifests, images_ in (((manifest,), ()), ((), (image_id,))):
+        with pytest.raises(DiffMismatch) as caught:
+            verify(store, manifests, images_, keep_going)
+        assert caught.value.image_id == image_id
+        assert caught.value.remedy is Remedy.SAVE_AS_OCI_OR_DOCKER
 
 
 def test_a_known_result_is_not_computed_again(
@@ -88,6 +90,7 @@ def test_a_known_result_is_not_computed_again(
     push(store, gzip.compress(images.A), images.A)
     image_id = store.inspect("pushed:1").image_id
     assert image_id is not None
-    verify(store, [image_id], keep_going)
+    manifests = store.images()[0].manifests
+    verify(store, manifests, [], keep_going)
     monkeypatch.setattr(store, "verify_image", lambda _: pytest.fail("verified already"))
-    verify(store, [image_id], keep_going)
+    verify(store, manifests, [image_id], keep_going)

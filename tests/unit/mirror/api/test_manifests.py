@@ -159,8 +159,10 @@ def test_pushed_index_does_not_open_content_of_other_repositories(
         data = encode({**index, "annotations": {"number": str(number)}})
         assert ask("PUT", "/v2/mine/app/manifests/1", data, Content_Type=INDEX).status == 201
         assert ask("GET", f"/v2/_/by-id/manifests/{secret}").status == 404
+    # Without its tag, the image is still in its repository, and only there.
     store.untag("secret:1")
-    assert ask("GET", f"/v2/_/by-id/manifests/{secret}").status == 200
+    assert ask("GET", f"/v2/_/by-id/manifests/{secret}").status == 404
+    assert ask("GET", f"/v2/secret/manifests/{secret}").status == 200
 
 
 @pytest.mark.parametrize("harm", HARM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from store.catalog import manifests, naming
-from store.model.contents import ContentState
+from store.model.contents import ContentState, DiffState
 from store.model.references import Repository
 from tests.support.catalog_rows import AMD64, LAYER_BYTES, NOW, named
 
@@ -67,13 +67,26 @@ def test_images_of_manifests_leave_artifacts_out(rows: Rows) -> None:
 def test_manifests_of_an_image_say_whether_they_have_a_name(rows: Rows) -> None:
     app = rows.image("app")
     rows.tag("demo:1", rows.manifest("tagged", app))
-    naming.keep(rows.connection, rows.manifest("kept", app), now=NOW)
+    naming.keep(rows.connection, rows.manifest("kept", app, verified=True), now=NOW)
     rows.manifest("loose", app)
-    assert dict(manifests.roots_of(rows.connection, app)) == {
-        named("tagged"): True,
-        named("kept"): True,
-        named("loose"): False,
+    assert set(manifests.roots_of(rows.connection, app)) == {
+        (named("tagged"), True, DiffState.UNVERIFIED),
+        (named("kept"), True, DiffState.VERIFIED),
+        (named("loose"), False, DiffState.UNVERIFIED),
     }
+
+
+def test_a_known_manifest_only_learns_its_image_and_that_it_is_verified(rows: Rows) -> None:
+    app, other = rows.image("app"), rows.image("other")
+    rows.manifest("m")
+    for image, verified, state in (
+        (app, False, DiffState.UNVERIFIED),
+        (other, True, DiffState.VERIFIED),
+        (app, False, DiffState.VERIFIED),
+    ):
+        rows.manifest("m", image, verified=verified)
+        assert manifests.roots_of(rows.connection, app) == [(named("m"), False, state)]
+    assert manifests.roots_of(rows.connection, other) == []
 
 
 def test_pages_of_manifests_without_an_image_are_in_order(rows: Rows) -> None:
@@ -120,5 +133,9 @@ def test_only_manifests_that_an_index_lists_are_below_it(rows: Rows) -> None:
     image = rows.manifest("image", blobs=("a",))
     inner = rows.index("inner", ("image", AMD64))
     top = rows.index("top", ("inner", None), ("image", None))
-    assert manifests.listed_by(rows.connection, [top]) == {inner, image}
-    assert manifests.listed_by(rows.connection, [inner, image]) == {image}
+    rows.tag("app:1", top)
+    app, other = Repository.parse("app"), Repository.parse("other")
+    assert manifests.listed_by(rows.connection, app, [top]) == {inner, image}
+    assert manifests.listed_by(rows.connection, app, [inner, image]) == {image}
+    rows.tag("other:1", inner, served=True)
+    assert manifests.listed_by(rows.connection, other, [top]) == set()

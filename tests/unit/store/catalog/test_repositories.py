@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from store.catalog import content, naming, repositories, serving
+from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.model.references import Repository
 from tests.support.catalog_rows import NOW, named
 
 if TYPE_CHECKING:
-    from store.db.types import ContentKey
+    from store.db.types import ContentKey, RepositoryKey
     from tests.support.catalog_rows import Rows
 
 APP, OTHER = Repository("docker.io", "team/app"), Repository("docker.io", "team/other")
 
 
-def hold(rows: Rows, name: Repository, key: ContentKey) -> None:
+def hold(rows: Rows, name: Repository, key: ContentKey) -> RepositoryKey:
     repository = serving.ensure_repositories(rows.connection, (name,))[name]
     serving.hold(rows.connection, repository, key)
+    return repository
 
 
 def test_damaged_content_is_not_held(rows: Rows) -> None:
@@ -89,11 +91,55 @@ def test_a_kept_manifest_gives_access_to_everything_that_it_reaches(rows: Rows) 
     assert repositories.kept_without_name(rows.connection, named("layer"))
 
 
-def test_a_pushed_manifest_gives_no_access_to_content_its_repository_lacks(rows: Rows) -> None:
+def test_a_pushed_manifest_gives_no_access_to_content_without_a_name(rows: Rows) -> None:
     manifest = rows.manifest("m", blobs=("secret",))
     naming.keep(rows.connection, manifest, now=NOW)
+    assert repositories.unheld(rows.connection, [named("m"), named("secret")]) == {
+        named("m"),
+        named("secret"),
+    }
     hold(rows, APP, manifest)
+    assert repositories.unheld(rows.connection, [named("m"), named("secret")]) == set()
+
+
+def test_content_of_a_repository_is_not_content_without_a_name(rows: Rows) -> None:
+    manifest = rows.manifest("m", blobs=("layer",))
+    naming.keep(rows.connection, manifest, now=NOW)
+    hold(rows, APP, rows.content("layer"))
     assert repositories.kept_without_name(rows.connection, named("m"))
-    assert not repositories.kept_without_name(rows.connection, named("secret"))
-    hold(rows, APP, rows.content("secret"))
-    assert repositories.kept_without_name(rows.connection, named("secret"))
+    assert not repositories.kept_without_name(rows.connection, named("layer"))
+
+
+def test_content_below_a_pushed_index_is_not_content_without_a_name(rows: Rows) -> None:
+    inner = rows.manifest("inner", blobs=("layer",))
+    naming.keep(rows.connection, rows.index("outer", ("inner", None)), now=NOW)
+    assert repositories.kept_without_name(rows.connection, named("layer"))
+    hold(rows, APP, inner)
+    assert not repositories.kept_without_name(rows.connection, named("layer"))
+
+
+def test_several_repositories_are_asked_at_once(rows: Rows) -> None:
+    one, two = rows.content("one"), rows.content("two", None, ContentState.ABSENT)
+    rows.content("three")
+    hold(rows, APP, one)
+    hold(rows, OTHER, two)
+    wanted = [named(name) for name in ("one", "two", "three", "unknown")]
+    assert repositories.listed(rows.connection, (APP, OTHER), wanted) == set(wanted[:2])
+    assert repositories.listed(rows.connection, (APP,), wanted) == {named("one")}
+    assert repositories.listed(rows.connection, (), wanted) == set()
+    assert len(repositories.holder_keys(rows.connection, one)) == 1
+
+
+def test_each_repository_has_a_media_type_of_its_own(rows: Rows) -> None:
+    manifest = rows.manifest("m")
+    keys = [hold(rows, APP, manifest), hold(rows, OTHER, manifest)]
+    common = repositories.by_digest(rows.connection, APP, named("m"))
+    assert common is not None
+    serving.set_media_type(rows.connection, keys[:1], manifest, "b/b")
+    found = [repositories.by_digest(rows.connection, one, named("m")) for one in (APP, OTHER)]
+    assert [one and one.media_type for one in found] == ["b/b", common.media_type]
+    asked = repositories.media_types
+    assert asked(rows.connection, (APP, OTHER), [named("m")]) == {named("m"): "b/b"}
+    assert asked(rows.connection, (OTHER,), [named("m")]) == {}
+    serving.set_media_type(rows.connection, keys, manifest, common.media_type)
+    assert asked(rows.connection, (APP, OTHER), [named("m")]) == {}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.support.catalog_rows import Rows
 
 APP, OTHER = Repository("docker.io", "team/app"), Repository("docker.io", "team/other")
+THIRD = Repository("docker.io", "team/third")
 
 
 def held(rows: Rows, name: Repository, *names: str) -> set[str]:
@@ -38,6 +39,20 @@ def test_a_served_index_brings_everything_that_it_reaches(rows: Rows) -> None:
     serving.serve(rows.connection, [(keys[APP], index)])
     assert held(rows, APP, "index", "m", "layer") == {"index", "m", "layer"}
     assert held(rows, OTHER, "index", "m", "layer") == set()
+
+
+def test_a_repository_gives_only_content_that_it_serves_itself(rows: Rows) -> None:
+    rows.manifest("secret", blobs=("secret layer", "shared"))
+    rows.manifest("mine", blobs=("mine layer", "shared"))
+    index = rows.index("index", ("mine", None), ("secret", None))
+    keys = serving.ensure_repositories(rows.connection, (APP, OTHER, THIRD))
+    for name in ("index", "mine", "mine layer", "shared"):
+        serving.hold(rows.connection, keys[APP], rows.known_or_new(name))
+    serving.serve(rows.connection, [(keys[OTHER], index)], sources=[keys[APP]])
+    every = ("index", "mine", "mine layer", "shared", "secret", "secret layer")
+    assert held(rows, OTHER, *every) == set(every[:4])
+    serving.serve(rows.connection, [(keys[THIRD], index)], sources=[])
+    assert held(rows, THIRD, *every) == {"index"}
 
 
 def test_repositories_of_a_subject_serve_its_referrer(rows: Rows) -> None:

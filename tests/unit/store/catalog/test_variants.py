@@ -42,14 +42,16 @@ def test_a_tag_too_long_for_a_suffix_has_no_variants(rows: Rows) -> None:
         (("a", "b"), DiffState.VERIFIED, {"1"}),
         (("a",), DiffState.VERIFIED, set()),
         (("a", "b"), DiffState.MISMATCH, set()),
+        (("a", "b"), DiffState.UNVERIFIED, set()),
     ],
 )
 def test_every_layer_has_to_be_stored_in_the_codec(
     rows: Rows, encoded: tuple[str, ...], state: DiffState, found: set[str]
 ) -> None:
     image = rows.image("image", "a", "b")
-    verification.set_diff_state(rows.connection, image, state)
-    rows.tag("app:1", rows.manifest("m", image))
+    manifest = rows.manifest("m", image)
+    verification.set_manifest_states(rows.connection, {manifest: state})
+    rows.tag("app:1", manifest)
     for name in encoded:
         rows.encoding(rows.content(name), rows.blob(f"{name}.gz"), "gzip")
     assert variants.encoded_tags(rows.connection, APP, ["1", "2"], "gzip") == found
@@ -58,7 +60,7 @@ def test_every_layer_has_to_be_stored_in_the_codec(
 
 def test_an_index_counts_if_every_image_that_it_holds_does(rows: Rows) -> None:
     for name in ("a", "b"):
-        rows.manifest(f"{name}m", rows.image(f"{name}i", name))
+        rows.manifest(f"{name}m", rows.image(f"{name}i", name), verified=True)
     rows.encoding(rows.content("a"), rows.blob("a.gz"), "gzip")
     rows.tag("app:1", rows.index("index", ("am", AMD64), ("bm", AMD64)))
     assert variants.encoded_tags(rows.connection, APP, ["1"], "gzip") == set()

@@ -10,19 +10,21 @@ import pytest
 import zstandard
 
 from store import Store
+from store.catalog.checking import verification
 from store.content.blocks import open_blocks
 from store.content.decoding import Decoding
 from store.content.streams import stream
 from store.errors import ImageNotFound
 from store.formats.compression.seekable_zstd import seek_table
 from store.maintenance import verification as module
-from store.maintenance.verification import Claim, Proof, Verifier, decide
-from store.model.contents import Codec, DiffState
+from store.maintenance.verification import Claim, Verifier, decide
+from store.model.contents import ContentState, DiffState
 from store.model.digests import DiffID, Digest, ImageID
 from store.model.limits import Limits
 from store.registry.registry import Registry
 from tests.support import images
 from tests.support.hostile_zstd import ATTACKS, seekable
+from tests.support.pushes import import_archive
 from tests.support.registry_pushes import (
     APP,
     push_image,
@@ -131,30 +133,49 @@ def test_one_true_manifest_verifies_an_image(store: Store, registry: Registry) -
     assert list(store.fsck()) == []
 
 
-FIRST, SECOND = Digest.of(b"first"), Digest.of(b"second")
+def test_an_imported_image_is_verified_whatever_a_client_pushes_for_it(
+    store: Store, registry: Registry
+) -> None:
+    """A verified image is looked at again for another manifest, and only that one is marked."""
+    import_archive(store, images.image(images.A, tags=("app:1",)).bytes())
+    image_id, digest = push_image(registry, (images.A, images.B), diffs=(images.A,), tags=("2",))
+    assert store.verify_image(image_id) is DiffState.VERIFIED
+    with store.read() as connection:
+        (found,) = verification.manifest_states(connection, (digest,)).values()
+    assert found == (image_id, DiffState.MISMATCH)
+
+
+def test_layers_that_came_from_elsewhere_do_not_make_a_manifest_true(
+    store: Store, registry: Registry
+) -> None:
+    for layer in (images.A, images.B):
+        import_archive(store, images.image(layer, tags=()).bytes())
+    layers = (images.A, images.A), (images.B, squeezed(images.A))
+    image_id, _ = push_image(registry, *layers)
+    assert store.verify_image(image_id) is DiffState.MISMATCH
+
+
 BLOB = Digest.of(b"blob")
-
-
-def proof(claim: Claim) -> Proof:
-    return Proof(claim, Codec.GZIP, 5, seekable=False)
+FIRST, SECOND = DiffID(Digest.of(b"first")), DiffID(Digest.of(b"second"))
+HERE, GONE, DAMAGED = ContentState.PRESENT, ContentState.ABSENT, ContentState.DAMAGED
 
 
 @pytest.mark.parametrize(
-    ("present", "tried", "holds", "want"),
+    ("layers", "proven", "want"),
     [
-        ({FIRST, SECOND}, [], [], DiffState.VERIFIED),
-        ({FIRST, SECOND}, [FIRST], [], DiffState.VERIFIED),
-        ({FIRST}, [SECOND], [], DiffState.MISMATCH),
-        ({FIRST}, [], [], DiffState.UNVERIFIED),
-        ({SECOND}, [FIRST, FIRST], [FIRST], DiffState.UNVERIFIED),
+        ([(FIRST.digest, HERE), (SECOND.digest, HERE)], set(), DiffState.VERIFIED),
+        ([(BLOB, HERE), (SECOND.digest, HERE)], {Claim(BLOB, FIRST)}, DiffState.VERIFIED),
+        ([(BLOB, HERE), (SECOND.digest, HERE)], {Claim(BLOB, SECOND)}, DiffState.MISMATCH),
+        ([(BLOB, HERE), (SECOND.digest, GONE)], set(), DiffState.MISMATCH),
+        ([(BLOB, GONE), (SECOND.digest, HERE)], set(), DiffState.UNVERIFIED),
+        ([(FIRST.digest, DAMAGED), (SECOND.digest, HERE)], set(), DiffState.UNVERIFIED),
+        ([(FIRST.digest, HERE)], set(), DiffState.MISMATCH),
     ],
 )
-def test_only_a_refuted_claim_about_a_missing_layer_is_a_mismatch(
-    present: set[Digest], tried: list[Digest], holds: list[Digest], want: DiffState
+def test_only_the_layers_of_the_manifest_itself_count(
+    layers: list[tuple[Digest, ContentState]], proven: set[Claim], want: DiffState
 ) -> None:
-    claims = [Claim(BLOB, DiffID(diff)) for diff in tried]
-    proofs = [proof(Claim(BLOB, DiffID(diff))) for diff in holds]
-    assert decide((FIRST, SECOND), present, claims, proofs) is want
+    assert decide(layers, (FIRST, SECOND), proven) is want
 
 
 def test_an_unknown_image_cannot_be_verified(store: Store) -> None:
