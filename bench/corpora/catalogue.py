@@ -198,7 +198,7 @@ class _Filler:
                 (config_key, "build", str(index)),
             ]
             rows["manifest"].append(
-                (manifest_key, OCI_MANIFEST, "manifest", None, OCI_CONFIG, config_key)
+                (manifest_key, OCI_MANIFEST, "manifest", None, OCI_CONFIG, config_key, "verified")
             )
             rows["manifest_edge"].append(
                 (manifest_key, "config", 0, config_key, OCI_CONFIG, None, None, None)
@@ -215,7 +215,7 @@ class _Filler:
             self._names(rows, index, repository, manifest_key, _digest(manifest))
         self._insert("layer", 5, self._layer_rows)
         self._layer_rows.clear()
-        rows["repository_content"] = [(*pair, None) for pair in sorted(served)]
+        rows["repository_content"] = [(*pair, None, None) for pair in sorted(served)]
         for table, found in rows.items():
             self._insert(table, _WIDTHS[table], found)
 
@@ -296,9 +296,9 @@ _WIDTHS: Final = {
     "document": 2,
     "image": 8,
     "label": 3,
-    "manifest": 6,
+    "manifest": 7,
     "manifest_edge": 8,
-    "repository_content": 3,
+    "repository_content": 4,
     "reference": 5,
     "reference_log": 7,
     "event": 6,

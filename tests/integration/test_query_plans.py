@@ -134,6 +134,9 @@ def call_every_verb(root: Path, folder: Path) -> None:
                     ceilings=ArchiveLimits(),
                 ) as export:
                     assert export.size_bytes
+        restricted = SaveOptions(format=Format.OCI, may_read=lambda _repository: True)
+        with exporter.open_save(store, (str(image_id),), options=restricted) as export:
+            assert export.size_bytes
         use_the_registry(store)
         list(store.events(since=NOW, until=NOW, actions=["import"], targets=[str(image_id)]))
         store.record_reads([Event(NOW, "save", str(image_id))], "anonymous")
@@ -145,13 +148,14 @@ def call_every_verb(root: Path, folder: Path) -> None:
     for words in (
         "tag demo:1 demo:3",
         "tag team/many:1 team/more:1",
+        f"tag {image_id.digest.short} team/by-id:1",
         "untag demo:2",
         "history demo:1",
         "inspect demo:1 team/sbom:1",
         "events",
         "df -v",
         "fsck",
-        f"rm demo:3 {image_id.digest.short}",
+        f"rm demo:3 team/by-id:1 {image_id.digest.short}",
         "rm team/many:1 team/more:1 team/sbom:1",
         "gc --dangling",
         "images",
@@ -176,6 +180,8 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         content.has_sound_file(connection, image_id.digest)
         references.holds(connection, APP, far.manifests[0])
         verification.unverified_images(connection, limit=9)
+        verification.has_unverified(connection, ContentKey(1))
+        repositories.unheld(connection, (image_id.digest,))
         uploads.count(connection)
         repositories.image_holders(connection, image_id.digest)
         repositories.holders_of_all(connection, (image_id.digest,))
@@ -222,6 +228,9 @@ def use_the_registry(store: Store) -> None:
     nested = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [listing]})
     for document in (index, nested):
         registry.put_manifest(APP, document, media_type=INDEX, digest=None, tags=())
+    untyped = encode({"schemaVersion": 2, "config": empty, "layers": []})
+    pushed = registry.put_manifest(APP, untyped, media_type=MANIFEST, digest=None, tags=())
+    assert registry.manifest(APP, pushed.digest).media_type == MANIFEST
     registry.tags(APP, after="1", limit=1)
     registry.tags(APP)
     registry.encoded_tags(APP, ("1", "2"), "gzip")
