@@ -46,12 +46,15 @@ class Settings:
     machine: str = field(default_factory=lambda: os.uname().machine)
     """The processor architecture of this machine, as the kernel names it."""
 
-    def open(self, *, create: bool = False, read_only: bool = False) -> Store:
+    def open(
+        self, *, create: bool = False, read_only: bool = False, group: int | None = None
+    ) -> Store:
         """Open the store, and report on standard error if the run waits for another process.
 
         Args:
             create: Whether to create the store if there is none.
             read_only: Whether to refuse all changes of the store.
+            group: ID of the group that shares a new store; None for a store of one user.
 
         Raises:
             StoreNotFound: There is no store, and ``create`` is false.
@@ -60,7 +63,12 @@ class Settings:
         from store import Store  # noqa: PLC0415 - `--help` does without
 
         return Store.open(
-            self.root, create=create, read_only=read_only, clock=self.now, on_wait=report_wait
+            self.root,
+            create=create,
+            read_only=read_only,
+            group=group,
+            clock=self.now,
+            on_wait=report_wait,
         )
 
 

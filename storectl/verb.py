@@ -30,6 +30,22 @@ class SectionOption(click.Option):
         self.section = section
 
 
+class OptionalValueOption(click.Option):
+    """An option whose value may be left out: ``--name`` or ``--name=VALUE``.
+
+    The next argument is never the value, so the option may stand before other arguments. Without a
+    value, the value is the empty string.
+    """
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the two columns of the help; the first column shows that the value is optional."""
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        names, _, value = record[0].rpartition(" ")
+        return f"{names}[={value}]", record[1]
+
+
 class Verb(click.Command):
     """A command whose help ends with examples."""
 
@@ -122,6 +138,8 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:  
 def _without_values(params: Sequence[click.Parameter], args: Sequence[str]) -> list[str]:
     """Return ``args`` with every ``--flag=VALUE`` replaced by a flag without a value.
 
+    An option with an optional value (`OptionalValueOption`) gets the empty value, if it has none.
+
     ``--flag=true`` becomes ``--flag``. ``--flag=false`` becomes the opposite flag, or is dropped if
     there is none. The accepted values are those of Go's ``strconv.ParseBool``.
     """
@@ -131,11 +149,17 @@ def _without_values(params: Sequence[click.Parameter], args: Sequence[str]) -> l
         if isinstance(param, click.Option) and param.is_flag
         for name in param.opts
     }
+    optional = {
+        name for param in params if isinstance(param, OptionalValueOption) for name in param.opts
+    }
     plain: list[str] = []
     for position, arg in enumerate(args):
         if arg == "--":
             return plain + list(args[position:])
         name, equals, value = arg.partition("=")
+        if arg in optional:
+            plain.append(f"{arg}=")
+            continue
         if not equals or name not in flags or value not in _TRUE | _FALSE:
             plain.append(arg)
         elif value in _TRUE:

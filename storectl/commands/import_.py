@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from storectl.output.units import human_size, parse_size
+from storectl.system.groups import shared_option
 from storectl.system.pipes import widen
 from storectl.verb import Verb, json_option
 
@@ -113,6 +114,7 @@ class Size(click.ParamType[int]):
         " they have 64 MiB.  [default: 1000]"
     ),
 )
+@shared_option
 @json_option
 @click.argument(
     "sources", nargs=-1, metavar="[SOURCE]...", type=click.Path(allow_dash=True, readable=False)
@@ -134,6 +136,7 @@ def command(  # noqa: PLR0913 - one for each option
     compression: str,
     max_layer_size: int | None,
     max_ratio: int | None,
+    group: int | None,
     as_json: bool,
     sources: tuple[str, ...],
 ) -> None:
@@ -166,7 +169,7 @@ def command(  # noqa: PLR0913 - one for each option
     opened = _open(inputs + sources or ("-",))
     reports: list[tuple[str, ImportReport]] = []
     try:
-        with _opened_store(settings, dry_run=dry_run) as store:
+        with _opened_store(settings, dry_run=dry_run, group=group) as store:
             for name, source in opened:
                 with progress(quiet=quiet or as_json) as bars:
                     report = store.import_archive(source, replace(options, source_name=name), bars)
@@ -208,12 +211,12 @@ def _choice(
 
 
 @contextmanager
-def _opened_store(settings: Settings, *, dry_run: bool) -> Iterator[Store]:
+def _opened_store(settings: Settings, *, dry_run: bool, group: int | None) -> Iterator[Store]:
     """Open the store; for a dry run without a store, an empty temporary one."""
     from store.errors import StoreNotFound  # noqa: PLC0415
 
     if not dry_run:
-        with settings.open(create=True) as store:
+        with settings.open(create=True, group=group) as store:
             yield store
         return
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from storectl.system.addresses import in_url, is_host, is_registry, is_server
+from storectl.system.groups import shared_option
 from storectl.verb import SectionOption, Verb
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ _network, _access, _tls, _images, _limits, _log = (
     help="Format of log lines: JSON objects or text.",
 )
 @_log("-q", "--quiet", is_flag=True, help="Suppress the access log.")
+@shared_option
 @click.pass_obj
 def command(  # noqa: PLR0913 - one for each option
     settings: Settings,
@@ -201,6 +203,7 @@ def command(  # noqa: PLR0913 - one for each option
     max_uploads: int,
     log_format: str,
     quiet: bool,
+    group: int | None,
 ) -> None:
     """Serve the store as a registry (OCI distribution 1.1) that accepts pushes.
 
@@ -287,7 +290,7 @@ def command(  # noqa: PLR0913 - one for each option
     )
     if not read_only:
         # Create or upgrade the store once, before any worker starts.
-        settings.open(create=True).close()
+        settings.open(create=True, group=group).close()
     _configure_logging(log_format, quiet=quiet)
 
     def open_store() -> Store:

@@ -91,9 +91,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
         fsync(descriptor)
         found.made.append(("fsync", *at))
 
-    def note_replace(source: Path, target: Path) -> None:
-        found.made.append(("rename", Path(target), state(Path(source))))
-        replace(source, target)
+    def note_replace(source: Path, target: Path, *, dst_dir_fd: int | None = None) -> None:
+        folder = Path() if dst_dir_fd is None else Path(f"/proc/self/fd/{dst_dir_fd}").readlink()
+        found.made.append(("rename", folder / target, state(Path(source))))
+        replace(source, target, dst_dir_fd=dst_dir_fd)
 
     def note_commit(_connection: object) -> None:
         found.made.append(("commit", None, None))
