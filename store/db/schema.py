@@ -280,7 +280,6 @@ event: Final = Table(
         "target",
         "at",
         sqlite_where=Column("reader", Text).is_not(None),
-        postgresql_where=Column("reader", Text).is_not(None),
     ),
     sqlite_autoincrement=True,
 )
