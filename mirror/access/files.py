@@ -9,6 +9,7 @@ from mirror.access.passwords import read_htpasswd
 from mirror.access.policy import Access
 from mirror.access.rules import read_rules
 from store.errors import InvalidInput
+from store.files.input_modes import require_secret, require_unwritable
 from store.files.os_errors import reading_input
 from store.model.references import DEFAULT_DOMAIN
 
@@ -56,9 +57,13 @@ class AccessFiles:
 
         Raises:
             InvalidInput: A file is missing or invalid; the message names it.
-            PermissionDenied: A file may not be read.
+            PermissionDenied: A file may not be read, or other users may write to it.
             Unavailable: A file cannot be read.
         """
+        if self.htpasswd is not None:
+            require_secret(self.htpasswd)
+        if self.rules is not None:
+            require_unwritable(self.rules)
         users = {} if self.htpasswd is None else _read(self.htpasswd, read_htpasswd)
         rules = (
             None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from store.errors import InvalidInput, StoreError
+from store.files.input_modes import require_secret, require_unwritable
 from store.files.os_errors import Whose, reading_input, translate
 
 if TYPE_CHECKING:
@@ -79,8 +80,11 @@ class Certificate:
         Raises:
             InvalidInput: A file is missing or is not valid PEM, or the key does not belong to the
                 certificate or has a password.
+            PermissionDenied: Other users may write to a file.
             Unavailable: A file cannot be read.
         """
+        for path in self.paths:
+            (require_secret if path == self.key else require_unwritable)(path)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.sslobject_class = HalfClosableTLS

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from mirror.access import (
     ANONYMOUS,
     AccessFiles,
     Action,
 )
+from store.errors import PermissionDenied
 from store.model.references import Repository
 
 if TYPE_CHECKING:
@@ -26,6 +29,26 @@ def test_file_without_users_lets_no_user_in(tmp_path: Path) -> None:
     assert not access.allows(ANONYMOUS, Action.WRITE, APP)
     assert not access.allows(ANONYMOUS, Action.DELETE, APP)
     assert not AccessFiles(file, anonymous_read=False).load().allows(ANONYMOUS, Action.READ, APP)
+
+
+@pytest.mark.parametrize("name", ["htpasswd", "rules"])
+def test_a_file_that_other_users_may_write_is_refused(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    file.chmod(0o602)
+    with pytest.raises(PermissionDenied):
+        AccessFiles(**{name: file}).load()  # type: ignore[arg-type]
+
+
+def test_hashes_that_every_user_may_read_are_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    file.chmod(0o604)
+    AccessFiles(file).load()
+    AccessFiles(rules=file).load()
+    assert len(caplog.records) == 1
 
 
 def test_without_files_clients_write_only_if_they_are_let() -> None:

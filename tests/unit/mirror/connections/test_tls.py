@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mirror.connections.tls import Certificate, HalfClosableTLS
-from store.errors import InvalidInput
+from store.errors import InvalidInput, PermissionDenied
 from tests.support.certificates import make_certificate
 
 if TYPE_CHECKING:
@@ -40,6 +40,31 @@ def test_invalid_files_are_named(certificate: Certificate, tmp_path: Path) -> No
             Certificate(chain, key, clients).context()
         assert str(text) in refused.value.message
         assert refused.value.hint is not None
+
+
+def test_files_that_other_users_may_change_are_refused(tmp_path: Path) -> None:
+    made = make_certificate(tmp_path)
+    certificate = Certificate(made.chain, made.key, made.chain)
+    for path in {*certificate.paths}:
+        before = path.stat().st_mode
+        path.chmod(0o622)
+        with pytest.raises(PermissionDenied):
+            certificate.context()
+        path.chmod(before)
+    certificate.context()
+
+
+def test_a_key_that_every_user_may_read_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    certificate = make_certificate(tmp_path)
+    certificate.chain.chmod(0o644)
+    certificate.key.chmod(0o600)
+    certificate.context()
+    assert not caplog.records
+    certificate.key.chmod(0o644)
+    certificate.context()
+    assert f"chmod o-r {certificate.key}" in caplog.text
 
 
 def test_missing_file_is_named(certificate: Certificate, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_missing_store_is_created(
 
     monkeypatch.setattr(fake, "import_archive", import_archive, raising=False)
     shell("import", "a.tar")
-    assert seen == [{"create": True}]
+    assert seen == [{"create": True, "group": None}]
 
 
 def test_json_lists_the_archives_before_an_invalid_one(shell: Shell, fake: FakeStore) -> None:
