@@ -32,7 +32,7 @@ def shell(
         del root, environment
         return settings.Settings(tmp_path, debug, lambda: NOW)
 
-    def opened(_self: settings.Settings, **options: bool) -> FakeStore:
+    def opened(_self: settings.Settings, **options: bool | None) -> FakeStore:
         fake.opened = options
         return fake
 
