@@ -23,7 +23,7 @@ from mirror.connections.refusals import COMMON_HEADERS
 from mirror.origin.origins import address, note_origin, origin
 from mirror.process.logs import NAMESPACE, RESOURCE, USER
 from mirror.process.metrics import Metrics
-from mirror.protocol.errors import WireError
+from mirror.protocol.errors import NOT_LOGGED_IN, Denial, WireError
 from mirror.service import MirrorSettings, Service
 from mirror.transfer.pools import Pools
 from mirror.variants import Variants
@@ -195,9 +195,16 @@ def _require_reader(
         raise WireError(401, ErrorCode.UNAUTHORIZED, "request a token first")
     if not service.access.may_read_somewhere(caller):
         raise (
-            WireError(401, ErrorCode.UNAUTHORIZED, "log in first")
+            WireError(
+                401, ErrorCode.UNAUTHORIZED, "log in first", denial=Denial(NOT_LOGGED_IN, "read")
+            )
             if caller.user is None
-            else WireError(403, ErrorCode.DENIED, f"{caller.user} may not read any repository")
+            else WireError(
+                403,
+                ErrorCode.DENIED,
+                f"{caller.user} may not read any repository",
+                denial=Denial("no permission", "read"),
+            )
         )
 
 
@@ -266,6 +273,7 @@ async def _answer_or_error(service: Service, request: web.Request) -> web.Stream
         with keep_open_for_answer(request):
             return await _route_counted(service, request)
     except WireError as exc:
+        service.audit.denied(request, exc)
         return _error(service, request, exc)
     except StoreError as exc:
         error = WireError.of(exc)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import count
 from typing import TYPE_CHECKING, Final, final
@@ -18,7 +18,8 @@ from mirror.access.login_queue import LoginQueue
 from mirror.origin.origins import origin
 from mirror.origin.proxies import TrustedProxies
 from mirror.origin.web_pages import Refusal, WebPages
-from mirror.protocol.errors import WireError
+from mirror.process.audit import AuditLog
+from mirror.protocol.errors import NOT_LOGGED_IN, Denial, WireError
 from mirror.transfer.threads import run
 from mirror.verification import Verification
 from store.errors import StoreError
@@ -133,6 +134,7 @@ class Service:
         self.settings = settings
         self.pools = pools
         self.metrics = metrics
+        self.audit = AuditLog(metrics, time.monotonic)
         self.variants = variants
         self.names = Names(settings.default_domain)
         self.authenticator = Authenticator(
@@ -168,6 +170,8 @@ class Service:
         """
         if self.access.allows(caller, action, repository):
             return
+        reason = NOT_LOGGED_IN if caller.user is None else "no permission"
+        denial = Denial(reason, action, str(repository))
         if not self.access.has_logins:
             # Nobody can log in, so a challenge would only confuse the client.
             raise WireError(
@@ -176,8 +180,11 @@ class Service:
                 self._with_advice(
                     "this registry has no users, so clients may only read", Remedy.OPEN_REGISTRY
                 ),
+                denial=replace(denial, reason="no users"),
             )
-        raise WireError.forbidden(caller.user, action, self.names.spell(repository))
+        error = WireError.forbidden(caller.user, action, self.names.spell(repository))
+        error.denial = denial
+        raise error
 
     def require_own_page(self, request: web.Request) -> None:
         """Raise if a web page may have sent a request without permission.
@@ -203,10 +210,14 @@ class Service:
                     f"this registry does not serve the host {called.host[:_MAX_QUOTED]!r}",
                     Remedy.ALLOW_HOST,
                 ),
+                denial=Denial("foreign host"),
             )
         if refusal is Refusal.FOREIGN_ORIGIN:
             raise WireError(
-                403, ErrorCode.DENIED, "this registry refuses requests from pages of other sites"
+                403,
+                ErrorCode.DENIED,
+                "this registry refuses requests from pages of other sites",
+                denial=Denial("page of another site"),
             )
 
     def _with_advice(self, fact: str, remedy: Remedy) -> str:

@@ -155,6 +155,23 @@ class Authenticator:
         self._remember(given, users, address)
         return Caller(given.user)
 
+    def claimed_user(self, authorization: str | None) -> str | None:
+        """Return the known user that credentials name, correct or not, for the audit log.
+
+        An unknown name is left out, because people sometimes type a password in its place.
+
+        Args:
+            authorization: The value of ``Authorization``.
+        """
+        scheme, _, value = (authorization or "").partition(" ")
+        is_basic = scheme.lower() == "basic" and len(value) <= _MAX_CREDENTIAL_CHARACTERS
+        given = _basic(value.strip()) if is_basic else None
+        if given is None or not (
+            given.user in self.access.users or given.user in self.access.tokens
+        ):
+            return None
+        return given.user
+
     def token(self, caller: Caller) -> str:
         """Return a token that proves a caller's name."""
         return self._signer.sign(caller.user, self._fingerprint(caller.user) or b"")

@@ -15,6 +15,7 @@ from mirror.access import Action
 from mirror.api.byte_range import wanted
 from mirror.protocol import archive_request
 from mirror.protocol.conditions import is_known
+from mirror.protocol.errors import Denial, WireError
 from mirror.transfer.send_blocks import send_blocks
 from mirror.transfer.threads import run
 from store.errors import DamagedContent, IntegrityError, NotFound, StoreError, printable
@@ -177,4 +178,7 @@ async def _require_permission(service: Service, caller: Caller, archive: Archive
             # Answer as for an unknown digest, so that callers do not learn what other repositories
             # hold. A caller that may not read images without a name is refused or has to log in.
             service.require_permission(caller, Action.READ, BY_ID)
-            raise NotFound(f"there is no image or manifest {name}")
+            error = WireError.of(NotFound(f"there is no image or manifest {name}"))
+            if holders:
+                error.denial = Denial("no permission", Action.READ, str(holders[0]))
+            raise error

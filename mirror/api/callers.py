@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mirror.access import ANONYMOUS, AuthenticationFailed
 from mirror.access.authenticator import Password
 from mirror.origin.origins import address
-from mirror.protocol.errors import WireError
+from mirror.protocol.errors import Denial, WireError
 from store.formats.distribution.errors import ErrorCode
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ async def authenticate(service: Service, request: web.Request, authorization: st
             found, address=client, is_gone=lambda: request.transport is None
         )
     except AuthenticationFailed as failure:
+        claimed = service.authenticator.claimed_user(authorization)
         if failure.wait_s:
             service.metrics.count_event("throttled_logins")
             raise WireError(
@@ -57,12 +58,16 @@ async def authenticate(service: Service, request: web.Request, authorization: st
                 ErrorCode.TOOMANYREQUESTS,
                 "too many failed logins; try again later",
                 headers={"Retry-After": str(int(failure.wait_s) + 1)},
+                denial=Denial("too many failed logins", claimed_user=claimed),
             ) from None
         if not (authorization or "").lower().startswith("bearer"):
             # Count only wrong passwords: tokens expire in the middle of a push.
             service.metrics.count_event("login_failures")
         raise WireError(
-            401, ErrorCode.UNAUTHORIZED, failure.fact or "wrong user, password or token"
+            401,
+            ErrorCode.UNAUTHORIZED,
+            failure.fact or "wrong user, password or token",
+            denial=Denial("wrong credentials", claimed_user=claimed),
         ) from None
 
 

@@ -31,7 +31,9 @@ USER: Final = web.RequestKey("user", str)
 NAMESPACE: Final = web.RequestKey("namespace", str)
 """The registry that the ``ns`` parameter names, if it is a valid name."""
 
-_FIELDS: Final = "fields"
+FIELDS: Final = "fields"
+"""The attribute of a log record that holds the fields of its line."""
+
 _MAX_CHARACTERS: Final = 1000
 _QUOTE: Final = re.compile(r"""\n|: | b?["'](?![\w-]+' header)""")
 """Matches where aiohttp's message begins to quote the request; names of headers may stay."""
@@ -70,7 +72,7 @@ def access_logger(metrics: Metrics) -> type[AbstractAccessLogger]:
                     "name": ACCESS.name,
                     "levelno": logging.INFO,
                     "levelname": "INFO",
-                    _FIELDS: fields(request, response, time, sent),
+                    FIELDS: fields(request, response, time, sent),
                 }
                 ACCESS.handle(logging.makeLogRecord(attributes))
 
@@ -124,13 +126,22 @@ def fields(
         "remote": address(request),
         "user": request.get(USER),
         "method": request.method,
-        "path": request.rel_url.raw_path[:_MAX_CHARACTERS],
+        "path": logged_path(request),
         "ns": request.get(NAMESPACE),
         "status": response.status,
         "bytes": sent_bytes,
         "seconds": round(seconds, 6),
         "agent": request.headers.get("User-Agent", "")[:_MAX_CHARACTERS],
     }
+
+
+def logged_path(request: web.BaseRequest) -> str:
+    """Return the path of a request, cut off if it is very long; it contains no parameters.
+
+    Args:
+        request: Any request.
+    """
+    return request.rel_url.raw_path[:_MAX_CHARACTERS]
 
 
 @final
@@ -147,7 +158,7 @@ class JsonLines(logging.Formatter):
         message = record.getMessage()
         if message:
             line["message"] = message
-        line |= record.__dict__.get(_FIELDS, {})
+        line |= record.__dict__.get(FIELDS, {})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, separators=(",", ":"), default=str)
@@ -159,7 +170,7 @@ class Text(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text; control characters are escaped."""
-        values = record.__dict__.get(_FIELDS, {})
+        values = record.__dict__.get(FIELDS, {})
         words = [_time(record), record.levelname, record.name, printable(record.getMessage())]
         words += [
             f"{name}={printable(str(value))}" for name, value in values.items() if value is not None

@@ -29,7 +29,10 @@ STATUSES: Final = (
     *("409", "413", "414", "416", "417", "429", "431", "500", "503", "507", "other"),
 )
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 120.0)
-EVENTS: Final = ("login_failures", "throttled_logins", "damaged_contents", "refused_connections")
+EVENTS: Final = (
+    *("login_failures", "throttled_logins", "damaged_contents", "refused_connections"),
+    "denied_requests",
+)
 
 
 @final

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Self, final
 
@@ -15,6 +16,28 @@ RETRY_S: Final = 60
 """How long a client is asked to wait if it has too many uploads in progress, in seconds."""
 
 
+NOT_LOGGED_IN: Final = "not logged in"
+"""The reason of a `Denial` to a caller without a name."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Why access was denied, for the audit log.
+
+    Args:
+        reason: What the caller lacks, in a few words.
+        action: The denied action: ``read``, ``write`` or ``delete``; empty if it is unknown.
+        repository: The full name of the repository; empty if it is unknown.
+        claimed_user: The known user that wrong credentials name; None if they name none.
+    """
+
+    reason: str
+    action: str = ""
+    repository: str = ""
+    claimed_user: str | None = None
+
+
 @final
 class WireError(Exception):
     """An answer that reports an error.
@@ -26,6 +49,7 @@ class WireError(Exception):
         detail: More facts for programs, any JSON value; None for no facts.
         headers: Additional headers of the answer.
         scope: The scope of the token that a client has to request; empty for no particular scope.
+        denial: Why access was denied; None if the error is none of access.
     """
 
     def __init__(
@@ -37,6 +61,7 @@ class WireError(Exception):
         detail: object = None,
         headers: Mapping[str, str] | None = None,
         scope: str = "",
+        denial: Denial | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -45,6 +70,7 @@ class WireError(Exception):
         self.detail = detail
         self.headers = dict(headers or {})
         self.scope = scope
+        self.denial = denial
 
     @classmethod
     def of(cls, error: errors.StoreError) -> Self:
