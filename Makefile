@@ -9,6 +9,8 @@ DEMO := .venv-demo
 DEMO_STAMP := $(DEMO)/.storectl-ready
 DOCS := .venv-docs
 DOCS_STAMP := $(DOCS)/.storectl-ready
+AUDIT := .venv-audit
+AUDIT_STAMP := $(AUDIT)/.storectl-ready
 EXPORT := uv export --quiet --locked --format requirements-txt
 PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 20
@@ -27,6 +29,10 @@ $(DEMO_STAMP): requirements.txt scripts/make_env.sh
 
 $(DOCS_STAMP): requirements-docs.txt scripts/make_env.sh
 	@bash scripts/make_env.sh $(DOCS) docs
+	@touch $@
+
+$(AUDIT_STAMP): requirements-audit.txt scripts/make_env.sh
+	@bash scripts/make_env.sh $(AUDIT) audit
 	@touch $@
 
 $(BENCH): $(STAMP) requirements-bench.txt
@@ -90,6 +96,13 @@ docs: $(STAMP)     ## regenerate cli.md, formats/broken-inputs.md, and architect
 site: $(DOCS_STAMP) ## build the documents as a web site in site/, every link checked
 	@$(DOCS)/bin/python scripts/build_site.py site
 
+audit: $(AUDIT_STAMP) ## ask whether a pinned package has a known vulnerability (needs the network)
+	@$(AUDIT)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+	  $(addprefix --requirement ,$(wildcard requirements*.txt))
+
+sbom: $(STAMP)     ## write the release's bill of materials (CycloneDX) into dist/
+	@$(BIN)/python scripts/sbom.py dist
+
 lock:              ## renew uv.lock and the requirements files (needs uv)
 	uv lock --upgrade
 	$(EXPORT) --no-emit-project --no-default-groups --output-file requirements.txt
@@ -102,7 +115,7 @@ lock:              ## renew uv.lock and the requirements files (needs uv)
 check: lint types arch migrations test site ## run what CI runs
 
 clean:             ## remove the environments and everything built
-	rm -rf $(VENV) $(DEMO) $(DOCS) site build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache
+	rm -rf $(VENV) $(DEMO) $(DOCS) $(AUDIT) site build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache
 
 .PHONY: help env bench-env demo test fmt lint types arch migrations peers interop interop-table fuzz \
-  bench docs site lock check clean
+  bench docs site audit sbom lock check clean

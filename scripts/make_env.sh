@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Create a Python environment: make_env.sh FOLDER [dev|demo|docs]
+# Create a Python environment: make_env.sh FOLDER [dev|demo|docs|audit]
 #
 # dev   the development tools, and the project in editable mode
 # demo  only the packages that storectl needs; the command runs the code of this checkout
 # docs  only the site generator
+# audit only the program that looks for known vulnerabilities
 #
 # The packages of each set are listed, with versions and hashes, in a file that `make lock` exports
 # from uv.lock. The script installs them with uv if uv is available, and otherwise with pip.
@@ -37,7 +38,8 @@ case $set in
     dev) requirements=requirements-dev.txt ;;
     demo) requirements=requirements.txt ;;
     docs) requirements=requirements-docs.txt ;;
-    *) echo "make_env.sh: unknown set '$set': expected dev, demo or docs" >&2 && exit 2 ;;
+    audit) requirements=requirements-audit.txt ;;
+    *) echo "make_env.sh: unknown set '$set': expected dev, demo, docs or audit" >&2 && exit 2 ;;
 esac
 
 # The lists include all dependencies, so pip must not resolve any. For a package that is requested

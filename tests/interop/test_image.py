@@ -6,8 +6,10 @@ The container writes only to its volume.
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import os
+import re
 import subprocess
 import tarfile
 import time
@@ -16,8 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 from urllib.parse import quote, urlencode
 
+import bcrypt
 import pytest
 
+from storectl.version import __version__
 from tests.support import images, python_base_image
 from tests.support.debian import PROXIES
 from tests.support.engine import EngineError, program, require
@@ -32,10 +36,12 @@ pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.xdist_group("im
 
 CHECKOUT: Final = Path(__file__).parents[2]
 CONTAINERFILE: Final = "contrib/Containerfile"
-BASE: Final = "python:3.13-slim"
+BASE: Final = "storectl-base:test"
 NAME: Final = "storectl-image:test"
 USER: Final = 10001
 DEADLINE_S: Final = 300
+USERS: Final = "/etc/storectl/users"
+PASSWORD: Final = "correct horse battery staple"  # noqa: S105 - for these tests only
 
 
 def write_context(target: Path) -> None:
@@ -56,7 +62,8 @@ def write_context(target: Path) -> None:
 
 @pytest.fixture(scope="module")
 def image(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Build the image on a base that has this machine's Python."""
+    """Build the image on a minimal Debian with Python."""
+    require("debootstrap", "tar")
     folder = tmp_path_factory.mktemp("image")
     base, context = folder / "base.tar", folder / "context.tar"
     python_base_image.write(base)
@@ -73,7 +80,7 @@ def image(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         docker.build(
             file,
             NAME,
-            {name: os.environ[name] for name in PROXIES if name in os.environ},
+            {"BASE": BASE} | {name: os.environ[name] for name in PROXIES if name in os.environ},
             dockerfile=CONTAINERFILE,
         )
     yield NAME
@@ -82,11 +89,16 @@ def image(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @final
 class Container:
-    """A container of the image in its own network, where every port is free."""
+    """A container of the image in its own network, where every port is free.
 
-    def __init__(self, docker: Engine, image: str, volume: str, *arguments: str) -> None:
+    Its users are those of the file `users`, if there is one.
+    """
+
+    def __init__(
+        self, docker: Engine, image: str, volume: str, *arguments: str, users: Path | None = None
+    ) -> None:
         self._docker = docker
-        settings = {
+        settings: dict[str, Any] = {
             "Image": image,
             "Cmd": list(arguments),
             # The first health check runs after one interval, which is half a minute in the image.
@@ -99,6 +111,9 @@ class Container:
                 "Binds": [f"{volume}:/var/lib/storectl"],
             },
         }
+        if users is not None:
+            settings["Cmd"] = ["--htpasswd", USERS, *arguments]
+            settings["HostConfig"]["Binds"].append(f"{users}:{USERS}:ro")
         self._id: str = self._ask("POST", "/containers/create", settings)["Id"]
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
@@ -159,8 +174,10 @@ class Container:
 
 
 @contextmanager
-def running(docker: Engine, image: str, volume: str, *arguments: str) -> Iterator[Container]:
-    container = Container(docker, image, volume, *arguments)
+def running(
+    docker: Engine, image: str, volume: str, users: Path | None, *arguments: str
+) -> Iterator[Container]:
+    container = Container(docker, image, volume, *arguments, users=users)
     try:
         container.start()
         container.await_health("healthy")
@@ -176,6 +193,7 @@ def push(container: Container, layout: Path) -> None:
         "--insecure-policy",
         "--preserve-digests",
         "--dest-tls-verify=false",
+        f"--dest-creds=alice:{PASSWORD}",
         f"oci:{layout}:1",
         "docker://127.0.0.1:5000/team/app:1",
     )
@@ -188,6 +206,7 @@ def pull(container: Container, target: Path) -> None:
         "--insecure-policy",
         "--preserve-digests",
         "--src-tls-verify=false",
+        f"--src-creds=alice:{PASSWORD}",
         "docker://127.0.0.1:5000/team/app:1",
         f"oci:{target}:1",
     )
@@ -203,22 +222,27 @@ def test_the_image_serves_without_privileges_and_keeps_pushed_content(
         layout.image(gzip(images.A), gzip(images.B)), **{"org.opencontainers.image.ref.name": "1"}
     )
     came = layout.folder(tmp_path / "came")
+    users = tmp_path / "users"
+    users.write_text(f"alice:{bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()}\n")
+    os.chown(users, USER, -1)
+    users.chmod(0o600)
     try:
         # Other machines can reach the server, and it has no users.
-        with running(docker, image, volume) as container:
+        with running(docker, image, volume, None) as container:
             with pytest.raises(AssertionError, match="denied"):
                 push(container, came)
             assert container.stop() == 0, container.log()
-        with running(docker, image, volume, "--open") as container:
+        with running(docker, image, volume, users) as container:
             status = Path(f"/proc/{container.state['Pid']}/status").read_text().splitlines()
             seen = dict(line.split(":\t", 1) for line in status if ":\t" in line)
             assert seen["Uid"].split() == [str(USER)] * 4
             assert {int(seen[name], 16) for name in ("CapEff", "CapPrm", "CapBnd")} == {0}
             push(container, came)
-            assert container.changes() == []
+            # Docker creates the place of the file of users.
+            assert set(container.changes()) <= {*map(str, Path(USERS).parents), USERS}
             assert container.stop() == 0, container.log()
         # The volume holds what was pushed, and a read-only server serves it.
-        with running(docker, image, f"{volume}", "--read-only") as container:
+        with running(docker, image, volume, users, "--read-only") as container:
             pull(container, tmp_path / "went")
             assert "Traceback" not in container.log()
             assert container.stop() == 0, container.log()
@@ -226,6 +250,33 @@ def test_the_image_serves_without_privileges_and_keeps_pushed_content(
         docker.request("DELETE", f"/volumes/{quote(volume)}?force=1")
     for name, data in layout.blobs.items():
         assert (tmp_path / "went" / "blobs" / name.replace(":", "/")).read_bytes() == data
+
+
+def test_the_image_has_the_packages_of_the_lock_and_no_installer(
+    docker: Engine, image: str, tmp_path: Path
+) -> None:
+    saved = tmp_path / "image.tar"
+    with saved.open("wb") as file:
+        docker.save_to([image], file)
+    names: set[str] = set()
+    with tarfile.open(saved) as archive:
+        for layer in json.load(archive.extractfile("manifest.json") or io.BytesIO())[0]["Layers"]:
+            with tarfile.open(fileobj=archive.extractfile(layer)) as tar:
+                names.update(tar.getnames())
+    installed = set(
+        re.findall(
+            r"^opt/storectl/lib/.*/([^/]+)-([^-/]+)\.dist-info$", "\n".join(names), re.MULTILINE
+        )
+    )
+    locked = set(
+        re.findall(
+            r"^([a-z0-9.-]+)==(\S+)", (CHECKOUT / "requirements.txt").read_text(), re.MULTILINE
+        )
+    )
+    plain = {(name.lower().replace("_", "-"), version) for name, version in installed}
+    assert plain - {("storectl", __version__)} <= locked
+    assert {name for name, _ in plain} >= {"storectl", "aiohttp", "sqlalchemy", "zstandard"}
+    assert not [name for name in names if name.startswith(("opt/build", "wheel", "src"))]
 
 
 def test_a_server_that_does_not_answer_is_unhealthy(docker: Engine, image: str) -> None:

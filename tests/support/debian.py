@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from tests.support.engine import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tests.support.engine import Engine
@@ -26,26 +26,44 @@ SETTINGS: Final = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquir
 """Names of apt's settings for network and clock; the build copies this machine's values."""
 
 
+def bootstrap(
+    target: Path,
+    packages: Sequence[str],
+    *,
+    files: Mapping[str, bytes] | None = None,
+    without: Sequence[str] = (),
+) -> None:
+    """Write a minimal Debian with these packages as a tar.
+
+    Args:
+        target: The tar.
+        packages: Names of Debian packages.
+        files: Files to add, by their paths.
+        without: Folders to leave out, relative to the root.
+
+    Raises:
+        EngineError: debootstrap failed; the message has its output.
+    """
+    root = target.with_suffix(".root")
+    include = f"--include={','.join(packages)}"
+    _run("debootstrap", "--variant=minbase", include, SUITE, str(root), MIRROR)
+    for name, data in (files or {}).items():
+        place = root / name.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+    left_out = [f"--exclude=./{name}" for name in ("var/cache/apt/archives/*.deb", *without)]
+    _run("tar", f"--directory={root}", *left_out, "--create", f"--file={target}", ".")
+    _run("rm", "-rf", str(root))
+
+
 def build(engine: Engine, folder: Path, tag: str, packages: Sequence[str]) -> None:
     """Bootstrap Debian in ``folder`` and build an image with a layer for each of ``packages``.
 
     Raises:
         EngineError: A step of the build failed; the message has its output.
     """
-    root, base, context = folder / "root", folder / "base.tar", folder / "context.tar"
-    _run("debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, str(root), MIRROR)
-    _run(
-        "tar",
-        "--directory",
-        str(root),
-        "--exclude",
-        "./var/cache/apt/archives/*.deb",
-        "--create",
-        "--file",
-        str(base),
-        ".",
-    )
-    _run("rm", "-rf", str(root))
+    base, context = folder / "base.tar", folder / "context.tar"
+    bootstrap(base, ["ca-certificates"])
     with tarfile.open(context, "w") as tar:
         for name, text in (("Dockerfile", _dockerfile(packages)), ("apt.conf", _apt_settings())):
             info = tarfile.TarInfo(name)
