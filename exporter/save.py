@@ -137,7 +137,7 @@ class Export:
             self._store.report_damage(exc)
             raise
 
-    def blocks(self, *, whole: bool) -> ArchiveBlocks:
+    def blocks(self, *, whole: bool, owner: str = "") -> ArchiveBlocks:
         """Return a reader of the archive's bytes at any position; close it when done.
 
         Args:
@@ -145,6 +145,7 @@ class Export:
                 every content is checked on the way. If false, each encoding must have been checked
                 once before a part of it is decoded. This call checks all encodings that were never
                 checked, which takes long.
+            owner: The client that reads. Clients share the memory for decoders fairly.
 
         Raises:
             DamagedContent: Stored bytes do not have their digest.
@@ -154,7 +155,9 @@ class Export:
 
         unproven = () if whole else (one for one in self.contents if not one.is_proven)
         proven = {one.digest: self._store.prover.prove(one) for one in unproven}
-        return ArchiveBlocks(self.plan, self._store.blobs, proven)
+        return ArchiveBlocks(
+            self.plan, self._store.blobs, proven, memory=self._store.decoding.transfers, owner=owner
+        )
 
     def record(self) -> None:
         """Add the saved images to the store's events."""

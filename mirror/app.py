@@ -112,6 +112,7 @@ def make_app(
         store,
         sparse=settings.sparse,
         max_uploads=settings.max_uploads,
+        limits=store.decoding.limits,
         on_damage=lambda _: counters.count_event("damaged_contents"),
     )
     variants = Variants(store, registry, settings.variants)

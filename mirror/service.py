@@ -20,6 +20,7 @@ from mirror.origin.proxies import TrustedProxies
 from mirror.origin.web_pages import Refusal, WebPages
 from mirror.process.audit import AuditLog
 from mirror.protocol.errors import NOT_LOGGED_IN, Denial, WireError
+from mirror.shared_times import SharedTimes
 from mirror.transfer.threads import run
 from mirror.verification import Verification
 from store.errors import StoreError
@@ -103,6 +104,8 @@ class MirrorSettings:
     """Whether this worker process is the leader, which runs the jobs that run once per server."""
     release_memory: Callable[[], None] | None = None
     """Returns unused memory to the operating system; None to keep it."""
+    decoding_debts: SharedTimes = field(default_factory=SharedTimes)
+    """When each client network has paid for decoded bytes that were not sent to it."""
 
 
 @final

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from exporter.selection.document_reader import Check
     from store.blobs.protocol import BlobStore
     from store.content.blocks import Blocks
+    from store.formats.compression.memory import MemoryBudget
     from store.model.contents import Sources
     from store.model.digests import Digest
 
@@ -68,7 +69,13 @@ class ArchiveBlocks:
     """
 
     def __init__(
-        self, plan: Plan, blobs: BlobStore, proven: Mapping[Digest, Sources] | None = None
+        self,
+        plan: Plan,
+        blobs: BlobStore,
+        proven: Mapping[Digest, Sources] | None = None,
+        *,
+        memory: MemoryBudget | None = None,
+        owner: str = "",
     ) -> None:
         """Prepare to read. The first read opens the first file.
 
@@ -77,7 +84,11 @@ class ArchiveBlocks:
             blobs: The store's blobs.
             proven: The forms to read some contents from, by digest, in place of the forms in the
                 plan.
+            memory: The budget for the memory of decoders; None for a budget of this reader alone.
+            owner: The client that reads. Clients share the memory fairly.
         """
+        self._memory = memory
+        self._owner = owner
         self._proven = proven or {}
         self._plan = plan
         self._blobs = blobs
@@ -94,11 +105,13 @@ class ArchiveBlocks:
             buffer: Memory that may be used for the result.
 
         Returns:
-            At least one byte; an empty result at the end of the archive.
+            At least one byte. Empty at the end of the archive, and if the next call has to continue
+            to decode the bytes before the position.
 
         Raises:
             DamagedContent: Stored content was read in full, and its bytes do not have its digest.
             ContentMissing: A file of the store is missing.
+            DecodersBusy: Other transfers use the memory for decoders.
         """
         gathered = bytearray()
         while len(gathered) < _GATHERED_BYTES and position + len(gathered) < self.size_bytes:
@@ -131,7 +144,7 @@ class ArchiveBlocks:
         if self._open is None or self._open[0] != index:
             self.close()
             source = self._proven.get(entry.source.digest, entry.source)
-            self._open = (index, open_blocks(self._blobs, source))
+            self._open = (index, open_blocks(self._blobs, source, self._memory, self._owner))
             self._check = WholeCheck(source)
         view = self._open[1].read_into(offset, buffer)
         if self._check is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,10 @@ from exporter import open_save
 from exporter.output.tar_range import identity
 from mirror.access import Action
 from mirror.api.byte_range import wanted
+from mirror.api.decoded import send_decoded
 from mirror.protocol import archive_request
 from mirror.protocol.conditions import is_known
 from mirror.protocol.errors import Denial, WireError
-from mirror.transfer.send_blocks import send_blocks
 from mirror.transfer.threads import run
 from store.errors import DamagedContent, IntegrityError, NotFound, StoreError, printable
 from store.formats.distribution.names import BY_ID
@@ -126,10 +125,14 @@ async def _send(
     pools = service.pools
     try:
         whole = (start, stop) == (0, export.size_bytes)
-        with closing(await run(pools.decoders, lambda: export.blocks(whole=whole))) as blocks:
-            await send_blocks(
-                request, response, pools.decoders, pools.block_memory, blocks, start, stop
-            )
+        await send_decoded(
+            service,
+            request,
+            response,
+            lambda network: export.blocks(whole=whole, owner=network),
+            start,
+            stop,
+        )
     except (ConnectionError, TimeoutError) as exc:
         logger.info("the transfer of an archive was cut off: %s", exc)
     except IntegrityError as exc:

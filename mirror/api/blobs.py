@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from mirror.api.byte_range import wanted
+from mirror.api.decoded import send_decoded
 from mirror.protocol.conditions import etag, is_known
-from mirror.transfer.send_blocks import send_blocks
 from mirror.transfer.send_file import send_file
-from mirror.transfer.threads import run
 from store.errors import DamagedContent, IntegrityError
 
 if TYPE_CHECKING:
@@ -81,11 +79,14 @@ async def _send(
             await send_file(call.request, response, pools, blob.file, start, stop)
         else:
             whole = (start, stop) == (0, blob.size_bytes)
-            pool = pools.decoders if blob.needs_check and not whole else pools.files
-            with closing(await run(pool, lambda: blob.blocks(whole=whole))) as blocks:
-                await send_blocks(
-                    call.request, response, pools.decoders, pools.block_memory, blocks, start, stop
-                )
+            await send_decoded(
+                call.service,
+                call.request,
+                response,
+                lambda network: blob.blocks(whole=whole, owner=network),
+                start,
+                stop,
+            )
     except (ConnectionError, TimeoutError) as exc:
         logger.info("the transfer of blob=%s was cut off: %s", blob.digest, exc)
     except OSError as exc:

@@ -30,8 +30,8 @@ STATUSES: Final = (
 )
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 120.0)
 EVENTS: Final = (
-    *("login_failures", "throttled_logins", "damaged_contents", "refused_connections"),
-    "denied_requests",
+    *("login_failures", "throttled_logins", "throttled_decoding", "damaged_contents"),
+    *("refused_connections", "denied_requests"),
 )
 
 

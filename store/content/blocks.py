@@ -8,7 +8,9 @@ them through `store.content.whole_check`.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from store.content.decoding import Decoding
@@ -30,6 +32,14 @@ BLOCK_BYTES: Final = 4 * MIB
 
 SKIP_BYTES: Final = 4 * MIB
 """The decoded bytes that one read skips at most, so that a thread is soon free again."""
+
+IDLE_S: Final = 1.0
+"""If a client pauses for this time, another decoder may take the memory of its decoder."""
+
+TURN_S: Final = 5.0
+TURN_FACTOR: Final = 10
+"""A client that keeps up has the memory for `TURN_S`, and for `TURN_FACTOR` times as long as it
+took to decode the bytes before its range. So little time is spent on decoding them again."""
 
 _READ_BYTES: Final = 128 * 1024
 
@@ -98,11 +108,7 @@ def open_blocks(
     if sources.in_file:
         return _Plain(open_stored(blobs, sources.digest), sources.digest, sources.size_bytes)
     blob = open_stored(blobs, sources.encodings[0].digest)
-    try:
-        return _Decoded(blob, sources, memory or Decoding().transfers, owner)
-    except BaseException:
-        blob.close()
-        raise
+    return _Decoded(blob, sources, memory or Decoding().transfers, owner)
 
 
 @final
@@ -151,20 +157,22 @@ class _Decoded:
         self._sources = sources
         self._memory = memory.lease(owner, self._give_back)
         self._busy = threading.Lock()
-        with self._busy:
-            self._decoder: _Frames | _Stream | None = self._opened()
+        self._decoder: _Frames | _Stream | None = None
+        self._idle_since_s = 0.0
 
     def read_into(self, position: int, buffer: bytearray) -> memoryview:
         with self._busy:
-            if self._decoder is None or not self._decoder.can_read(position):
-                # Free the old decoder first, because the new one may need its memory.
-                self._decoder = None
-                self._decoder = self._opened()
             try:
+                if self._decoder is None or not self._decoder.can_read(position):
+                    # Free the old decoder first, because the new one may need its memory.
+                    self._decoder = None
+                    self._decoder = self._opened()
                 return self._decoder.read_into(position, buffer)
             except BaseException:
                 self._free()
                 raise
+            finally:
+                self._idle_since_s = time.monotonic()
 
     def close(self) -> None:
         with self._busy:
@@ -179,11 +187,18 @@ class _Decoded:
         return _Stream(self._blob, stored, self._sources, self._memory)
 
     def _give_back(self) -> bool:
-        """Free the decoder unless a thread uses it now; return whether that freed memory."""
+        """Free the decoder if its turn is over; return whether that freed memory."""
         if not self._busy.acquire(blocking=False):
             return False
         try:
             held = self._memory.size_bytes > 0
+            now_s = time.monotonic()
+            if (
+                self._decoder is not None
+                and now_s - self._idle_since_s < IDLE_S
+                and now_s < self._decoder.turn_ends_s
+            ):
+                return False
             self._free()
             return held
         finally:
@@ -200,6 +215,11 @@ class _Frames:
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
+
+    @property
+    def turn_ends_s(self) -> float:
+        """Now: it is cheap to read the seek table again."""
+        return 0.0
 
     def can_read(self, position: int) -> bool:
         del position
@@ -236,6 +256,9 @@ class _Stream:
         self._piece = memoryview(b"")
         """The last piece that was decoded; it begins at ``_start``."""
         self._start = 0
+        self._began_s = time.monotonic()
+        self.turn_ends_s = math.inf
+        """When another decoder may take the memory, although the client keeps up."""
 
     def can_read(self, position: int) -> bool:
         return position >= self._start
@@ -260,4 +283,7 @@ class _Stream:
                 )
             self._piece = memoryview(piece)
             skipped += len(piece)
+        if self.turn_ends_s == math.inf:
+            now_s = time.monotonic()
+            self.turn_ends_s = now_s + max(TURN_S, TURN_FACTOR * (now_s - self._began_s))
         return self._piece[position - self._start :]

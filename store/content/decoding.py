@@ -18,6 +18,9 @@ SERVER_MEMORY_BYTES: Final = LARGEST_MEMORY_BYTES + 12 * MIB
 It is enough for one layer with the largest window, and for a hundred layers in gzip.
 """
 
+BACKGROUND_WAIT_S: Final = 60.0
+"""How long work in the background waits for the memory of other such work, in seconds."""
+
 
 def _command_memory() -> MemoryBudget:
     # The threads of a command wait for each other: none of them ever stalls.
@@ -44,4 +47,9 @@ class Decoding:
     @classmethod
     def of_server(cls, limits: Limits = DEFAULT_LIMITS) -> Self:
         """Return the ceilings and the memory of one server process."""
-        return cls(limits, MemoryBudget(SERVER_MEMORY_BYTES), MemoryBudget(SERVER_MEMORY_BYTES))
+        return cls(
+            limits,
+            MemoryBudget(SERVER_MEMORY_BYTES, wait_s=BACKGROUND_WAIT_S),
+            # A transfer waits without a thread, and tries again.
+            MemoryBudget(SERVER_MEMORY_BYTES, wait_s=0),
+        )

@@ -54,18 +54,14 @@ class ServedBlob:
         """
         return None if self._blob is None else self._blob.as_file()
 
-    @property
-    def needs_check(self) -> bool:
-        """Whether `blocks` decodes the whole blob before it opens a part of it."""
-        return not self._sources.is_proven
-
-    def blocks(self, *, whole: bool) -> Blocks:
+    def blocks(self, *, whole: bool, owner: str = "") -> Blocks:
         """Open the blob for reading in blocks. This may wait for a disk.
 
         Args:
             whole: Whether the caller reads the blob from its first byte to its last. Then bytes
                 decoded from a foreign encoding are hashed while they are read. If the caller reads
                 only a part, a foreign encoding is checked as a whole first, once.
+            owner: The client that reads. Clients share the memory for decoders fairly.
 
         Returns:
             The bytes, to be closed by the caller.
@@ -74,10 +70,11 @@ class ServedBlob:
             DamagedContent: The blob was found damaged before, or is found damaged now.
             ContentMissing: A file is missing.
         """
-        blobs = self._workspace.blobs
+        blobs, memory = self._workspace.blobs, self._workspace.decoding.transfers
         if not whole:
-            return open_blocks(blobs, self._workspace.prover.prove(self._sources))
-        blocks = open_blocks(blobs, self._sources)
+            proven = self._workspace.prover.prove(self._sources)
+            return open_blocks(blobs, proven, memory, owner)
+        blocks = open_blocks(blobs, self._sources, memory, owner)
         return CheckedBlocks(blocks, self._sources) if self._sources.is_foreign else blocks
 
     def close(self) -> None:

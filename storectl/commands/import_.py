@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from storectl.output.units import human_size, parse_size
+from storectl.commands._ceilings import Size, limits
+from storectl.output.units import human_size
 from storectl.system.groups import shared_option
 from storectl.system.pipes import widen
 from storectl.verb import Verb, json_option
@@ -22,19 +23,6 @@ if TYPE_CHECKING:
     from store import Choice, Store
     from store.importing.report import ImportReport
     from storectl.settings import Settings
-
-
-class Size(click.ParamType[int]):
-    """A number of bytes, such as ``10GB``."""
-
-    name = "SIZE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401 - click's signature
-        """Return the number of bytes that ``value`` means; an invalid value ends the command."""
-        try:
-            return value if isinstance(value, int) else parse_size(value)
-        except ValueError as exc:
-            self.fail(str(exc), param, ctx)
 
 
 @click.command(
@@ -149,7 +137,7 @@ def command(  # noqa: PLR0913 - one for each option
     Each archive is imported completely or not at all, and digests do not change. The archive need
     not contain layers that the store already has, and these are not read again from a file.
     """
-    from store import Compression, ImportOptions, Limits  # noqa: PLC0415 - `--help` does without
+    from store import Compression, ImportOptions  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
     from storectl.output.progress import progress  # noqa: PLC0415
     from storectl.system.malloc import keep_freed  # noqa: PLC0415
@@ -157,11 +145,7 @@ def command(  # noqa: PLR0913 - one for each option
     keep_freed()
     options = ImportOptions(
         compression=Compression.parse(compression),
-        limits=replace(
-            Limits(),
-            **({} if max_layer_size is None else {"layer_bytes": max_layer_size}),
-            **({} if max_ratio is None else {"ratio": max_ratio}),
-        ),
+        limits=limits(max_layer_size, max_ratio),
         choice=_choice(platforms, images, tag, prefix, no_tags=no_tags, require_all=require_all),
         clobber=not no_clobber,
         dry_run=dry_run,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from storectl.commands._ceilings import Size, limits
 from storectl.system.addresses import in_url, is_host, is_registry, is_server
 from storectl.system.groups import shared_option
 from storectl.verb import SectionOption, Verb
@@ -168,6 +169,24 @@ _network, _access, _tls, _images, _limits, _log = (
         " 1 % of them, and at least 100."
     ),
 )
+@_limits(
+    "--max-layer-size",
+    type=Size(),
+    metavar="SIZE",
+    help=(
+        "Refuse larger blobs, and do not decode pushed layers with a larger uncompressed size."
+        "  [default: 1024GiB]"
+    ),
+)
+@_limits(
+    "--max-ratio",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    help=(
+        "Do not decode pushed layers that decompress to more than NUMBER bytes for each byte, once"
+        " they have 64 MiB.  [default: 1000]"
+    ),
+)
 @_log(
     "--log-format",
     type=click.Choice(["json", "text"]),
@@ -201,6 +220,8 @@ def command(  # noqa: PLR0913 - one for each option
     accept_missing_blobs: bool,
     offers: tuple[str, ...],
     max_uploads: int,
+    max_layer_size: int | None,
+    max_ratio: int | None,
     log_format: str,
     quiet: bool,
     group: int | None,
@@ -238,6 +259,7 @@ def command(  # noqa: PLR0913 - one for each option
     from mirror.server import ServerSettings, serve  # noqa: PLC0415
     from mirror.service import MirrorSettings, VariantEncoding  # noqa: PLC0415
     from store import Platform, Store  # noqa: PLC0415
+    from store.content.decoding import Decoding  # noqa: PLC0415
     from store.registry.registry import Sparse  # noqa: PLC0415
     from storectl.output import render  # noqa: PLC0415
     from storectl.output.remedies import WORDS  # noqa: PLC0415
@@ -295,7 +317,12 @@ def command(  # noqa: PLR0913 - one for each option
 
     def open_store() -> Store:
         # No on_wait: in a server, requests often wait for each other to write.
-        return Store.open(settings.root, read_only=read_only, clock=settings.now)
+        return Store.open(
+            settings.root,
+            read_only=read_only,
+            clock=settings.now,
+            decoding=Decoding.of_server(limits(max_layer_size, max_ratio)),
+        )
 
     serve(open_store, server, lambda address: render.line(f"serving {settings.root} on {address}"))
 

@@ -17,8 +17,9 @@ from store.errors import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WAIT_S: Final = 10.0
-"""How long a decoder waits for memory, in seconds."""
+
+_LOOK_S: Final = 0.02
+"""How often to look for memory: holders that become idle do not report it, in seconds."""
 
 
 @final
@@ -38,7 +39,7 @@ class MemoryBudget:
         wait_s: How long a decoder waits for memory; None to wait until there is memory.
     """
 
-    def __init__(self, size_bytes: int, *, wait_s: float | None = WAIT_S) -> None:
+    def __init__(self, size_bytes: int, *, wait_s: float | None = None) -> None:
         self._size_bytes = size_bytes
         self._wait_s = wait_s
         self._changed = threading.Condition()
@@ -133,9 +134,6 @@ class MemoryBudget:
             ),
             key=lambda one: -held[one.owner],
         )
-
-
-_LOOK_S: Final = 0.05
 
 
 @final

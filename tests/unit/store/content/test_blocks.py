@@ -184,8 +184,13 @@ def test_one_read_skips_a_bounded_number_of_bytes(store: Store, gzipped: Sources
         assert reads == len(LAYER) // SKIP_BYTES
 
 
-def test_a_reader_that_waits_gives_its_decoder_back(store: Store, gzipped: Sources) -> None:
+@pytest.mark.parametrize("pause", ["IDLE_S", "TURN_S"])
+def test_a_reader_gives_its_decoder_back_after_a_pause_or_its_turn(
+    pause: str, store: Store, gzipped: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One decoder fits into the memory, so each read takes the memory of the other decoder."""
+    monkeypatch.setattr(f"store.content.blocks.{pause}", 0)
+    monkeypatch.setattr("store.content.blocks.TURN_FACTOR", 0)
     memory = MemoryBudget(2 << 20, wait_s=0)
     buffer = bytearray(BLOCK_BYTES)
     with (
@@ -200,10 +205,15 @@ def test_a_reader_that_waits_gives_its_decoder_back(store: Store, gzipped: Sourc
     assert memory.used_bytes == 0
 
 
-def test_a_decoder_at_work_keeps_its_memory(store: Store, gzipped: Sources) -> None:
+def test_a_decoder_at_work_keeps_its_memory(
+    store: Store, gzipped: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
     memory = MemoryBudget(2 << 20, wait_s=0)
     with closing(open_blocks(store.blobs, gzipped, memory)) as blocks, memory.lease() as other:
         blocks.read_into(0, bytearray(1))
+        with pytest.raises(DecodersBusy):
+            other.require(1 << 20)
+        monkeypatch.setattr("store.content.blocks.IDLE_S", 0)
         busy = blocks._busy  # type: ignore[attr-defined]
         with busy, pytest.raises(DecodersBusy):
             other.require(1 << 20)
@@ -218,6 +228,7 @@ def test_a_seek_table_counts_against_the_memory(store: Store) -> None:
     sources = sources_of(store, images.image(LAYER, tags=("a:1",)).bytes(), LAYER)
     memory = MemoryBudget(1 << 20)
     with closing(open_blocks(store.blobs, sources, memory)) as blocks:
+        blocks.read_into(0, bytearray(1))
         assert memory.used_bytes == TABLE_MEMORY_BYTES * 3
         with memory.lease() as other:
             other.require(1 << 20)
