@@ -29,7 +29,7 @@ END = f"bytes={len(LAYER) - 5}-{len(LAYER) - 1}"
 def path(store: Store) -> str:
     image_id, _ = push_image(Registry(store), (LAYER, squeezed(LAYER)), tags=("1",))
     store.verify_image(image_id)
-    return "/archives/legacy/app:1"
+    return "/archives/legacy/team/app:1"
 
 
 def test_ranges_near_the_end_of_gzip_are_limited_for_each_client(
