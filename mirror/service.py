@@ -21,6 +21,7 @@ from mirror.origin.web_pages import Refusal, WebPages
 from mirror.process.audit import AuditLog
 from mirror.protocol.errors import NOT_LOGGED_IN, Denial, WireError
 from mirror.shared_times import SharedTimes
+from mirror.transfer.document_memory import DocumentMemory
 from mirror.transfer.threads import run
 from mirror.verification import Verification
 from store.errors import StoreError
@@ -152,6 +153,7 @@ class Service:
         self.logins = LoginQueue(self.authenticator, pools.compare_password, time.monotonic)
         """The passwords that wait to be compared."""
         self.forwarded = ForwardedRequests(settings.max_client_requests)
+        self.documents = DocumentMemory()
         self._publishing: dict[tuple[Repository, str], asyncio.Task[None]] = {}
         self._verification = Verification(store, pools.reads, pools.verifiers)
 

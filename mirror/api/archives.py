@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -22,12 +22,20 @@ from store.formats.distribution.names import BY_ID
 from store.model.digests import Digest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from exporter import Export, SaveOptions
     from mirror.access import Caller
     from mirror.protocol.archive_request import ArchiveRequest
     from mirror.service import Service
 
 logger = logging.getLogger(__name__)
+
+MAX_NOTES: Final = 20
+"""The number of notes in the head of an answer."""
+
+MAX_NOTE_BYTES: Final = 300
+"""The length of one note in the head of an answer."""
 
 
 async def get(
@@ -90,10 +98,8 @@ async def _answer(
         headers["Content-Range"] = selected.content_range
     headers["Content-Length"] = str(stop - start)
     response = web.StreamResponse(status=200 if selected is None else 206, headers=headers)
-    for note in export.notes:
-        response.headers.add(
-            "Storectl-Note", printable(note).encode("ascii", "backslashreplace").decode()
-        )
+    for note in notes(export.notes):
+        response.headers.add("Storectl-Note", note)
     if request.method == "HEAD":
         await response.prepare(request)
         await response.write_eof()
@@ -102,6 +108,24 @@ async def _answer(
     if sent and _is_taken(size, start, stop):
         await _record(service, caller, export)
     return response
+
+
+def notes(texts: Sequence[str]) -> list[str]:
+    """Return the values of ``Storectl-Note``; clients refuse answers with large heads.
+
+    Args:
+        texts: The notes of the export.
+    """
+    values = [
+        printable(text).encode("ascii", "backslashreplace").decode() for text in texts[:MAX_NOTES]
+    ]
+    shown = [
+        value if len(value) <= MAX_NOTE_BYTES else f"{value[:MAX_NOTE_BYTES]}..."
+        for value in values
+    ]
+    if len(texts) > MAX_NOTES:
+        shown.append(f"{len(texts) - MAX_NOTES} more notes")
+    return shown
 
 
 def _is_taken(size_bytes: int, start: int, stop: int) -> bool:

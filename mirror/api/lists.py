@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mirror.access import Action
+from mirror.api import documents
 from mirror.api.call import parse_digest
 from mirror.protocol.catalog import Catalog
-from mirror.protocol.paging import MAX_PAGE, Page
+from mirror.protocol.paging import MAX_COMPLETE, MAX_PAGE, Page, cut_complete
 from store.formats.distribution.paging import LAST_PARAMETER, LIMIT_PARAMETER, next_link
 from store.formats.distribution.referrers import (
     ARTIFACT_TYPE_PARAMETER,
@@ -37,6 +38,12 @@ async def catalog(service: Service, request: web.Request, caller: Caller) -> web
     Raises:
         WireError: The parameter ``n`` is invalid.
     """
+    return await documents.answer(service, request, *await _catalog(service, request, caller))
+
+
+async def _catalog(
+    service: Service, request: web.Request, caller: Caller
+) -> tuple[bytes, dict[str, str]]:
     page, access = Page.parse(request.query), service.access
 
     def may_read(repository: Repository) -> bool:
@@ -55,7 +62,8 @@ async def catalog(service: Service, request: web.Request, caller: Caller) -> web
 async def tags(call: Call) -> web.StreamResponse:
     """Answer ``GET /v2/NAME/tags/list``.
 
-    Without ``n`` the list is complete, because many clients do not request further pages.
+    Without ``n`` the list has up to `MAX_COMPLETE` tags, because many clients do not request
+    further pages.
 
     Args:
         call: The request, with a repository.
@@ -64,6 +72,10 @@ async def tags(call: Call) -> web.StreamResponse:
         WireError: The parameter ``n`` is invalid.
         RepositoryNotFound: There is no such repository.
     """
+    return await documents.answer(call.service, call.request, *await _tags(call))
+
+
+async def _tags(call: Call) -> tuple[bytes, dict[str, str]]:
     variants, request = call.service.variants, call.request
     page = Page.parse(request.query)
     is_paged = LIMIT_PARAMETER in request.query
@@ -71,9 +83,9 @@ async def tags(call: Call) -> web.StreamResponse:
         variants.tags,
         call.repository,
         after=page.after,
-        limit=page.fetch_limit if is_paged else None,
+        limit=page.fetch_limit if is_paged else MAX_COMPLETE + 1,
     )
-    shown, last = page.cut(found) if is_paged else (found, None)
+    shown, last = page.cut(found) if is_paged else cut_complete(found)
     return _json(
         {"name": call.service.names.spell(call.repository), "tags": shown},
         _link(request, page, last),
@@ -89,6 +101,10 @@ async def referrers(call: Call) -> web.StreamResponse:
     Raises:
         WireError: The digest in the path or in ``last`` is invalid.
     """
+    return await documents.answer(call.service, call.request, *await _referrers(call))
+
+
+async def _referrers(call: Call) -> tuple[bytes, dict[str, str]]:
     query, registry = call.request.query, call.service.registry
     subject = call.digest
     last = query.get(LAST_PARAMETER)
@@ -103,7 +119,7 @@ async def referrers(call: Call) -> web.StreamResponse:
         limit=MAX_PAGE,
     )
     body, listed = encode_index(found)
-    headers = {}
+    headers = {"Content-Type": OCI_INDEX}
     if artifact_type is not None:
         headers[FILTERS_APPLIED_HEADER] = ARTIFACT_TYPE_PARAMETER
     if listed < len(found) or len(found) == MAX_PAGE:
@@ -112,7 +128,7 @@ async def referrers(call: Call) -> web.StreamResponse:
             call.request.path,
             same | _namespace(call.request) | {LAST_PARAMETER: str(found[listed - 1].digest)},
         )
-    return web.Response(body=body, headers=headers, content_type=OCI_INDEX)
+    return body, headers
 
 
 def _link(request: web.Request, page: Page, last: str | None) -> dict[str, str]:
@@ -126,9 +142,8 @@ def _namespace(request: web.Request) -> dict[str, str]:
     return {"ns": request.query["ns"]} if "ns" in request.query else {}
 
 
-def _json(document: object, headers: dict[str, str]) -> web.Response:
-    return web.Response(
-        body=json.dumps(document, separators=(",", ":")).encode() + b"\n",
-        headers=headers,
-        content_type="application/json",
+def _json(document: object, headers: dict[str, str]) -> tuple[bytes, dict[str, str]]:
+    return (
+        json.dumps(document, separators=(",", ":")).encode() + b"\n",
+        {"Content-Type": "application/json", **headers},
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 from multidict import CIMultiDict
 
+from mirror.api import documents
 from mirror.api.call import parse_digest, parse_tag
 from mirror.protocol.conditions import etag, is_known
 from mirror.protocol.errors import WireError
@@ -50,8 +51,10 @@ async def get(call: Call) -> web.StreamResponse:
     }
     if is_known(call.request.headers.get("If-None-Match"), tag):
         return web.Response(status=304, headers=headers)
-    # For HEAD, aiohttp sends the length of the body and leaves out the body.
-    return web.Response(body=found.data, headers=headers)
+    # Clients that read the same manifest share its bytes, so this one must not be kept.
+    document, key = service.documents.shared(found.digest, found.data), found.digest
+    del found
+    return await documents.answer(service, call.request, document, headers, key=key)
 
 
 async def _read(call: Call, target: str | Digest) -> ServedManifest:

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 RETRY_S: Final = 60
 """How long a client is asked to wait if it has too many uploads in progress, in seconds."""
 
+MAX_MESSAGE_CHARACTERS: Final = 1000
+"""The length of the sentence in an answer; a longer sentence is cut off."""
+
+MAX_DETAILS: Final = 100
+"""The number of facts in an answer, such as missing blobs."""
+
 
 NOT_LOGGED_IN: Final = "not logged in"
 """The reason of a `Denial` to a caller without a name."""
@@ -106,7 +112,12 @@ class WireError(Exception):
     @property
     def body(self) -> bytes:
         """The body of the answer, as JSON."""
-        return encode_errors((ErrorEntry(self.code, self.message, self.detail),))
+        message, detail = self.message, self.detail
+        if len(message) > MAX_MESSAGE_CHARACTERS:
+            message = f"{message[:MAX_MESSAGE_CHARACTERS]}…"
+        if isinstance(detail, list):
+            detail = detail[:MAX_DETAILS]
+        return encode_errors((ErrorEntry(self.code, message, detail),))
 
 
 def _message(error: errors.StoreError) -> str:

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 MAX_PAGE: Final = 1000
 """The largest number of entries on a page; also the number if a request has no ``n``."""
 
+MAX_COMPLETE: Final = 100_000
+"""The largest number of entries of a list without pages; the list has a link to the next page."""
+
+MAX_COMPLETE_BYTES: Final = 4 * 1024 * 1024
+"""The limit of the entries of a list without pages, in bytes."""
+
 _MAX_DIGITS: Final = 18
 
 
@@ -72,3 +78,21 @@ class Page:
         """
         page = list(entries[: self.limit])
         return page, page[-1] if page and len(entries) > self.limit else None
+
+
+def cut_complete(entries: Sequence[str]) -> tuple[list[str], str | None]:
+    """Return the beginning of a list without pages, as much as one answer may have.
+
+    Args:
+        entries: The entries, at most one more than `MAX_COMPLETE`.
+
+    Returns:
+        The entries of the answer; and the last of these entries if the list continues, else None.
+    """
+    size_bytes = 0
+    for number, entry in enumerate(entries):
+        # Quotes and a comma.
+        size_bytes += len(entry) + 3
+        if number and (size_bytes > MAX_COMPLETE_BYTES or number >= MAX_COMPLETE):
+            return list(entries[:number]), entries[number - 1]
+    return list(entries), None

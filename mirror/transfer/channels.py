@@ -164,6 +164,8 @@ class Socket:
         try:
             sent = os.write(self.descriptor, view)
         except BlockingIOError:
+            # A slow client may make room again and again before the wait below ends.
+            self.client.raise_if_stalled()
             await self._writable(patience_s)
             return 0
         await asyncio.sleep(0)
@@ -233,7 +235,7 @@ class Socket:
     def note_sent(self, size_bytes: int) -> int:
         """Count bytes that were sent, reset the stall timer, and return the number of bytes."""
         self._request[SENT] = self._request.get(SENT, 0) + size_bytes
-        self.client.note()
+        self.client.note(size_bytes)
         return size_bytes
 
     async def _writable(self, at_most_s: float) -> None:
@@ -258,15 +260,22 @@ class Stream:
     Args:
         response: The response, whose head has been written.
         client: The stall timer of the client.
+        piece_bytes: The largest number of bytes that are copied at once.
     """
 
-    def __init__(self, response: web.StreamResponse, client: ClientProgress) -> None:
+    def __init__(
+        self,
+        response: web.StreamResponse,
+        client: ClientProgress,
+        piece_bytes: int = PIECE_BYTES,
+    ) -> None:
         self._response = response
+        self._piece_bytes = piece_bytes
         self._client = client
         self._writing: asyncio.Task[None] | None = None
 
     async def send(self, view: memoryview, patience_s: float) -> int:
-        """Start to write the beginning of ``view``, at most `PIECE_BYTES`.
+        """Start to write the beginning of ``view``, at most one piece.
 
         Args:
             view: The bytes; the caller may change them after the call.
@@ -284,7 +293,7 @@ class Stream:
             if not self._writing.done():
                 return 0
             self._writing.result()
-        piece = bytes(view[:PIECE_BYTES])
+        piece = bytes(view[: self._piece_bytes])
         self._writing = asyncio.create_task(write_piece(self._response, piece, self._client))
         return len(piece)
 
@@ -322,7 +331,7 @@ async def write_piece(response: web.StreamResponse, piece: bytes, client: Client
     """
     writing = asyncio.create_task(response.write(piece))
     try:
-        client.note()
+        client.note(0)
         while not (await asyncio.wait((writing,), timeout=check_interval_s()))[0]:
             client.raise_if_stalled()
         await writing

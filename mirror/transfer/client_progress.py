@@ -1,4 +1,4 @@
-"""Detect a client that has stopped receiving the bytes that the server sends.
+"""Detect a client that receives the bytes that the server sends too slowly, or not at all.
 
 Waiting for a writable socket is not enough. Linux reports a socket as writable only when a third of
 its buffer is free, which may take more than a minute on a slow line. So the kernel is asked how
@@ -15,11 +15,20 @@ import sys
 import termios
 from typing import TYPE_CHECKING, Final, final
 
+from mirror.transfer.body_deadline import BodyDeadline
+
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
 
 STALL_S: Final = 60.0
 """A client that receives no byte for this time is cut off, in seconds."""
+
+MIN_BYTES_PER_S: Final = 1024.0
+"""The lowest average rate of a client while bytes wait for it, in bytes per second.
+
+The rate counts after `STALL_S`. Otherwise, a client could hold a connection for years with one byte
+a minute.
+"""
 
 _CHECKS_PER_STALL: Final = 8
 """Checks per `STALL_S`; a stalled client is found at most one check late."""
@@ -42,24 +51,46 @@ class ClientProgress:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._confirmed = self._confirmed_bytes()
-        self._progress_at = self._loop.time()
+        self.restart()
 
-    def note(self) -> None:
-        """Reset the stall timer: the client has received bytes, or the server had sent none."""
+    def restart(self) -> None:
+        """Restart the measurement: the server has kept the client waiting."""
         self._progress_at = self._loop.time()
+        self._pace = BodyDeadline(STALL_S, MIN_BYTES_PER_S, self._loop.time)
+
+    def note(self, size_bytes: int) -> None:
+        """Reset the stall timer, because the connection has taken bytes.
+
+        The measurement of the pace restarts if no bytes waited for the client before.
+
+        Args:
+            size_bytes: The number of bytes that the connection has just taken.
+        """
+        if unconfirmed_bytes(self._connection) <= size_bytes:
+            self.restart()
+        else:
+            self._progress_at = self._loop.time()
 
     def raise_if_stalled(self) -> None:
-        """Raise if the client has received no byte for `STALL_S`.
+        """Raise if the client has received no byte for `STALL_S`, or is slower than the least pace.
 
         Raises:
-            TimeoutError: The client has stalled.
+            TimeoutError: The client has stalled, or is too slow.
         """
         confirmed = self._confirmed_bytes()
         if confirmed != self._confirmed:
+            self._pace.extend(confirmed - self._confirmed)
             self._confirmed = confirmed
-            self.note()
+            self._progress_at = self._loop.time()
         elif self._loop.time() - self._progress_at >= STALL_S:
             raise TimeoutError(f"the client has received no byte for {STALL_S:g} s")
+        if self._pace.patience_s <= 0:
+            if unconfirmed_bytes(self._connection):
+                raise TimeoutError(
+                    f"the client receives fewer than {MIN_BYTES_PER_S:g} bytes a second"
+                )
+            # The client has received all bytes: the server was too slow.
+            self.restart()
 
     def _confirmed_bytes(self) -> int:
         if sys.platform != "linux" or self._connection is None:

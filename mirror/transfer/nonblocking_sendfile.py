@@ -107,7 +107,7 @@ class NonblockingSendfile:
             return
         self._reading = None
         # The disk kept the client waiting, so the client has not stalled.
-        self._channel.client.note()
+        self._channel.client.restart()
         try:
             if reading.cancelled():
                 raise ConnectionAbortedError("the server is stopping")

@@ -152,7 +152,9 @@ def test_a_killed_server_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
                 assert_complete(store, "kills", acknowledged[tag], tag)
     assert acknowledged
     with Store.open(root, clock=lambda: utc_now() + timedelta(hours=25)) as later:
-        Registry(later).uploads.expire()
+        uploads = Registry(later).uploads
+        uploads.expire()
+        uploads.remove_strays()
         assert list((root / "uploads").iterdir()) == []
         later.collect()
         assert list(later.fsck()) == []
@@ -291,7 +293,9 @@ def test_collection_beside_pushes_pulls_and_deletes_loses_nothing(tmp_path: Path
     log = mirror.log.read_text()
     assert "Traceback" not in log, log[-3000:]
     with Store.open(root, clock=lambda: utc_now() + timedelta(hours=25)) as later:
-        Registry(later).uploads.expire()
+        uploads = Registry(later).uploads
+        uploads.expire()
+        uploads.remove_strays()
         assert list((root / "uploads").iterdir()) == []
         later.collect(dangling=True)
         assert list(later.fsck()) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import json
 import random
 import socket
 import threading
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from store.formats.image.media_types import OCI_MANIFEST
 from tests.support.mirror_process import Mirror
 from tests.support.waiting import until
 
@@ -76,7 +78,7 @@ def push(mirror: Mirror, number: int, findings: list[str], *, slow: bool) -> Non
 def test_many_pushes_at_once_take_little_memory_and_give_it_back(
     fast: int, slow: int, tmp_path: Path
 ) -> None:
-    with Mirror(tmp_path / "store", "-q") as mirror:
+    with Mirror(tmp_path / "store", "-q", "--max-uploads", "100000") as mirror:
         push(mirror, 0, [], slow=False)
         before = memory_mib(mirror, "VmRSS")
         findings: list[str] = []
@@ -136,3 +138,38 @@ def test_requests_behind_an_unread_answer_hold_little_memory(fields: int, tmp_pa
                     client.sendall(head)
         assert memory_mib(mirror, "VmHWM") < before + 32
         assert mirror.request("GET", "/healthz")[0] == 200
+
+
+READERS = 100
+READERS_MIB = 30
+"""Growth in MiB that is allowed. Before documents were shared, each reader took 8 MiB."""
+
+
+def test_slow_readers_of_a_large_manifest_take_little_memory(tmp_path: Path) -> None:
+    config = {"mediaType": "application/vnd.oci.empty.v1+json", "size": 2}
+    digest = f"sha256:{hashlib.sha256(b'{}').hexdigest()}"
+    document = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": {**config, "digest": digest},
+            "layers": [],
+            "annotations": {"padding": "x" * (4 * MIB - 2000)},
+        }
+    ).encode()
+    with Mirror(tmp_path / "store", "-q") as mirror, contextlib.ExitStack() as clients:
+        mirror.request("POST", f"/v2/app/blobs/uploads/?digest={digest}", b"{}")
+        headers = {"Content-Type": OCI_MANIFEST}
+        assert mirror.request("PUT", "/v2/app/manifests/1", document, headers)[0] == 201
+        assert mirror.request("GET", "/v2/app/manifests/1")[2] == document
+        before = memory_mib(mirror, "VmRSS")
+        for _ in range(READERS):
+            client = clients.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", mirror.port))
+            client.sendall(
+                f"GET /v2/app/manifests/1 HTTP/1.1\r\nHost: {mirror.host}\r\n\r\n".encode()
+            )
+            assert client.recv(12) == b"HTTP/1.1 200"
+        assert mirror.request("GET", "/v2/app/manifests/1")[2] == document
+        assert memory_mib(mirror, "VmRSS") - before < READERS_MIB

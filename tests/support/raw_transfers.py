@@ -48,6 +48,17 @@ def send_requests(ask: InProcessMirror, *paths: str) -> socket.socket:
     return client
 
 
+def slow_client(ask: InProcessMirror, *paths: str) -> socket.socket:
+    """Return a client with a small buffer, which has sent GET requests and has read nothing yet."""
+    client = socket.socket()
+    client.settimeout(PATIENCE_S)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", ask.port))
+    for path in paths:
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return client
+
+
 def read(
     client: socket.socket, size_bytes: int, pause_s: float = 0.0, piece_bytes: int = 1 << 14
 ) -> bytes:

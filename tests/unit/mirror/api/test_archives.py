@@ -12,6 +12,7 @@ import pytest
 
 import exporter
 from mirror.access import Access, read_rules
+from mirror.api import archives
 from mirror.service import MirrorSettings
 from store import Store
 from store.errors import StorageFull
@@ -285,3 +286,9 @@ def test_pushed_config_gives_no_layer_away(store: Store, guarded: InProcessMirro
     answer = guarded("GET", "/archives/legacy/public/mine:1")
     assert (answer.status, answer.code) == (404, "MANIFEST_BLOB_UNKNOWN")
     assert images.A not in answer.body
+
+
+def test_the_notes_of_an_answer_have_a_ceiling() -> None:
+    assert archives.notes(["one", "t\u00e9\n"]) == ["one", "t\\xe9\\n"]
+    shown = archives.notes(["x" * 10_000] * 1000)
+    assert shown == ["x" * 300 + "..."] * 20 + ["980 more notes"]

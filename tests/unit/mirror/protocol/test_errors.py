@@ -53,3 +53,12 @@ def test_answer_tells_what_a_client_can_use_and_nothing_about_the_server() -> No
     assert json.loads(WireError(400, ErrorCode.UNKNOWN, "a\x1b[31mb").body) == {
         "errors": [{"code": "UNKNOWN", "message": "a\\x1b[31mb"}]
     }
+
+
+def test_the_body_of_an_error_has_a_ceiling() -> None:
+    detail = [{"digest": f"sha256:{number:064}"} for number in range(10_000)]
+    error = WireError(404, ErrorCode.MANIFEST_BLOB_UNKNOWN, "x" * 100_000, detail=detail)
+    (entry,) = json.loads(error.body)["errors"]
+    assert entry["detail"] == detail[:100]
+    assert entry["message"] == "x" * 1000 + "…"
+    assert len(error.body) < 20_000
