@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, final
 
 from mirror.shared_times import SharedTimes
@@ -162,6 +163,7 @@ def client_network(address: str | None) -> str:
     return client_networks(address)[-1]
 
 
+@lru_cache(maxsize=4096)
 def client_networks(address: str | None) -> tuple[str, str, str]:
     """Return the networks of a client, the largest first.
 

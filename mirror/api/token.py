@@ -17,7 +17,7 @@ from aiohttp import web
 from mirror.access.challenge import basic
 from mirror.access.tokens import LIFETIME_S
 from mirror.api.callers import authenticate
-from mirror.protocol.errors import WireError
+from mirror.protocol.errors import NOT_LOGGED_IN, Denial, WireError
 from store.formats.distribution.errors import ErrorCode
 
 if TYPE_CHECKING:
@@ -49,7 +49,11 @@ async def get(service: Service, request: web.Request) -> web.StreamResponse:
         raise
     if not service.access.may_read_somewhere(caller):
         raise WireError(
-            401, ErrorCode.UNAUTHORIZED, "log in first", headers={"WWW-Authenticate": basic()}
+            401,
+            ErrorCode.UNAUTHORIZED,
+            "log in first",
+            headers={"WWW-Authenticate": basic()},
+            denial=Denial(NOT_LOGGED_IN if caller.user is None else "no permission", "read"),
         )
     token = service.authenticator.token(caller)
     issued = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

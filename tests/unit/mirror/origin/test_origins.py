@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
 from aiohttp.test_utils import make_mocked_request
 
+from mirror.origin import origins
 from mirror.origin.origins import address, note_origin, origin
 from mirror.origin.proxies import Origin, TrustedProxies
 
@@ -45,3 +48,16 @@ def test_connection_counts_without_trusted_proxies() -> None:
 
 def test_request_without_a_host_has_an_empty_one() -> None:
     assert origin(request_from("10.0.0.1", {})).host == ""
+
+
+def test_limits_and_logs_use_the_client_behind_a_proxy() -> None:
+    """Only these modules use the address of the connection, which may be that of a proxy."""
+    folder = Path(origins.__file__).parents[1]
+    readers = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*.py")
+        if path.parent.name != "connections"
+        and re.search(r"request\.remote\b|peername", path.read_text(encoding="utf-8"))
+    }
+    # The application asks whether the connection comes from a proxy.
+    assert readers == {"app.py", "origin/origins.py"}
