@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, delete, exists, func, insert, literal, not_, or_, select, update
+from sqlalchemy import and_, delete, exists, func, insert, literal, not_, null, or_, select, update
 
 from store.catalog.batches import PAIRS, batches, insert_rows
 from store.db.schema import (
+    content,
     kept,
     manifest,
     manifest_edge,
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection, Select
 
+    from store.model.digests import Digest
     from store.model.references import Repository
 
 
@@ -60,8 +62,9 @@ def serve(
             these
         )
         there = {(row.repository_id, row.content_id) for row in connection.execute(start)}
+        types = _media_types(connection, [key for _, key in some], sources or ())
         rows = [
-            {"repository_id": repository_key, "content_id": key}
+            {"repository_id": repository_key, "content_id": key, "media_type": types.get(key)}
             for repository_key, key in some
             if (repository_key, key) not in there
         ]
@@ -90,10 +93,44 @@ def serve(
                 repository_content.c.content_id == down.c.content_id,
             )
         )
-        missing = select(down.c.repository_id, down.c.content_id).where(~held_already)
-        connection.execute(
-            insert(repository_content).from_select(["repository_id", "content_id"], missing)
+        stated = (
+            null()
+            if sources is None
+            else _stated_in(sources, down.c.content_id).correlate(down).scalar_subquery()
         )
+        missing = select(down.c.repository_id, down.c.content_id, stated).where(~held_already)
+        connection.execute(
+            insert(repository_content).from_select(
+                ["repository_id", "content_id", "media_type"], missing
+            )
+        )
+
+
+def _stated_in(
+    repositories: Collection[RepositoryKey], key: ColumnElement[int]
+) -> Select[tuple[str | None]]:
+    """Return a query for the media type under which one of the repositories serves a manifest."""
+    given = repository_content.alias("stated")
+    return select(func.min(given.c.media_type)).where(
+        given.c.content_id == key, given.c.repository_id.in_(sorted(repositories))
+    )
+
+
+def _media_types(
+    connection: Connection, keys: Iterable[ContentKey], sources: Collection[RepositoryKey]
+) -> dict[ContentKey, str]:
+    """Return the media types under which ``sources`` serve manifests that do not state one."""
+    found: dict[ContentKey, str] = {}
+    for some in batches(list(dict.fromkeys(keys)) if sources else []):
+        query = select(repository_content.c.content_id, repository_content.c.media_type).where(
+            repository_content.c.content_id.in_(some),
+            repository_content.c.repository_id.in_(sorted(sources)),
+            repository_content.c.media_type.is_not(None),
+        )
+        for row in connection.execute(query):
+            key = ContentKey(row.content_id)
+            found[key] = min(row.media_type, found.get(key, row.media_type))
+    return found
 
 
 def serve_with_subject(connection: Connection, referrer: ContentKey) -> bool:
@@ -194,6 +231,15 @@ def set_media_type(
 
 def let_go(connection: Connection, repository_key: RepositoryKey, key: ContentKey) -> bool:
     """Stop serving a manifest or blob in a repository; return whether it was served."""
+    mine = and_(
+        repository_content.c.repository_id == repository_key, repository_content.c.content_id == key
+    )
+    return bool(connection.execute(delete(repository_content).where(mine)).rowcount)
+
+
+def let_go_digest(connection: Connection, repository_key: RepositoryKey, digest: Digest) -> bool:
+    """Stop serving a digest in a repository; return whether it was served."""
+    key = select(content.c.id).where(content.c.digest == digest).scalar_subquery()
     mine = and_(
         repository_content.c.repository_id == repository_key, repository_content.c.content_id == key
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from store.catalog import content, events, naming, references, repositories, serving
+from store.catalog import events, naming, references, repositories, serving
 from store.catalog.lists import repository_lists
 from store.model.references import Reference, Repository
 from store.names.tagging import remove_variants
@@ -36,8 +36,8 @@ def delete_blob(connection: Connection, repository: Repository, digest: Digest) 
         ContentNotFound: The repository does not hold the blob.
     """
     key = require_repository(connection, repository)
-    known = content.find(connection, (digest,)).get(digest)
-    if known is None or not serving.let_go(connection, key, known.key):
+    # One statement, whether or not other repositories hold the blob.
+    if not serving.let_go_digest(connection, key, digest):
         raise unknown_blob(repository, digest)
 
 

@@ -52,6 +52,19 @@ def extend_grace(workspace: Workspace, repository: Repository, digest: Digest) -
             serving.hold(connection, key, held[digest], fresh_at=workspace.now())
 
 
+def is_readable(
+    connection: Connection, digest: Digest, may_read: Callable[[Repository], bool]
+) -> bool:
+    """Return whether a repository that the client may read holds a blob.
+
+    Args:
+        connection: A read or write unit.
+        digest: The digest of the blob.
+        may_read: Returns whether the client may read a repository.
+    """
+    return any(may_read(repository_of(name)) for name in repositories.holders(connection, digest))
+
+
 def mount(
     connection: Connection,
     repository: Repository,
@@ -73,11 +86,8 @@ def mount(
         Whether the repository serves the blob now. False if no repository that the client may read
         holds the blob, or if the blob is damaged.
     """
-    is_allowed = any(
-        may_read(repository_of(name)) for name in repositories.holders(connection, digest)
-    )
     known = content.find(connection, (digest,)).get(digest)
-    if not is_allowed or known is None:
+    if known is None or not is_readable(connection, digest, may_read):
         return False
     key = serving.ensure_repositories(connection, (repository,))[repository]
     serving.hold(connection, key, known.key, fresh_at=now)

@@ -256,6 +256,10 @@ class Registry:
             Whether the repository serves the blob now.
         """
         with self._workspace.write("mount") as connection:
+            # A look at the file of a blob takes time, from which the client could tell that the
+            # store has the blob.
+            if not holding.is_readable(connection, digest, may_read):
+                return False
             self._blobs.mark_missing(connection, digest)
             return holding.mount(
                 connection, repository, digest, may_read, now=self._workspace.now()
