@@ -95,7 +95,7 @@ def _import(
 ) -> ImportReport:
     with workspace.operation("import") as operation, Pool(options.workers) as pool:
         progress.total(opened.size_bytes)
-        stager = Stager(operation, pool, options.compression, options.limits)
+        stager = Stager(operation, pool, options.compression, options.limits, opened.outermost)
         members = open_members(opened, stager, options.limits, progress)
         archive = read_archive(
             ArchiveInput(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store.formats.compression.decoders import Decoder
+    from store.formats.compression.growth import Outermost
     from store.importing.workers import Pool
     from store.model.limits import Limits
     from store.workspace.operations import Operation
@@ -93,11 +94,18 @@ class Stager:
         pool: Hashes, encodes and syncs.
         compression: How to encode layers that arrive uncompressed.
         limits: Ceilings for layers, as received and decoded.
+        outermost: The counts of a compressed archive around the layers; None for any other archive.
     """
 
     def __init__(
-        self, operation: Operation, pool: Pool, compression: Compression, limits: Limits
+        self,
+        operation: Operation,
+        pool: Pool,
+        compression: Compression,
+        limits: Limits,
+        outermost: Outermost | None = None,
     ) -> None:
+        self._ratio = ratio_of(limits, outermost)
         self._operation = operation
         self._pool = pool
         self._compression = compression
@@ -152,7 +160,7 @@ class Stager:
                 return Staged(path, diff, stored, codec, seekable=False, problem=check.problem)
         original = None
         decode = decoder(
-            codec, max_bytes=self._limits.layer_bytes, member=member, ratio=ratio_of(self._limits)
+            codec, max_bytes=self._limits.layer_bytes, member=member, ratio=self._ratio
         )
         if keep_original:
             original = self.blob(_again(first, pieces), member, on_read, algorithm=algorithm)
@@ -303,7 +311,7 @@ class Stager:
             codec,
             max_bytes=self._limits.layer_bytes,
             member=check.member,
-            ratio=ratio_of(self._limits),
+            ratio=self._ratio,
         )
         decodes = True
         size = 0

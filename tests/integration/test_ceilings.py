@@ -5,6 +5,7 @@ docs/adr/0011-ceilings-for-documents.md lists the ceilings.
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from store import ImportOptions, Limits, Store, errors
 from tests.support import tars
-from tests.support.images import A, Archive, config, digest, image
+from tests.support.images import A, Archive, config, digest, image, layer
 from tests.support.traced_commands import environment
 from tests.support.waiting import PATIENCE_S
 
@@ -217,3 +218,37 @@ def test_small_members_of_a_stream_wait_in_one_file(
     assert report.lines == ("Loaded image: x:1",)
     assert not list(store.fsck())
     assert not list((store.root / "staging").iterdir())
+
+
+@pytest.mark.parametrize("is_compressed", [True, False])
+def test_the_ratio_holds_for_compressed_layers_in_a_compressed_archive(
+    tmp_path: Path, *, is_compressed: bool
+) -> None:
+    """Each level keeps the ratio. The product of both levels is 20 times as large."""
+    zeros = layer("zeros", bytes(24 * MIB))
+    archive = (
+        Archive()
+        .file("0/layer.tar", gzip.compress(zeros, mtime=0))
+        .file("config.json", config(zeros))
+        .manifest({"Config": "config.json", "RepoTags": ["a:1"], "Layers": ["0/layer.tar"]})
+        .bytes()
+    )
+    limits = Limits(ratio=1100, free_bytes=MIB)
+    source = io.BytesIO(gzip.compress(archive, mtime=0) if is_compressed else archive)
+    with Store.open(tmp_path / "store", create=True) as store:
+        if not is_compressed:
+            store.import_archive(source, ImportOptions(limits=limits))
+            return
+        with pytest.raises(errors.TooLarge, match="data of all members"):
+            store.import_archive(source, ImportOptions(limits=limits))
+
+
+def test_the_ratio_holds_for_sparse_members_in_a_compressed_archive(tmp_path: Path) -> None:
+    member = tars.sparse_member(b"0/layer.tar", bytes(512), 8 * MIB, [(0, 512)], "0.1")
+    archive = gzip.compress(member + bytes(64 * 1024), mtime=0)
+    limits = Limits(ratio=1000, free_bytes=MIB)
+    with (
+        Store.open(tmp_path / "store", create=True) as store,
+        pytest.raises(errors.TooLarge, match="sparse members"),
+    ):
+        store.import_archive(io.BytesIO(archive), ImportOptions(limits=limits))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, final
 
 from store.errors import InvalidInput, TruncatedInput, printable
 from store.files.os_errors import Whose, translated
 from store.formats.compression.codecs import MAGIC_BYTES, detect
-from store.formats.compression.growth import ratio_of
+from store.formats.compression.growth import Outermost, ratio_of
 from store.formats.compression.read_ahead import DecodingReader
 from store.model.contents import Codec
 
@@ -43,12 +43,14 @@ class Opened:
     """An opened input: the decompressed bytes of an archive, or a folder.
 
     ``size_bytes`` is the size of the input itself in bytes; None for a pipe or a folder.
+    ``outermost`` has the counts of a compressed input; None for any other input.
     """
 
     stream: ByteSource | None
     folder: Path | None
     seekable: bool
     size_bytes: int | None
+    outermost: Outermost | None = None
 
 
 def _refuse_special(status: os.stat_result, name: str) -> None:
@@ -107,8 +109,8 @@ def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[Opened]:
         if status is not None:
             _refuse_special(status, "the input")
         size_bytes = _regular_size(source)
-        with _decompressed(source, limits, seekable=size_bytes is not None) as (stream, seekable):
-            yield Opened(stream, None, seekable, size_bytes)
+        with _decompressed(source, limits, seekable=size_bytes is not None) as opened:
+            yield replace(opened, size_bytes=size_bytes)
         return
     name = printable(str(source))
     try:
@@ -121,14 +123,12 @@ def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[Opened]:
     if file is None:
         yield Opened(None, source, seekable=True, size_bytes=None)
         return
-    with file, _decompressed(file, limits, seekable=source.is_file()) as (stream, seekable):
-        yield Opened(stream, None, seekable, source.stat().st_size if source.is_file() else None)
+    with file, _decompressed(file, limits, seekable=source.is_file()) as opened:
+        yield replace(opened, size_bytes=source.stat().st_size if source.is_file() else None)
 
 
 @contextmanager
-def _decompressed(
-    file: BinaryIO, limits: Limits, *, seekable: bool
-) -> Iterator[tuple[ByteSource, bool]]:
+def _decompressed(file: BinaryIO, limits: Limits, *, seekable: bool) -> Iterator[Opened]:
     head = _read_head(file)
     if not head:
         raise TruncatedInput(
@@ -137,15 +137,22 @@ def _decompressed(
     codec = detect(head)
     if codec is Codec.IDENTITY and seekable:
         file.seek(0)
-        yield file, True
+        yield Opened(file, None, seekable=True, size_bytes=None)
         return
     stream = _Prefixed(head, file)
     if codec is Codec.IDENTITY:
-        yield stream, False
+        yield Opened(stream, None, seekable=False, size_bytes=None)
         return
-    decoding = DecodingReader(stream, codec, max_bytes=limits.archive_bytes, ratio=ratio_of(limits))
+    outermost = Outermost()
+    decoding = DecodingReader(
+        stream,
+        codec,
+        max_bytes=limits.archive_bytes,
+        ratio=ratio_of(limits),
+        on_read=outermost.note_read,
+    )
     try:
-        yield decoding, False
+        yield Opened(decoding, None, seekable=False, size_bytes=None, outermost=outermost)
     finally:
         decoding.close()
 

@@ -31,6 +31,10 @@ class Outermost:
         self._decoded_bytes = 0
         self._lock = threading.Lock()
 
+    def note_read(self, size_bytes: int) -> None:
+        """Count bytes of the input that have been read."""
+        self.read_bytes += size_bytes
+
     def add(self, size_bytes: int) -> int:
         """Count decoded bytes, and return the number of all bytes decoded so far."""
         with self._lock:

@@ -25,6 +25,7 @@ from store.model.remedies import Remedy
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from store.formats.compression.growth import Outermost
     from store.formats.tar.headers import Header
     from store.formats.tar.sparse import Extents
     from store.model.limits import Limits
@@ -104,6 +105,8 @@ class TarReader:
             skipped by seeking, and `reread` works. Otherwise the whole source is read, also behind
             the end blocks, so that the writer of a pipe can finish and a decompressor reaches its
             checksum.
+        outermost: The counts of the compressed input around ``source``; None for any other input.
+            ``ratio`` holds for the holes of sparse members together with the compression.
     """
 
     def __init__(
@@ -112,8 +115,10 @@ class TarReader:
         limits: Limits = DEFAULT_LIMITS,
         *,
         seekable: bool,
+        outermost: Outermost | None = None,
     ) -> None:
         self._source = source
+        self._outermost = outermost
         self._turn = threading.Lock()
         self._limits = limits
         self._parser = HeaderParser(limits.header_bytes)
@@ -307,13 +312,18 @@ class TarReader:
                 limit=self._archive_bytes,
                 remedy=Remedy.RAISE_LAYER_LIMIT,
             )
+        read_bytes = (
+            self._data_end
+            if self._outermost is None
+            else min(self._data_end, self._outermost.read_bytes)
+        )
         if (
             self._hole_bytes
             and expanded_bytes > self._limits.free_bytes
-            and expanded_bytes > self._limits.ratio * self._data_end
+            and expanded_bytes > self._limits.ratio * read_bytes
         ):
             raise TooLarge(
-                f"the sparse members up to {printable(header.name)!r} expand {self._data_end} bytes"
+                f"the sparse members up to {printable(header.name)!r} expand {read_bytes} bytes"
                 f" to {expanded_bytes}: the limit is {self._limits.ratio} : 1",
                 limit=self._limits.ratio,
                 remedy=Remedy.RAISE_RATIO_LIMIT,

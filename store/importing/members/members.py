@@ -82,6 +82,6 @@ def open_members(opened: Opened, stager: Stager, limits: Limits, progress: Progr
         file = FileMembers(opened.stream, stager, limits, progress)
         file.read_headers()
         return file
-    stream = StreamMembers(opened.stream, stager, limits, progress)
+    stream = StreamMembers(opened.stream, stager, limits, progress, opened.outermost)
     stream.read()
     return stream

@@ -17,6 +17,7 @@ from store.importing.staging import plain_bytes, too_large
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from store.formats.compression.growth import Outermost
     from store.formats.tar.reader import ByteSource, Member
     from store.formats.tar.tree import Leaf
     from store.importing.staging import Staged, Stager
@@ -48,10 +49,16 @@ class StreamMembers:
         stager: Stages the members.
         limits: Ceilings for members, documents and layers.
         progress: Receives the progress of each member.
+        outermost: The counts of the compressed input around the archive; None for any other input.
     """
 
     def __init__(
-        self, source: ByteSource, stager: Stager, limits: Limits, progress: Progress
+        self,
+        source: ByteSource,
+        stager: Stager,
+        limits: Limits,
+        progress: Progress,
+        outermost: Outermost | None = None,
     ) -> None:
         self._stager = stager
         self._limits = limits
@@ -61,7 +68,7 @@ class StreamMembers:
         self._layers: dict[tuple[int, int], Staged] = {}
         self._blobs: dict[tuple[int, int], Staged] = {}
         self._tree = Tree(limits)
-        self._reader = TarReader(source, limits, seekable=False)
+        self._reader = TarReader(source, limits, seekable=False, outermost=outermost)
 
     def read(self) -> None:
         """Read the stream to its end. Call this before any other method.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from store.errors import InvalidInput, TooLarge, TruncatedInput
+from store.errors import InvalidInput, StoreError, TooLarge, TruncatedInput
 from store.formats.archives.opening import Opened, open_source
 from store.model.limits import DEFAULT_LIMITS, Limits
 
@@ -144,3 +144,28 @@ def test_an_archive_that_expands_too_much_is_refused() -> None:
         assert opened.stream is not None
         opened.stream.read(2 << 20)
         opened.stream.read(1)
+
+
+def test_links_to_devices_are_refused_and_a_socket_in_the_file_system_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("/dev/zero")
+    with pytest.raises(InvalidInput, match="it is a device"), open_source(link, DEFAULT_LIMITS):
+        pass
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "socket"))
+        with pytest.raises(StoreError), open_source(tmp_path / "socket", DEFAULT_LIMITS):
+            pass
+
+
+def test_the_bytes_of_a_compressed_input_are_counted(tmp_path: Path) -> None:
+    data = gzip.compress(bytes(1000))
+    (tmp_path / "a.gz").write_bytes(data)
+    with open_source(tmp_path / "a.gz", DEFAULT_LIMITS) as opened:
+        assert whole(opened) == bytes(1000)
+        assert opened.outermost is not None
+        assert opened.outermost.read_bytes == len(data)
+    (tmp_path / "a").write_bytes(bytes(1000))
+    with open_source(tmp_path / "a", DEFAULT_LIMITS) as opened:
+        assert opened.outermost is None
