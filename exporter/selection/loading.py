@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
 
 from exporter.selection.scopes import WHOLE_STORE, Scope, usable_sources
-from store.catalog import content, manifests
+from store.catalog import content
 from store.formats.image.graph_walk import bottom_up, levels, too_many_nodes
 from store.model.contents import ContentState
 from store.model.limits import DEFAULT_LIMITS
@@ -69,9 +69,7 @@ class Loading:
 
     def _read_level(self, digests: Collection[Digest]) -> list[Digest]:
         """Read the documents of one level; return the unread documents that they list."""
-        held = self.scope.held(self.connection, digests)
-        types = manifests.media_types(self.connection, (one for one in digests if one in held))
-        types |= self.scope.media_types(self.connection, types)
+        types = self.scope.manifests(self.connection, digests)
         self.reader.require_small(self.connection, types)
         sources = content.sources(self.connection, types)
         below: dict[Digest, None] = {}

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, final
 
-from store.catalog import content, foreign_layers, repositories
+from store.catalog import content, foreign_layers, manifests, repositories
 from store.errors import InvalidDigest
 from store.formats.distribution.names import BY_ID
 from store.model.digests import Digest
@@ -43,14 +43,12 @@ class Scope(Protocol):
         """Return whether all content of a repository is in the scope."""
         ...
 
-    def media_types(
-        self, connection: Connection, digests: Iterable[Digest]
-    ) -> Mapping[Digest, str]:
-        """Return the media types of manifests that differ from their common media types.
+    def manifests(self, connection: Connection, digests: Iterable[Digest]) -> dict[Digest, str]:
+        """Return the media type of each manifest or index that is in the scope.
 
         Args:
             connection: A read transaction.
-            digests: Digests of manifests in the scope.
+            digests: The digests to look up.
         """
         ...
 
@@ -68,13 +66,9 @@ class WholeStore:
         """Return that the content of every repository is in the scope."""
         return True
 
-    def media_types(
-        self,
-        connection: Connection,  # noqa: ARG002 - as in `Scope`
-        digests: Iterable[Digest],  # noqa: ARG002
-    ) -> Mapping[Digest, str]:
-        """Return nothing: without a repository, the common media types hold."""
-        return {}
+    def manifests(self, connection: Connection, digests: Iterable[Digest]) -> dict[Digest, str]:
+        """Return the media types of the stored manifests."""
+        return manifests.media_types(connection, digests)
 
 
 @final
@@ -92,9 +86,7 @@ class InRepositories:
         """Return whether the repository is one of these repositories."""
         return repository in self.repositories
 
-    def media_types(
-        self, connection: Connection, digests: Iterable[Digest]
-    ) -> Mapping[Digest, str]:
+    def manifests(self, connection: Connection, digests: Iterable[Digest]) -> dict[Digest, str]:
         """Return the media types under which the repositories serve manifests."""
         return repositories.media_types(connection, self.repositories, digests)
 
@@ -134,13 +126,9 @@ class Readable:
         """Return whether the client may read the repository."""
         return self.may_read(repository)
 
-    def media_types(
-        self,
-        connection: Connection,  # noqa: ARG002 - as in `Scope`
-        digests: Iterable[Digest],  # noqa: ARG002
-    ) -> Mapping[Digest, str]:
-        """Return nothing: without a repository, the common media types hold."""
-        return {}
+    def manifests(self, connection: Connection, digests: Iterable[Digest]) -> dict[Digest, str]:
+        """Return the media types of the manifests that the client may read."""
+        return manifests.media_types(connection, self.held(connection, digests))
 
 
 WHOLE_STORE: Final[Scope] = WholeStore()

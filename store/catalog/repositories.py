@@ -163,12 +163,12 @@ def listed(
         digests: The digests to look up.
     """
     found: set[Digest] = set()
-    keys = [key for name in names if (key := find(connection, name)) is not None]
-    for some in batches(list(dict.fromkeys(digests)) if keys else []):
+    for some in batches(list(dict.fromkeys(digests))):
         query = (
             select(content.c.digest)
             .join(repository_content, repository_content.c.content_id == content.c.id)
-            .where(content.c.digest.in_(some), repository_content.c.repository_id.in_(keys))
+            .join(repository, repository.c.id == repository_content.c.repository_id)
+            .where(content.c.digest.in_(some), repository.c.name.in_(sorted(map(str, names))))
         )
         found.update(connection.execute(query).scalars())
     return found
@@ -177,27 +177,28 @@ def listed(
 def media_types(
     connection: Connection, names: Collection[Repository], digests: Iterable[Digest]
 ) -> dict[Digest, str]:
-    """Return the media types under which repositories serve manifests that do not state one.
+    """Return the media type of each manifest or index that one of several repositories serves.
 
     Args:
         connection: An open transaction.
-        names: The full names of the repositories. If they differ, the smallest type is returned.
-        digests: The digests of manifests. A manifest is left out if its common media type holds.
+        names: The full names of the repositories. If they differ in the media type of a manifest
+            that does not state one, the smallest type is returned.
+        digests: The digests to look up.
     """
     found: dict[Digest, str] = {}
-    keys = [key for name in names if (key := find(connection, name)) is not None]
-    for some in batches(list(dict.fromkeys(digests)) if keys else []):
+    for some in batches(list(dict.fromkeys(digests))):
         query = (
-            select(content.c.digest, func.min(repository_content.c.media_type).label("media_type"))
-            .join(repository_content, repository_content.c.content_id == content.c.id)
-            .where(
-                content.c.digest.in_(some),
-                repository_content.c.repository_id.in_(keys),
-                repository_content.c.media_type.is_not(None),
+            select(
+                content.c.digest,
+                func.coalesce(repository_content.c.media_type, manifest.c.media_type).label("type"),
             )
-            .group_by(content.c.digest)
+            .join(manifest, manifest.c.content_id == content.c.id)
+            .join(repository_content, repository_content.c.content_id == content.c.id)
+            .join(repository, repository.c.id == repository_content.c.repository_id)
+            .where(content.c.digest.in_(some), repository.c.name.in_(sorted(map(str, names))))
         )
-        found.update((row.digest, row.media_type) for row in connection.execute(query))
+        for row in connection.execute(query):
+            found[row.digest] = min(row.type, found.get(row.digest, row.type))
     return found
 
 

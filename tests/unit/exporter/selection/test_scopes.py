@@ -19,7 +19,7 @@ from store.model.digests import Digest
 from store.model.references import Repository
 from store.registry.registry import Registry
 from tests.support.images import A, B
-from tests.support.layouts import Layout, foreign, gzip
+from tests.support.layouts import MANIFEST, Layout, foreign, gzip
 from tests.support.registry_pushes import APP, OTHER, push_blob, push_image
 from tests.support.stored_images import put_image
 
@@ -118,7 +118,11 @@ def test_foreign_layers_are_named_only_to_those_who_have_them(
             assert set(found) == want
 
 
-def test_only_a_repository_has_media_types_of_its_own(filled: Store) -> None:
-    with filled.read() as connection:
+def test_manifests_in_a_scope_have_a_media_type(store: Store, registry: Registry) -> None:
+    _, digest = push_image(registry, (A, A))
+    wanted = (digest, Digest.of(A), ABSENT)
+    with store.read() as connection:
         for scope in (WHOLE_STORE, InRepositories((APP,)), readable(APP)):
-            assert scope.media_types(connection, EVERY) == {}
+            assert scope.manifests(connection, wanted) == {digest: MANIFEST}
+        for scope in (InRepositories((OTHER,)), readable(OTHER)):
+            assert scope.manifests(connection, wanted) == {}
