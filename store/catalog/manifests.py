@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import and_, bindparam, exists, func, literal, or_, select, update
+from sqlalchemy import and_, exists, func, literal, or_, select, update
 
 from store.catalog import labels
 from store.catalog.batches import batches, insert_rows
@@ -73,15 +73,17 @@ def add(connection: Connection, new: Sequence[NewManifest]) -> set[ContentKey]:
 
     A manifest that is known already is only marked as verified, or gets the image that it lacks.
     """
-    there: set[int] = set()
+    there: dict[int, tuple[int | None, str | None]] = {}
     for some in batches([one.key for one in new]):
+        columns = manifest.c.content_id, manifest.c.image_id, manifest.c.diff_state
         there.update(
-            connection.execute(
-                select(manifest.c.content_id).where(manifest.c.content_id.in_(some))
-            ).scalars()
+            (row.content_id, (row.image_id, row.diff_state))
+            for row in connection.execute(select(*columns).where(manifest.c.content_id.in_(some)))
         )
+    for one in new:
+        if one.key in there and one.image is not None:
+            _complete(connection, one, *there[one.key])
     fresh = {one.key: one for one in new if one.key not in there}
-    _complete(connection, [one for one in new if one.key in there and one.image is not None])
     if not fresh:
         return set()
     insert_rows(connection, manifest, map(_row, fresh.values()))
@@ -94,25 +96,27 @@ def add(connection: Connection, new: Sequence[NewManifest]) -> set[ContentKey]:
     return set(fresh)
 
 
-def _complete(connection: Connection, known: Sequence[NewManifest]) -> None:
-    """Record what is learned about manifests that are known already."""
-    place = manifest.c.content_id == bindparam("key")
-    rows = [{"key": one.key, "image": one.image, "state": _diff_state(one)} for one in known]
-    if rows:
-        # A manifest has no image if its config was missing when it was first pushed.
+def _complete(
+    connection: Connection, one: NewManifest, image: int | None, diff_state: str | None
+) -> None:
+    """Record what is learned about a manifest that is known already.
+
+    A manifest has no image if its config was missing when it was first pushed.
+
+    Args:
+        connection: An open write transaction.
+        one: The manifest, which describes an image.
+        image: The image in the manifest's row.
+        diff_state: The state in the manifest's row.
+    """
+    values: dict[str, object] = {}
+    if image is None:
+        values = {"image_id": one.image, "diff_state": _diff_state(one)}
+    elif one.verified and diff_state != DiffState.VERIFIED.value:
+        values = {"diff_state": DiffState.VERIFIED.value}
+    if values:
         connection.execute(
-            update(manifest)
-            .where(place, manifest.c.image_id.is_(None))
-            .values(image_id=bindparam("image"), diff_state=bindparam("state")),
-            rows,
-        )
-    verified = [{"key": one.key} for one in known if one.verified]
-    if verified:
-        connection.execute(
-            update(manifest)
-            .where(place, manifest.c.diff_state != DiffState.VERIFIED.value)
-            .values(diff_state=DiffState.VERIFIED.value),
-            verified,
+            update(manifest).where(manifest.c.content_id == one.key).values(**values)
         )
 
 

@@ -20,6 +20,7 @@ from store.catalog import (
     events,
     foreign_layers,
     images,
+    manifests,
     references,
     repositories,
 )
@@ -29,6 +30,7 @@ from store.catalog.in_progress import uploads
 from store.db.sqlite.engine import DATABASE
 from store.db.types import ContentKey
 from store.formats.distribution.names import BY_ID
+from store.model.contents import DiffState
 from store.model.digests import Digest, ImageID
 from store.model.limits import ArchiveLimits
 from store.model.references import Reference
@@ -181,6 +183,13 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         references.holds(connection, APP, far.manifests[0])
         verification.unverified_images(connection, limit=9)
         verification.has_unverified(connection, ContentKey(1))
+        known, described = manifests.key_of(connection, far.manifests[0]), keys[far.image_id]
+        assert known is not None
+        verification.set_manifest_states(connection, {known: DiffState.MISMATCH})
+        again = manifests.NewManifest(
+            known, "manifest", MANIFEST, "", described, None, (), verified=True
+        )
+        manifests.add(connection, [again])
         repositories.unheld(connection, (image_id.digest,))
         uploads.count(connection)
         repositories.image_holders(connection, image_id.digest)
