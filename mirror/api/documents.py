@@ -11,7 +11,7 @@ from aiohttp import web
 
 from mirror.access.throttle import client_network
 from mirror.origin.origins import address
-from mirror.transfer.channels import cut_off
+from mirror.transfer.channels import hang_up
 from mirror.transfer.send_document import SMALL_BYTES, send_document
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ async def answer(
         key = hashlib.sha256(document, usedforsecurity=False).digest()
     document = service.documents.shared(key, document)
     network = client_network(address(request))
-    with service.documents.held(key, document, network, partial(cut_off, request)):
+    with service.documents.held(key, document, network, partial(hang_up, request)):
         try:
             await send_document(request, response, document)
         except (ConnectionError, TimeoutError) as exc:

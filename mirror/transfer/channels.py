@@ -47,6 +47,22 @@ def cut_off(request: web.Request) -> None:
         request.transport.abort()
 
 
+def hang_up(request: web.Request) -> None:
+    """Close the connection of a request at once, and wake the transfer that waits for its client.
+
+    A transfer has a duplicate of the socket, so `cut_off` alone does not wake it.
+    """
+    transport = request.transport
+    if transport is None:
+        return
+    with (
+        suppress(OSError),
+        socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as duplicate,
+    ):
+        duplicate.shutdown(socket.SHUT_RDWR)
+    transport.abort()
+
+
 async def drained_transport(request: web.Request) -> asyncio.Transport:
     """Wait until the loop's write buffer is empty, and return the transport.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from mirror.transfer.channels import (
@@ -16,6 +16,8 @@ from mirror.transfer.client_progress import check_interval_s
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aiohttp import web
 
     from mirror.transfer.channels import Channel
@@ -43,17 +45,35 @@ async def send_document(
     """
     await response.prepare(request)
     try:
-        channel: Channel = (
-            await Socket.of(request)
-            if is_plain_socket(request)
-            else Stream(response, client_progress(request), piece_bytes=SMALL_BYTES)
-        )
-        with closing(channel):
-            view, sent = memoryview(document), 0
-            while sent < len(view):
-                sent += await channel.send(view[sent:], check_interval_s())
-            await channel.drain()
+        if is_plain_socket(request):
+            await _send(await Socket.of(request), document)
+        else:
+            with _small_buffer(request):
+                client = client_progress(request)
+                await _send(Stream(response, client, piece_bytes=SMALL_BYTES), document)
     except BaseException:
         cut_off(request)
         raise
     await response.write_eof()
+
+
+async def _send(channel: Channel, document: bytes) -> None:
+    with closing(channel):
+        view, sent = memoryview(document), 0
+        while sent < len(view):
+            sent += await channel.send(view[sent:], check_interval_s())
+        await channel.drain()
+
+
+@contextmanager
+def _small_buffer(request: web.Request) -> Iterator[None]:
+    """Limit the bytes that the transport buffers; with TLS, the loop's default is 512 KiB."""
+    transport = request.transport
+    if transport is None:
+        yield
+        return
+    transport.set_write_buffer_limits(high=SMALL_BYTES)
+    try:
+        yield
+    finally:
+        transport.set_write_buffer_limits()

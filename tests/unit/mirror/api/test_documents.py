@@ -11,7 +11,7 @@ from mirror.transfer import client_progress
 from mirror.transfer.document_memory import DocumentMemory
 from store.formats.image.media_types import OCI_MANIFEST
 from tests.support.pushes import artifact
-from tests.support.raw_transfers import read, slow_client
+from tests.support.raw_transfers import NEVER_S, read, slow_client
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -83,14 +83,18 @@ def test_slow_readers_share_one_copy(ask: InProcessMirror, memory: DocumentMemor
     until(lambda: memory.held_bytes == 0)
 
 
-def test_readers_of_many_documents_make_room(ask: InProcessMirror, memory: DocumentMemory) -> None:
+def test_readers_of_many_documents_make_room(
+    ask: InProcessMirror, memory: DocumentMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_progress, "STALL_S", NEVER_S)
     documents = {tag: push_large(ask, tag) for tag in "123"}
     with ExitStack() as stack:
         clients = {}
         for number, tag in enumerate("123"):
             clients[tag] = stack.enter_context(slow_client(ask, f"/v2/app/manifests/{tag}"))
             until(lambda: memory.readers == min(number + 1, 2))  # noqa: B023 - called at once
-        # The memory has room for two documents, so the first client is cut off.
+        # The memory has room for two documents, so the first client is cut off at once.
+        until(lambda: ask.connections == 2)
         assert documents["1"] not in read_all(clients["1"])
         assert len(read(clients["3"], len(documents["3"]))) == len(documents["3"])
 
