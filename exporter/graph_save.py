@@ -94,6 +94,14 @@ class GraphSave:
         """Return no images: all images are saved by their manifests."""
         return []
 
+    def bytes_to_encode(self) -> int:
+        """Return how many bytes of plain layers `encoded` compresses."""
+        if self.options.layers is None:
+            return 0
+        from exporter.selection.reencoding import bytes_to_encode
+
+        return bytes_to_encode(self.graph, self.options.layers, self.layers)
+
     def encoded(self, reader: Reader, folder: Path) -> Self:
         """Return the save with its layers encoded as the options say.
 

@@ -68,6 +68,10 @@ class LegacySave:
         """Return the images whose layers are decoded and that were named without a manifest."""
         return [image.image_id for image in self.selection.images if not image.manifests]
 
+    def bytes_to_encode(self) -> int:
+        """Return 0: the format legacy has plain layers only."""
+        return 0
+
     def encoded(self, reader: Reader, folder: Path) -> Self:  # noqa: ARG002 - as `GraphSave`
         """Return the save itself: the format legacy has plain layers only."""
         return self

@@ -21,7 +21,7 @@ from store.model.progress import Silent
 from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from exporter.graph_save import GraphSave
@@ -192,6 +192,7 @@ def open_save(
     *,
     options: SaveOptions | None = None,
     record: bool = True,
+    before_encoding: Callable[[int], None] | None = None,
     check: Check = keep_going,
     ceilings: ArchiveLimits | None = None,
 ) -> Iterator[Export]:
@@ -205,6 +206,8 @@ def open_save(
         options: The format, platforms, referrers and encoding of layers; None for the format
             legacy and its defaults.
         record: Whether to add the save to the store's events if the block ends without an error.
+        before_encoding: Called before layers are compressed, with the size of the plain layers in
+            bytes; 0 if none have to be compressed. An exception that it raises ends the save.
         check: Called often while the save is planned. An exception that it raises ends the save.
         ceilings: What the save may read; None for no ceilings.
 
@@ -254,6 +257,8 @@ def open_save(
             folder = held.enter_context(store.leased("save", leased))
             with store.read() as connection:
                 chosen = kind.select(connection, names, options, documents)
+        if before_encoding is not None:
+            before_encoding(chosen.bytes_to_encode())
         # No transaction is open here, because compressing layers takes long.
         chosen = chosen.encoded(reader, folder)
         with store.read() as connection:

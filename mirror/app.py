@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from mirror.access import Caller
+    from mirror.shared_times import SharedTimes
     from store import Store
 
     Handler = Callable[[Call], Awaitable[web.StreamResponse]]
@@ -97,6 +98,7 @@ def make_app(
     cores: int,
     metrics: Metrics | None = None,
     history: LoginHistory | None = None,
+    variant_times: SharedTimes | None = None,
 ) -> web.Application:
     """Return an application that serves a store.
 
@@ -106,6 +108,8 @@ def make_app(
         cores: How many processor cores the application may keep busy.
         metrics: The counters of all processes; None for new counters of this process alone.
         history: The earlier logins of all processes; None for the logins of this process alone.
+        variant_times: The budgets of variants of all processes; None for budgets of this process
+            alone.
     """
     counters = metrics or Metrics()
     registry = Registry(
@@ -115,7 +119,7 @@ def make_app(
         limits=store.decoding.limits,
         on_damage=lambda _: counters.count_event("damaged_contents"),
     )
-    variants = Variants(store, registry, settings.variants)
+    variants = Variants(store, registry, settings.variants, variant_times)
     service = Service(
         store,
         registry,

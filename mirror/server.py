@@ -32,6 +32,7 @@ from mirror.process.metrics import Metrics
 from mirror.process.reloading import WATCH_INTERVAL_S, Reloadable, watch
 from mirror.process.workers import HANDLED_SIGNALS, STOP_SIGNALS, Workers
 from mirror.service import MirrorSettings
+from mirror.shared_times import SharedTimes
 from mirror.transfer.receiving import READ_BYTES
 from store.errors import PermissionDenied, Unavailable
 from store.model.remedies import Remedy
@@ -96,6 +97,7 @@ class _Shared:
     access: Reloadable[Access]
     metrics: Metrics
     history: LoginHistory
+    variant_times: SharedTimes
 
 
 def serve(
@@ -188,7 +190,9 @@ def _serve(
         access.refresh()
         context.refresh()
 
-    shared = _Shared(listener, context, access, Metrics(settings.workers), LoginHistory())
+    shared = _Shared(
+        listener, context, access, Metrics(settings.workers), LoginHistory(), SharedTimes()
+    )
     if settings.workers == 1:
         _run_worker(open_store, settings, shared, 0, started)
         return
@@ -300,7 +304,12 @@ async def _serve_until_stopped(
         loop.add_signal_handler(number, stop.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
     app = make_app(
-        store, mirror, cores=os.cpu_count() or 1, metrics=shared.metrics, history=shared.history
+        store,
+        mirror,
+        cores=os.cpu_count() or 1,
+        metrics=shared.metrics,
+        history=shared.history,
+        variant_times=shared.variant_times,
     )
     runner = web.AppRunner(app, shutdown_timeout=POLL_INTERVAL_S)
     await runner.setup()

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mirror.access import Action, Caller, LoginHistory
     from mirror.process.metrics import Metrics
     from mirror.transfer.pools import Pools
+    from mirror.variant_budget import Allowance
     from mirror.variants import Variants
     from store import Store
     from store.model.digests import ImageID
@@ -154,7 +155,7 @@ class Service:
         """The passwords that wait to be compared."""
         self.forwarded = ForwardedRequests(settings.max_client_requests)
         self.documents = DocumentMemory()
-        self._publishing: dict[tuple[Repository, str], asyncio.Task[None]] = {}
+        self._publishing: dict[tuple[Repository, str, Allowance | None], asyncio.Task[None]] = {}
         self._verification = Verification(store, pools.reads, pools.verifiers)
 
     @property
@@ -271,7 +272,9 @@ class Service:
         """
         await self._verification.run(resume=self.settings.is_leader)
 
-    async def publish(self, repository: Repository, tag: str) -> None:
+    async def publish(
+        self, repository: Repository, tag: str, allowance: Allowance | None = None
+    ) -> None:
         """Publish the variant that a tag names, if the registry offers the variant.
 
         Concurrent requests for the same variant share the work.
@@ -279,23 +282,38 @@ class Service:
         Args:
             repository: The repository of the original and the variant.
             tag: Any tag; a tag that does not name a variant is ignored.
+            allowance: The budget of the client; None if the client's variants are not limited.
+
+        Raises:
+            BudgetSpent: The budget is too small now.
         """
         original = self.variants.original(tag)
         if original is None:
             return
-        key = (repository, tag)
+        key = (repository, tag, allowance)
         running = self._publishing.get(key)
         if running is None:
-            running = asyncio.create_task(self._publish(repository, *original))
+            running = asyncio.create_task(self._publish(repository, *original, allowance))
             self._publishing[key] = running
-            running.add_done_callback(lambda _: self._publishing.pop(key, None))
+
+            def forget(done: asyncio.Task[None]) -> None:
+                self._publishing.pop(key, None)
+                # Perhaps no client waits for the result any more.
+                if not done.cancelled():
+                    done.exception()
+
+            running.add_done_callback(forget)
         # Finish the variant even if this client disconnects: other clients may wait for it.
         await asyncio.shield(running)
 
-    async def _publish(self, repository: Repository, tag: str, encoding: Layers) -> None:
+    async def _publish(
+        self, repository: Repository, tag: str, encoding: Layers, allowance: Allowance | None
+    ) -> None:
+        # Clients with a budget do not delay the variants of other clients.
+        pool = self.pools.variants if allowance is None else self.pools.readers_variants
         try:
             for image_id in await run(
-                self.pools.variants, self.variants.publish, repository, tag, encoding
+                pool, self.variants.publish, repository, tag, encoding, allowance
             ):
                 self.queue_verification(repository, image_id)
         except StoreError as exc:

@@ -16,11 +16,14 @@ repository compressed.
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
 from exporter import Format, Layers, SaveOptions, open_save
 from exporter.selection.reencoding import ORIGINAL
+from mirror.shared_times import SharedTimes
+from mirror.variant_budget import Allowance
 from store.errors import NotFound, ReferenceNotFound
 from store.model.limits import MIB
 from store.model.references import Reference
@@ -48,9 +51,18 @@ class Variants:
         store: The store that holds the originals.
         registry: The registry's view of that store.
         encodings: The encodings to offer, values of `exporter.Layers`.
+        times: The table that holds the budgets of all processes; None for budgets of this process
+            alone.
     """
 
-    def __init__(self, store: Store, registry: Registry, encodings: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        encodings: Iterable[str] = (),
+        times: SharedTimes | None = None,
+    ) -> None:
+        self._times = times or SharedTimes()
         self._store = store
         self._registry = registry
         self._encodings = tuple(map(Layers, encodings))
@@ -72,6 +84,14 @@ class Variants:
                 # A variant has no variants.
                 return None if self._is_variant(base) else (base, encoding)
         return None
+
+    def allowance(self, network: str) -> Allowance:
+        """Return the budget of variants for the anonymous clients of a network.
+
+        Args:
+            network: The network, as `mirror.access.throttle.client_network` returns it.
+        """
+        return Allowance(self._times, time.monotonic, network)
 
     def _is_variant(self, tag: str) -> bool:
         return any(tag.endswith(f"-{encoding}") for encoding in self._encodings)
@@ -112,7 +132,13 @@ class Variants:
             )
         return sorted(listed)[:limit]
 
-    def publish(self, repository: Repository, tag: str, encoding: Layers) -> tuple[ImageID, ...]:
+    def publish(
+        self,
+        repository: Repository,
+        tag: str,
+        encoding: Layers,
+        allowance: Allowance | None = None,
+    ) -> tuple[ImageID, ...]:
         """Create or update the variant ``TAG-ENCODING`` of a tag, with its layers in ``encoding``.
 
         Nothing happens if the variant is up to date or a client has set its tag. Nothing happens
@@ -122,11 +148,14 @@ class Variants:
             repository: The repository of the original and the variant.
             tag: The original's tag.
             encoding: The encoding of the variant's layers.
+            allowance: The budget from which to take the layers that have to be compressed; None if
+                the client may have any number of layers compressed.
 
         Returns:
             The IDs of the images whose layers have to be verified.
 
         Raises:
+            BudgetSpent: The budget is too small now.
             IncompleteImage: The repository does not hold all blobs of the image.
             DiffMismatch: The layers differ from the diffs that the image's config names.
             DamagedContent: Stored bytes no longer have their digest.
@@ -147,6 +176,9 @@ class Variants:
             _original_of(current),
         ):
             return ()
+        if allowance is not None and not self._registry.encoded_tags(repository, [tag], encoding):
+            # Do not even plan: a client could ask again and again.
+            allowance.require()
         options = SaveOptions(Format.OCI, sparse=True, layers=encoding)
         # Save by digest, because the tag may move meanwhile.
         with open_save(
@@ -154,6 +186,7 @@ class Variants:
             [str(Reference(repository, None, original.digest))],
             options=options,
             record=False,
+            before_encoding=None if allowance is None else allowance.spend,
         ) as export:
             assert export.graph is not None  # noqa: S101 - the format has one
             try:

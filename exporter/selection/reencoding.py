@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from exporter.selection.scopes import Scope
     from store.content.reader import Reader
     from store.formats.image.manifests import Link
-    from store.model.contents import Sources
+    from store.model.contents import Sources, StoredEncoding
     from store.model.digests import DiffID
 
 ORIGINAL: Final = "dev.storectl.original.digest"
@@ -103,6 +103,25 @@ def layer_sources(
         )
         | diffs
     )
+
+
+def bytes_to_encode(graph: SavedGraph, how: Layers, plain: Mapping[Digest, Sources]) -> int:
+    """Return how many bytes of plain layers `reencode` compresses.
+
+    Args:
+        graph: The images to re-encode.
+        how: The encoding for the layers.
+        plain: The result of `layer_sources`.
+    """
+    if how is Layers.PLAIN:
+        return 0
+    needed: dict[DiffID, int] = {}
+    for digest, config in graph.configs.items():
+        for link, diff in zip(graph.documents[digest].layers, config.diff_ids, strict=True):
+            if _is_encoded(graph, link) and diff not in needed:
+                sources = plain[diff.digest]
+                needed[diff] = 0 if _fitting(sources, how, link) else sources.size_bytes
+    return sum(needed.values())
 
 
 def reencode(
@@ -236,20 +255,25 @@ def _found(work: _Work, link: Link, diff: DiffID) -> tuple[Digest, int] | None:
     if work.how is Layers.PLAIN:
         work.sources[diff.digest] = plain
         return diff.digest, plain.size_bytes
-    fitting = sorted(
+    fitting = _fitting(plain, work.how, link)
+    if fitting is None:
+        return None
+    work.sources[fitting.digest] = work.plain[fitting.digest]
+    return fitting.digest, fitting.size_bytes
+
+
+def _fitting(plain: Sources, how: Layers, link: Link) -> StoredEncoding | None:
+    """Return the stored encoding of a layer that an image can use; None if there is none."""
+    return min(
         # An encoding that was never checked is given only to an image that lists it itself.
         (
             one
             for one in plain.encodings
-            if one.codec == work.how.value and (one.is_proven or one.digest == link.digest)
+            if one.codec == how.value and (one.is_proven or one.digest == link.digest)
         ),
         key=lambda one: (one.digest != link.digest, not one.is_ours, one.digest),
+        default=None,
     )
-    if not fitting:
-        return None
-    stored = fitting[0].digest
-    work.sources[stored] = work.plain[stored]
-    return stored, fitting[0].size_bytes
 
 
 def _compressed(work: _Work, diff: DiffID) -> tuple[Digest, int]:

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 from multidict import CIMultiDict
 
+from mirror.access import Action
+from mirror.access.throttle import client_network
 from mirror.api import documents
 from mirror.api.call import parse_digest, parse_tag
+from mirror.origin.origins import address
 from mirror.protocol.conditions import etag, is_known
 from mirror.protocol.errors import WireError
+from mirror.variant_budget import BudgetSpent
 from store.errors import ContentNotFound, InvalidInput, NotFound
 from store.formats.distribution.errors import ErrorCode
 from store.formats.distribution.media_types import declared_type
@@ -39,7 +43,7 @@ async def get(call: Call) -> web.StreamResponse:
     """
     service, target = call.service, call.tag_or_digest
     if isinstance(target, str) and service.settings.variants:
-        await service.publish(call.repository, target)
+        await _publish_variant(call, target)
     found = service.registry.manifest_if_inline(call.repository, target) or await _read(
         call, target
     )
@@ -55,6 +59,27 @@ async def get(call: Call) -> web.StreamResponse:
     document, key = service.documents.shared(found.digest, found.data), found.digest
     del found
     return await documents.answer(service, call.request, document, headers, key=key)
+
+
+async def _publish_variant(call: Call, tag: str) -> None:
+    service = call.service
+    if service.variants.original(tag) is None:
+        return
+    allowance = None
+    if call.caller.user is None and not service.access.allows(
+        call.caller, Action.WRITE, call.repository
+    ):
+        allowance = service.variants.allowance(client_network(address(call.request)))
+    try:
+        await service.publish(call.repository, tag, allowance)
+    except BudgetSpent as spent:
+        service.metrics.count_event("refused_variants")
+        raise WireError(
+            429,
+            ErrorCode.TOOMANYREQUESTS,
+            "too many layers were compressed for anonymous clients; try again later, or log in",
+            headers={"Retry-After": str(int(spent.wait_s) + 1)},
+        ) from None
 
 
 async def _read(call: Call, target: str | Digest) -> ServedManifest:

@@ -26,12 +26,12 @@ RESOURCES: Final = (
 METHODS: Final = ("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "other")
 STATUSES: Final = (
     *("200", "201", "202", "204", "206", "304", "400", "401", "403", "404", "405", "408"),
-    *("409", "413", "414", "416", "417", "429", "431", "500", "503", "507", "other"),
+    *("409", "413", "414", "416", "417", "421", "429", "431", "500", "503", "507", "other"),
 )
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 120.0)
 EVENTS: Final = (
     *("login_failures", "throttled_logins", "throttled_decoding", "damaged_contents"),
-    *("refused_connections", "denied_requests"),
+    *("refused_connections", "refused_variants", "denied_requests"),
 )
 
 

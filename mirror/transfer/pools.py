@@ -51,6 +51,7 @@ class Pools:
         self.planners = ThreadPoolExecutor(2, thread_name_prefix="plan")
         self.verifiers = ThreadPoolExecutor(2, thread_name_prefix="verify")
         self.variants = ThreadPoolExecutor(1, thread_name_prefix="variant")
+        self.readers_variants = ThreadPoolExecutor(1, thread_name_prefix="readers-variant")
         self.passwords = ThreadPoolExecutor(1, thread_name_prefix="password")
 
     async def read(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the arguments of the call
@@ -80,6 +81,7 @@ class Pools:
             self.planners,
             self.verifiers,
             self.variants,
+            self.readers_variants,
             self.passwords,
         ):
             pool.shutdown(cancel_futures=True)

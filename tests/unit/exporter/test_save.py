@@ -66,6 +66,22 @@ def test_a_save_is_recorded_unless_it_fails(filled: Store) -> None:
     assert saves(filled) == 1
 
 
+@pytest.mark.parametrize("options", [SaveOptions(), SaveOptions(Format.OCI, layers=Layers.GZIP)])
+def test_an_error_before_layers_are_encoded_ends_the_save(
+    filled: Store, options: SaveOptions
+) -> None:
+    def refuse(size_bytes: int) -> None:
+        # The layers are stored as zstd.
+        assert size_bytes == (0 if options.layers is None else len(A) + len(B))
+        raise PermissionError
+
+    with (
+        pytest.raises(PermissionError),
+        exporter.open_save(filled, ["app:1"], options=options, before_encoding=refuse),
+    ):
+        pytest.fail("the save was not refused")
+
+
 def test_names_that_move_before_the_lease_are_selected_again(
     filled: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,12 @@ import zstandard
 from exporter.graph_save import GraphSave
 from exporter.options import Format, Layers, SaveOptions
 from exporter.selection.document_reader import DocumentReader
-from exporter.selection.reencoding import ORIGINAL, layer_sources, reencode
+from exporter.selection.reencoding import (
+    ORIGINAL,
+    bytes_to_encode,
+    layer_sources,
+    reencode,
+)
 from exporter.selection.scopes import InRepositories
 from store.model.digests import Digest
 from store.model.references import Repository
@@ -69,6 +74,22 @@ def test_plain_layers_are_named_by_their_diff_ids(
     ]
     assert done.roots[0].tags == graph.roots[0].tags
     assert done.made.keys() == {only_image(done).digest}
+
+
+@pytest.mark.parametrize(
+    ("how", "size_bytes"), [(Layers.PLAIN, 0), (Layers.GZIP, len(B)), (Layers.ZSTD, len(A))]
+)
+def test_only_layers_without_a_stored_encoding_are_compressed(
+    store: Store, image: Layout, how: Layers, size_bytes: int, tmp_path: Path
+) -> None:
+    # Two images share the layers, which are compressed once.
+    image.root(image.image(gzip(A), zstd(B), config={"Env": ["X=1"]}), "docker.io/library/app:2")
+    graph = graph_of(store, image, "app:1", "app:2")
+    with store.read() as connection:
+        plain = layer_sources(graph, connection)
+    assert bytes_to_encode(graph, how, plain) == size_bytes
+    done = reencoded(store, graph, how, tmp_path)
+    assert len(done.encoded) == (size_bytes > 0)
 
 
 def test_a_changed_manifest_names_its_original(store: Store, image: Layout, tmp_path: Path) -> None:
