@@ -22,7 +22,7 @@ BESIDE_DOCS = {
     "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
-    "SECURITY.md": "security.md",
+    "SECURITY.md": "security-policy.md",
     "bench/README.md": "benchmarks/method.md",
 }
 """The page of each document outside docs/."""
