@@ -57,7 +57,8 @@ class DirectoryBlobs:
         path = self._root / location
         with translated(path):
             try:
-                descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW)
+                # O_NONBLOCK: opening a FIFO does not wait for its other end.
+                descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | NO_FOLLOW)
             except FileNotFoundError:
                 return None
             except OSError as exc:

@@ -72,7 +72,7 @@ def create(root: Path, *, group: int | None = None) -> Path:
 
     Raises:
         PermissionDenied: The folder exists, and another user owns it or may change it.
-        Conflict: The folder exists with other files, and other users may read it.
+        Conflict: The folder cannot be shared with ``group``.
         Unavailable: A folder cannot be created or synced.
     """
     resolved = Path(os.path.realpath(root))
@@ -85,7 +85,9 @@ def create(root: Path, *, group: int | None = None) -> Path:
             found = _folder(resolved, os.fstat(descriptor))
             if group is None:
                 _raise(_fault(found), resolved)
-                _restrict_new(found, descriptor)
+                # A folder that root prepared for a service keeps its mode.
+                if os.geteuid() in (found.uid, ROOT_USER) and not _is_tight(found):
+                    _restrict(found, descriptor, is_new=True)
             else:
                 _share(found, descriptor, group)
             for name in (BLOBS, STAGING):
@@ -135,7 +137,7 @@ def _check(root: Path, descriptor: int, *, read_only: bool) -> None:
     _raise(_fault(found), root)
     user = os.geteuid()
     may_restrict = not read_only and user in (found.uid, ROOT_USER)
-    if may_restrict and tight_mode(found) != stat.S_IMODE(found.mode):
+    if may_restrict and not _is_tight(found):
         _restrict(found, descriptor)
     _check_entries(root, descriptor, found, restrict=not read_only and user == found.uid)
 
@@ -149,41 +151,26 @@ def _fault(root: Folder) -> Fault | None:
     return fault
 
 
-def _restrict(root: Folder, descriptor: int) -> None:
-    foreign = set(os.listdir(descriptor)) - _HARMLESS - set(FOLDERS)
-    foreign = {name for name in foreign if not name.startswith(engines.DATABASE_FILES)}
-    if foreign:
+def _is_tight(root: Folder) -> bool:
+    return tight_mode(root) == stat.S_IMODE(root.mode)
+
+
+def _restrict(root: Folder, descriptor: int, *, is_new: bool = False) -> None:
+    """Remove the permissions of other users from the root, if nothing else needs them."""
+    names = set(os.listdir(descriptor)) - _HARMLESS - set(FOLDERS)
+    if any(not name.startswith(engines.DATABASE_FILES) for name in names):
+        # The folder also has files of something else, perhaps a whole home folder. The folders and
+        # files of the store are closed themselves.
+        return
+    os.fchmod(descriptor, tight_mode(root))
+    if not is_new:
         logger.warning(
-            "other users may read the folder of the store, %s, which also has other files; run"
-            " `chmod %04o %s` if only the store needs it",
+            "changed the mode of the store's folder %s from %04o to %04o: other users could read"
+            " the store and lock it",
             root.path,
+            stat.S_IMODE(root.mode),
             tight_mode(root),
-            root.path,
         )
-        return
-    os.fchmod(descriptor, tight_mode(root))
-    logger.warning(
-        "changed the mode of the store's folder %s from %04o to %04o: other users could read the"
-        " store and lock it",
-        root.path,
-        stat.S_IMODE(root.mode),
-        tight_mode(root),
-    )
-
-
-def _restrict_new(root: Folder, descriptor: int) -> None:
-    if tight_mode(root) == stat.S_IMODE(root.mode):
-        return
-    if os.geteuid() not in (root.uid, ROOT_USER):
-        # The root user has prepared the folder for a service.
-        return
-    if set(os.listdir(descriptor)) - _HARMLESS - set(FOLDERS) - set(engines.DATABASE_FILES):
-        raise Conflict(
-            f"cannot create a store in {root.path}: the folder has other files, and other users may"
-            " read it",
-            hint=f"choose an empty folder, or run `chmod 0700 {root.path}`",
-        )
-    os.fchmod(descriptor, tight_mode(root))
 
 
 def _share(root: Folder, descriptor: int, group: int) -> None:

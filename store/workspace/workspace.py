@@ -108,8 +108,7 @@ class Workspace:
             StoreNotFound: There is no store at ``root``.
             SchemaMismatch: A newer program has upgraded the store.
             PermissionDenied: Another user owns the store, or may change it.
-            Conflict: The store exists and is not shared with ``group``; or ``create`` is set, and
-                other users may read the folder, which holds other files.
+            Conflict: The store exists and is not shared with ``group``.
             Unavailable: The store cannot be opened, or is on several file systems.
         """
         resolved = root_folder.trusted(root, read_only=read_only)
