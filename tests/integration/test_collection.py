@@ -149,7 +149,7 @@ def test_orphan_files_are_found_and_removed(store: Store, root: Path) -> None:
 
 
 def test_dead_operations_are_swept_by_the_next_import(store: Store, root: Path) -> None:
-    folder = root / "staging" / "import-dead"
+    folder = root / "staging" / "import-0000000000000000dead"
     folder.mkdir()
     (folder / "000001").write_bytes(b"half a layer")
     put(store, A)
@@ -160,7 +160,7 @@ def test_dead_operations_are_swept_by_the_next_import(store: Store, root: Path) 
     "cut", [b"sha512:" + b"a" * 64, b"\0" * 71, b"\xff" * 71], ids=["a digest", "zeros", "no text"]
 )
 def test_a_list_cut_short_by_a_crash_is_ignored(store: Store, root: Path, cut: bytes) -> None:
-    folder = root / "staging" / "import-dead"
+    folder = root / "staging" / "import-0000000000000000dead"
     folder.mkdir()
     stray = Digest.of(b"stray")
     store.blobs.path(stray).parent.mkdir(parents=True)

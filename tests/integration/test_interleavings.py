@@ -101,7 +101,7 @@ def unlink_orphans_as_listed(store: Store, gate: Gate) -> None:
 def sweep_without_a_transaction(store: Store, gate: Gate) -> None:
     """Remove the files that a dead operation announced and that no row names."""
     gate("list")
-    folder = store.root / STAGING / "import-dead"
+    folder = store.root / STAGING / "import-0000000000000000dead"
     with suppress(FileNotFoundError), store.read() as connection:
         announced = [
             name for name in store.blobs.digests() if str(name) in (folder / PUBLISHING).read_text()
@@ -148,7 +148,7 @@ def died_publishing(orphaned: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """Make a store left by an import that died between its renames and its commit."""
     root = tmp_path_factory.mktemp("died") / "store"
     shutil.copytree(orphaned, root)
-    folder = root / STAGING / "import-dead"
+    folder = root / STAGING / "import-0000000000000000dead"
     folder.mkdir()
     with Store.open(root) as store:
         (folder / PUBLISHING).write_text("".join(f"{name}\n" for name in store.blobs.digests()))

@@ -177,7 +177,9 @@ def test_a_full_disk_in_the_middle_of_an_import_leaves_nothing(run: Runner, tmp_
         image(layer("big", random.Random(1).randbytes(6_000_000)), tags=("big:1",)).bytes()
     )
     run.root.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", run.root], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", run.root], check=True
+    )
     try:
         run("import", str(archive), code=7)
         assert "No space left on device" in run.err
