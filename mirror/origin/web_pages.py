@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Self, final
 
 from mirror.origin.hosts import Host
@@ -30,6 +31,9 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 _OTHER_SITES: Final = frozenset({"cross-site", "same-site"})
 """The values of ``Sec-Fetch-Site`` for pages that this server has not sent."""
+
+_MAX_HOST: Final = 300
+"""The length of the longest host with a port, in characters."""
 
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -106,8 +110,8 @@ class WebPages:
     def _is_own(self, called: Origin) -> bool:
         if called.is_forwarded:
             return True
-        host = Host.parse(called.host)
-        return host is not None and (host.name in self.names or host.is_loopback)
+        # Almost all requests name one of a few hosts; a longer text is not a host anyway.
+        return len(called.host) <= _MAX_HOST and _is_own(called.host, self.names)
 
     def _is_same(self, site: str, called: Origin) -> bool:
         """Return whether a page of ``site`` comes from this server."""
@@ -126,6 +130,12 @@ class WebPages:
             and (host.port or _PORTS[scheme]) == (own.port or _PORTS[scheme])
             and (scheme == "https" or not called.secure)
         )
+
+
+@lru_cache(maxsize=64)
+def _is_own(text: str, names: frozenset[str]) -> bool:
+    host = Host.parse(text)
+    return host is not None and (host.name in names or host.is_loopback)
 
 
 def _site(text: str) -> tuple[str, Host] | None:
