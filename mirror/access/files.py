@@ -60,16 +60,17 @@ class AccessFiles:
             PermissionDenied: A file may not be read, or other users may write to it.
             Unavailable: A file cannot be read.
         """
-        if self.htpasswd is not None:
-            require_secret(self.htpasswd)
-        if self.rules is not None:
-            require_unwritable(self.rules)
         users = {} if self.htpasswd is None else _read(self.htpasswd, read_htpasswd)
         rules = (
             None
             if self.rules is None
             else _read(self.rules, lambda text: read_rules(text, self.default_domain))
         )
+        # Invalid files are reported before their modes.
+        if self.htpasswd is not None:
+            require_secret(self.htpasswd)
+        if self.rules is not None:
+            require_unwritable(self.rules)
         return Access(
             users,
             anonymous_read=self.anonymous_read,

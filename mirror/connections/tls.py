@@ -83,8 +83,6 @@ class Certificate:
             PermissionDenied: Other users may write to a file.
             Unavailable: A file cannot be read.
         """
-        for path in self.paths:
-            (require_secret if path == self.key else require_unwritable)(path)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.sslobject_class = HalfClosableTLS
@@ -101,6 +99,9 @@ class Certificate:
             except OSError as exc:
                 raise _unreadable(exc, self.clients) from exc
             context.verify_mode = ssl.CERT_REQUIRED
+        # Invalid files are reported before their modes.
+        for path in self.paths:
+            (require_secret if path == self.key else require_unwritable)(path)
         return context
 
     def _load(self, context: ssl.SSLContext) -> None:
