@@ -10,11 +10,12 @@ start of every other save fast.
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from exporter.options import SaveOptions
 from exporter.output import tar_file, tar_stream
 from exporter.selection.document_reader import DocumentReader, keep_going
+from store.catalog import references
 from store.catalog.events import Event
 from store.errors import DamagedContent, InvalidInput
 from store.model.progress import Silent
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from exporter.options import Format
     from exporter.output.tar_range import ArchiveBlocks
     from exporter.output.tar_stream import Sink
-    from exporter.planning.plan import Plan, PlannedSave
+    from exporter.planning.plan import Entry, Plan, PlannedSave
     from exporter.selection.document_reader import Check
     from exporter.selection.graph import SavedGraph
     from store import Store
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from store.model.digests import Digest, ImageID
     from store.model.limits import ArchiveLimits
     from store.model.progress import Progress
+
+
+_ENTRY_BYTES: Final = 1000
+"""The memory of an entry with its source, without the bytes of the source; measured."""
 
 
 @final
@@ -159,6 +164,11 @@ class Export:
             self.plan, self._store.blobs, proven, memory=self._store.decoding.transfers, owner=owner
         )
 
+    @property
+    def memory_bytes(self) -> int:
+        """About how much memory the plan takes, in bytes."""
+        return sum(map(_memory_bytes, self.plan.entries))
+
     def record(self) -> None:
         """Add the saved images to the store's events."""
         self._store.record(self._events())
@@ -183,6 +193,20 @@ class Export:
             Event(now, "save", target, {"name": target, **(facts or {})})
             for target in self._planned.targets
         ]
+
+
+def _memory_bytes(entry: Entry) -> int:
+    size = _ENTRY_BYTES + len(entry.path)
+    if isinstance(entry.source, bytes):
+        return size + len(entry.source)
+    inline = getattr(entry.source, "inline", None)
+    return size if inline is None else size + len(inline)
+
+
+def names_version(store: Store) -> tuple[int, int, int]:
+    """Return a value that changes whenever a name may stand for other images than before."""
+    with store.read() as connection:
+        return references.version(connection)
 
 
 @contextmanager

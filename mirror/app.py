@@ -159,6 +159,7 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+    await service.plans.close()
     service.logins.close()
     service.pools.close()
 

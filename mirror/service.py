@@ -18,6 +18,7 @@ from mirror.access.login_queue import LoginQueue
 from mirror.origin.origins import origin
 from mirror.origin.proxies import TrustedProxies
 from mirror.origin.web_pages import Refusal, WebPages
+from mirror.planning.archive_plans import ArchivePlans
 from mirror.process.audit import AuditLog
 from mirror.protocol.errors import NOT_LOGGED_IN, Denial, WireError
 from mirror.shared_times import SharedTimes
@@ -156,6 +157,7 @@ class Service:
         self.forwarded = ForwardedRequests(settings.max_client_requests)
         self.documents = DocumentMemory()
         self._publishing: dict[tuple[Repository, str, Allowance | None], asyncio.Task[None]] = {}
+        self.plans = ArchivePlans(store, pools)
         self._verification = Verification(store, pools.reads, pools.verifiers)
 
     @property

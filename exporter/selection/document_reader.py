@@ -54,6 +54,7 @@ class DocumentReader:
         self._manifests: dict[tuple[Digest, str], Document] = {}
         self._configs: dict[Digest, ImageConfig | None] = {}
         self._read_bytes = 0
+        self._names = 0
 
     def manifest(self, sources: Sources, media_type: str, limits: Limits) -> Document:
         """Return a manifest or index.
@@ -113,6 +114,20 @@ class DocumentReader:
         if self.ceilings is not None and count > self.ceilings.images:
             raise _too_many("images", self.ceilings.images)
 
+    def count_names(self, count: int) -> None:
+        """Count tags, digests and image IDs that the names of one selection mean.
+
+        Raises:
+            TooLarge: The names mean more than the ceilings allow.
+        """
+        self._names += count
+        if self.ceilings is not None and self._names > self.ceilings.names:
+            raise _too_many("names", self.ceilings.names)
+
+    def start_selection(self) -> None:
+        """Start a selection: set the count of names to zero, and keep the documents."""
+        self._names = 0
+
     def require_manifests(self, count: int) -> None:
         """Raise unless the names of an archive may lead to this many manifests and indexes.
 
@@ -151,7 +166,7 @@ class DocumentReader:
     @property
     def max_tags(self) -> int | None:
         """How many tags of one repository are worth reading: one more than is allowed."""
-        return None if self.ceilings is None else self.ceilings.images + 1
+        return None if self.ceilings is None else self.ceilings.names + 1
 
     def _counted(self, sources: Sources) -> bytes:
         self._read_bytes += sources.size_bytes

@@ -126,6 +126,7 @@ class _Names:
 
     def add(self, text: str) -> None:
         """Add every image that ``text`` names."""
+        self.reader.count_names(1)
         match resolve(self.connection, text, max_tags=self.reader.max_tags):
             case ResolvedImage() as image if self.may_read is None:
                 self._add(_Named(image.key, (), None, text))
@@ -151,6 +152,7 @@ class _Names:
 
     def _add_repository(self, repository: ResolvedRepository) -> None:
         name = repository.name.familiar
+        self.reader.count_names(len(repository.targets) - 1)
         artifacts = [
             target.reference
             for target in repository.targets
@@ -269,6 +271,7 @@ def select(
         ReferenceNotFound: The store has no such tag or digest, or it names an artifact.
         TooLarge: The archive would exceed the ceilings of ``reader``.
     """
+    reader.start_selection()
     named = _Names(connection, reader, options.may_read)
     for name in names:
         reader.check()

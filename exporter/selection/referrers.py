@@ -92,13 +92,13 @@ def _repositories(
 
 
 def _named(
-    loading: Loading, repositories: Iterable[Repository], digests: Sequence[Digest]
+    loading: Loading, repositories: Sequence[Repository], digests: Sequence[Digest]
 ) -> list[TagTarget]:
     """Return the targets of all tags that contain one of ``digests``, in the digests' order."""
     wanted = [tag for digest in digests for tag in referrer_tags(digest)]
     found: dict[str, list[TagTarget]] = {}
-    for repository in repositories:
+    for some in references.tagged(loading.connection, repositories, wanted):
         loading.reader.check()
-        for target in references.tagged(loading.connection, repository, wanted):
+        for target in some:
             found.setdefault(target.reference.tag or "", []).append(target)
     return [target for tag in wanted for target in found.get(tag, ())]

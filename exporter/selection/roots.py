@@ -68,10 +68,12 @@ def resolve_roots(
         ReferenceNotFound: The store has no such tag or digest.
         TooLarge: The names mean more manifests than the ceilings of ``reader`` allow.
     """
+    reader.start_selection()
     chosen: dict[Digest, list[Reference]] = {}
     for name in names:
         reader.check()
         for digest, reference in _manifests(connection, name, reader.max_tags, may_read):
+            reader.count_names(1)
             chosen.setdefault(digest, []).extend(() if reference is None else (reference,))
         reader.require_images(len(chosen))
     return tuple(

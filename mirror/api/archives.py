@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import logging
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from exporter import open_save
-from exporter.output.tar_range import identity
 from mirror.access import Action
+from mirror.access.throttle import client_network
 from mirror.api.byte_range import wanted
 from mirror.api.decoded import send_decoded
+from mirror.connections.departures import watched
+from mirror.origin.origins import address
+from mirror.planning.archive_plans import Planning, Reader
+from mirror.planning.turns import Busy
 from mirror.protocol import archive_request
 from mirror.protocol.conditions import is_known
 from mirror.protocol.errors import Denial, WireError
-from mirror.transfer.threads import run
 from store.errors import DamagedContent, IntegrityError, NotFound, StoreError, printable
+from store.formats.distribution.errors import ErrorCode
 from store.formats.distribution.names import BY_ID
 from store.model.digests import Digest
+from store.model.limits import ANONYMOUS_ARCHIVES, ArchiveLimits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exporter import Export, SaveOptions
     from mirror.access import Caller
+    from mirror.planning.archive_plans import PlannedArchive
     from mirror.protocol.archive_request import ArchiveRequest
     from mirror.service import Service
 
@@ -36,6 +42,9 @@ MAX_NOTES: Final = 20
 
 MAX_NOTE_BYTES: Final = 300
 """The length of one note in the head of an answer."""
+
+_RETRY_AFTER_S: Final = 2
+"""The delay that a client is told if too many archives are being prepared, in seconds."""
 
 
 async def get(
@@ -57,20 +66,44 @@ async def get(
         path, request.query.items(), service.names, service.settings.machine
     )
     await _require_permission(service, caller, archive)
-    pools = service.pools
-    # Each request makes its own plan, in any process. Two ranges of an archive fit together because
-    # equal requests make equal plans.
-    opened = open_save(
-        service.store,
-        archive.arguments,
-        options=_restricted(service, caller, archive.options),
-        record=False,
+    planning = Planning(
+        replace(archive, options=_restricted(service, caller, archive.options)),
+        client=_client(request, caller),
+        reader=Reader(caller, service.access),
+        ceilings=_ceilings(service, caller),
     )
-    export = await run(pools.planners, opened.__enter__)
-    try:
-        return await _answer(service, request, caller, archive, export)
-    finally:
-        await run(pools.planners, opened.__exit__, None, None, None)
+    async with AsyncExitStack() as held:
+        # Two ranges of an archive fit together, whichever process answers, because equal requests
+        # make equal plans.
+        try:
+            async with watched(request) as departure:
+                planned = await held.enter_async_context(service.plans.use(planning, departure))
+        except Busy as exc:
+            raise _refusal(exc) from None
+        return await _answer(service, request, caller, archive, planned)
+
+
+def _client(request: web.Request, caller: Caller) -> str:
+    """Return the name under which a client waits for its plans: its user, or its network."""
+    if caller.user is not None:
+        return f"user:{caller.user}"
+    return f"network:{client_network(address(request))}"
+
+
+def _ceilings(service: Service, caller: Caller) -> ArchiveLimits:
+    """Return what an archive for a caller may contain: less if the caller could log in."""
+    if caller.user is None and service.access.has_logins:
+        return ANONYMOUS_ARCHIVES
+    return ArchiveLimits()
+
+
+def _refusal(busy: Busy) -> WireError:
+    return WireError(
+        429 if busy.of_client else 503,
+        ErrorCode.TOOMANYREQUESTS if busy.of_client else ErrorCode.UNAVAILABLE,
+        "too many archives are being prepared; try again later",
+        headers={"Retry-After": str(_RETRY_AFTER_S)},
+    )
 
 
 async def _answer(
@@ -78,10 +111,10 @@ async def _answer(
     request: web.Request,
     caller: Caller,
     archive: ArchiveRequest,
-    export: Export,
+    planned: PlannedArchive,
 ) -> web.StreamResponse:
-    pools, size = service.pools, export.size_bytes
-    tag = f'"{await run(pools.planners, identity, export.plan)}"'
+    export = planned.export
+    size, tag = export.size_bytes, f'"{planned.tag}"'
     headers = {
         "ETag": tag,
         "Accept-Ranges": "bytes",
@@ -196,7 +229,7 @@ async def _require_permission(service: Service, caller: Caller, archive: Archive
 
     A caller may read an image by digest if it may read a repository that holds the image.
     """
-    for name in archive.names:
+    for name in dict.fromkeys(archive.names):
         if not isinstance(name, Digest):
             service.require_permission(caller, Action.READ, name.repository)
             continue

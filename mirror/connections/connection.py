@@ -65,6 +65,8 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._request: web.Request | None = None
         self._ending: asyncio.Handle | None = None
+        self.has_ended = False
+        """Whether the client has closed its sending side, or the whole connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Register the connection, and pass its transport to aiohttp."""
@@ -131,6 +133,7 @@ class Connection(asyncio.BufferedProtocol):
         return True
 
     def _end_soon(self) -> None:
+        self.has_ended = True
         if self._ending is not None:
             # If the timer fired between two requests, it would miss the second request.
             self._ending.cancel()

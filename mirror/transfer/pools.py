@@ -24,6 +24,8 @@ MAX_BLOCKS: Final = 20
 """The number of blocks for decoded bytes, 4 MiB each, for all transfers together."""
 BODY_MEMORY_BYTES: Final = 24 * MIB
 """The limit of uploaded bytes in memory that are not written yet, for all uploads together."""
+PLANNERS: Final = 6
+"""The number of threads that plan archives, or end the leases of archives."""
 SENDFILE_THREADS: Final = 32
 """The number of threads that send files, one file each."""
 
@@ -48,7 +50,7 @@ class Pools:
         self.body_memory = BodyMemory(
             BODY_MEMORY_BYTES, on_idle=release_memory and partial(self.files.submit, release_memory)
         )
-        self.planners = ThreadPoolExecutor(2, thread_name_prefix="plan")
+        self.planners = ThreadPoolExecutor(PLANNERS, thread_name_prefix="plan")
         self.verifiers = ThreadPoolExecutor(2, thread_name_prefix="verify")
         self.variants = ThreadPoolExecutor(1, thread_name_prefix="variant")
         self.readers_variants = ThreadPoolExecutor(1, thread_name_prefix="readers-variant")

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
-from sqlalchemy import and_, exists, select
+from sqlalchemy import and_, exists, func, select
 
 from store.catalog.batches import PAIRS, batches
 from store.db.schema import (
     content,
+    event,
     manifest,
     manifest_edge,
     reference,
+    reference_log,
     repository,
     repository_content,
 )
@@ -22,7 +24,7 @@ from store.model.digests import ImageID
 from store.model.references import DEFAULT_DOMAIN, OFFICIAL, Reference, Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Select
@@ -138,13 +140,23 @@ def in_repository(
     return _read(connection, _targets().where(repository.c.name == str(name)).limit(limit))
 
 
-def tagged(connection: Connection, name: Repository, tags: Iterable[str]) -> tuple[TagTarget, ...]:
-    """Return the targets of those of ``tags`` that a repository has."""
-    found: list[TagTarget] = []
-    for some in batches(list(dict.fromkeys(tags))):
-        query = _targets().where(repository.c.name == str(name), reference.c.tag.in_(some))
-        found += _read(connection, query)
-    return tuple(found)
+def tagged(
+    connection: Connection, names: Sequence[Repository], tags: Sequence[str]
+) -> Iterator[tuple[TagTarget, ...]]:
+    """Yield the targets of those of ``tags`` that the repositories have, in batches.
+
+    Args:
+        connection: An open transaction.
+        names: The repositories.
+        tags: The tags to look for in each of the repositories.
+    """
+    # SQLite looks up every pair of a repository and a tag in the index.
+    for some in batches([str(name) for name in names], PAIRS):
+        for of_some in batches(tags, PAIRS):
+            yield _read(
+                connection,
+                _targets().where(repository.c.name.in_(some), reference.c.tag.in_(of_some)),
+            )
 
 
 def of_image(connection: Connection, key: ContentKey) -> tuple[TagTarget, ...]:
@@ -208,6 +220,20 @@ def beginning_with(
         query = _targets().where(one)
         found += _read(connection, query if limit is None else query.limit(limit))
     return tuple({target.reference: target for target in found}.values())
+
+
+def version(connection: Connection) -> tuple[int, int, int]:
+    """Return a value that changes whenever a tag moves, or a manifest is added or deleted.
+
+    Every deletion of a manifest is recorded as an event.
+    """
+    tags = select(func.max(reference_log.c.id)).scalar_subquery()
+    manifests = select(func.max(manifest.c.content_id)).scalar_subquery()
+    events = select(func.max(event.c.id)).scalar_subquery()
+    row = connection.execute(
+        select(tags.label("tags"), manifests.label("manifests"), events.label("events"))
+    ).one()
+    return row.tags or 0, row.manifests or 0, row.events or 0
 
 
 def holds(connection: Connection, name: Repository, digest: Digest) -> ContentKey | None:

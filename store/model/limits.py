@@ -125,6 +125,9 @@ class ArchiveLimits:
     images: int = 1_000
     """The images, and the manifests and indexes that the names of the request mean."""
 
+    names: int = 10_000
+    """The tags, digests and image IDs that the request means; a repository means all its tags."""
+
     layers: int = 130_000
     """The layers of all images together: as many as 1,000 images of Docker can have."""
 
@@ -136,6 +139,6 @@ class ArchiveLimits:
 
 
 ANONYMOUS_ARCHIVES: Final = ArchiveLimits(
-    images=100, layers=13_000, manifests=1_000, document_bytes=16 * MIB
+    images=100, names=1_000, layers=13_000, manifests=1_000, document_bytes=16 * MIB
 )
 """The ceilings for clients that are not logged in, where users exist."""

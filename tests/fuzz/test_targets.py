@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import random
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ import pytest
 from tests.fuzz.__main__ import TARGETS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
 HERE: Final = Path(__file__).parent
@@ -25,6 +27,18 @@ def target(name: str) -> ModuleType:
 
 def found(name: str) -> list[Path]:
     return sorted((HERE / "findings" / name).glob("*"))
+
+
+def damaged_seeds(module: ModuleType, chance: random.Random) -> Iterator[bytes]:
+    """Yield seeds of a target with up to three changes each, for ever."""
+    while True:
+        data = bytearray(chance.choice(module.SEEDS)[: module.MAX_BYTES])
+        for _ in range(chance.randrange(1, 4)):
+            at = chance.randrange(len(data) + 1)
+            data[at : at + chance.randrange(3)] = chance.choice(
+                [chance.randbytes(2), b"", *module.TOKENS]
+            )
+        yield bytes(data)
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -49,15 +63,8 @@ def test_an_earlier_finding_passes(name: str, path: Path) -> None:
 @pytest.mark.parametrize("name", [name for name in TARGETS if name not in SLOW])
 def test_slightly_damaged_seeds_pass(name: str) -> None:
     module = target(name)
-    chance = random.Random(name)
-    for _ in range(60):
-        data = bytearray(chance.choice(module.SEEDS)[: module.MAX_BYTES])
-        for _ in range(chance.randrange(1, 4)):
-            at = chance.randrange(len(data) + 1)
-            data[at : at + chance.randrange(3)] = chance.choice(
-                [chance.randbytes(2), b"", *module.TOKENS]
-            )
-        module.check(bytes(data))
+    for data in islice(damaged_seeds(module, random.Random(name)), 60):
+        module.check(data)
 
 
 def test_each_folder_of_findings_belongs_to_a_target() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from fnmatch import fnmatchcase
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,14 +16,30 @@ from store.formats.distribution.paging import next_target
 from store.formats.golang.path_match import compile_pattern
 from tests.support.worst_cases import SHORT, patterns, superlinear, texts
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _EXEMPT = ("storectl.output.go_template.", "storectl.output.units._GO_PART")
 """Patterns of ``--format`` and of checked durations: only the user of the command writes them."""
 
-FOUND = {
-    name: found
-    for name, found in patterns("mirror", "store", "exporter", "storectl").items()
-    if not name.startswith(_EXEMPT)
-}
+PACKAGES = ("mirror", "store", "exporter", "storectl")
+ROOT = Path(__file__).parents[2]
+SOURCES = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+ALL = patterns(*PACKAGES)
+FOUND = {name: found for name, found in ALL.items() if not name.startswith(_EXEMPT)}
+
+BUILT = frozenset(
+    {
+        "mirror.access.rules",
+        "store.formats.golang.json_scanner",
+        "store.formats.golang.path_match",
+    }
+)
+"""Modules that build patterns from text.
+
+The scanner's patterns are constants, which the sweep finds. Tests below drive the other patterns.
+"""
+
 _SEARCHES = frozenset({"finditer", "findall", "search", "split", "sub"})
 
 GLOBS = (
@@ -66,6 +84,62 @@ def test_the_patterns_of_every_room_were_found() -> None:
         "store.formats.golang.json_scanner",
     ):
         assert any(one.startswith(room) for one in rooms), room
+
+
+def _calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    """Yield each call that makes a pattern, with the name of the called function."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id in ("re", "fnmatch")
+            and node.func.attr not in ("escape", "fnmatchcase", "fnmatch", "filter")
+        ):
+            yield f"{node.func.value.id}.{node.func.attr}", node
+
+
+def _of_constants(tree: ast.Module, module: str) -> set[ast.AST]:
+    """Return the calls in the values of the module's constants that the sweep has found."""
+    found = {name.partition(":")[0] for name in ALL}
+    return {
+        call
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and f"{module}.{target.id}" in found
+        for call in ast.walk(node.value)
+    }
+
+
+def test_no_pattern_escapes_the_sweep() -> None:
+    """A pattern in a function, a class or another place is either found or listed here."""
+    known = {pattern.pattern for pattern, _ in ALL.values()}
+    missed = []
+    for path in sorted(SOURCES):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        constants = _of_constants(tree, name)
+        for function, call in _calls(tree):
+            written = call.args[0].value if isinstance(call.args[0], ast.Constant) else None
+            if written not in known and call not in constants and name not in BUILT:
+                missed.append(f"{name}:{call.lineno}: {function}")
+    assert missed == []
+
+
+def test_patterns_are_made_by_functions_of_the_module_re() -> None:
+    """Other ways to make a pattern would escape the sweep."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                assert node.module not in ("re", "glob"), path
+                assert node.module != "fnmatch" or [one.name for one in node.names] == [
+                    "fnmatchcase"
+                ], path
+            elif isinstance(node, ast.Import):
+                names = {one.name: one.asname for one in node.names}
+                assert names.get("re") is None, path
+                assert not names.keys() & {"regex", "glob"}, path
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 
 import exporter
 from exporter.options import Format, SaveOptions
+from exporter.save import names_version
 from store import ImageFilter, Store, catalog
 from store.catalog import (
     content,
@@ -139,6 +140,7 @@ def call_every_verb(root: Path, folder: Path) -> None:
         restricted = SaveOptions(format=Format.OCI, may_read=lambda _repository: True)
         with exporter.open_save(store, (str(image_id),), options=restricted) as export:
             assert export.size_bytes
+        assert names_version(store) > (0, 0, 0)
         use_the_registry(store)
         list(store.events(since=NOW, until=NOW, actions=["import"], targets=[str(image_id)]))
         store.record_reads([Event(NOW, "save", str(image_id))], "anonymous")

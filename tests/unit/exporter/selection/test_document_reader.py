@@ -102,10 +102,11 @@ def filled(store: Store) -> Store:
     [
         (ArchiveLimits(images=3), ArchiveLimits(images=2)),
         (ArchiveLimits(layers=6), ArchiveLimits(layers=5)),
+        (ArchiveLimits(names=3), ArchiveLimits(names=2)),
         (ArchiveLimits(manifests=3), ArchiveLimits(manifests=2)),
         (ArchiveLimits(), ArchiveLimits(document_bytes=1000)),
     ],
-    ids=["images", "layers", "manifests", "bytes"],
+    ids=["images", "layers", "names", "manifests", "bytes"],
 )
 def test_an_archive_has_ceilings(
     filled: Store, format_: Format, fitting: ArchiveLimits, ceilings: ArchiveLimits

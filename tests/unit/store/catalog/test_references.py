@@ -109,7 +109,9 @@ def test_some_tags_of_a_repository(rows: Rows) -> None:
     name = Reference.parse("app:1").repository
     found = references.in_repository(rows.connection, name, limit=2)
     assert texts(found) == ["app:1", "app:2"]
-    assert texts(references.tagged(rows.connection, name, ["3", "1", "9"])) == ["app:1", "app:3"]
+    other = Reference.parse("other:1").repository
+    (some,) = references.tagged(rows.connection, [name, other], ["3", "1", "9"])
+    assert texts(some) == ["app:1", "app:3", "other:1"]
 
 
 def test_the_last_time_an_image_was_tagged_is_the_newest(rows: Rows) -> None:
