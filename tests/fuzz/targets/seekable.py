@@ -162,11 +162,6 @@ def _table(stored: bytes) -> None:
     except CorruptStream:
         return
     assert sum(frame.stored_bytes for frame in frames) + length == len(stored)
-    if length == len(seek_table([(frame.stored_bytes, frame.content_bytes) for frame in frames])):
-        assert (
-            read_table(
-                seek_table([(frame.stored_bytes, frame.content_bytes) for frame in frames]),
-                len(stored),
-            )
-            == frames
-        )
+    rows = [(frame.stored_bytes, frame.content_bytes) for frame in frames]
+    if length == len(seek_table(rows)):
+        assert list(read_table(seek_table(rows), len(stored))) == list(frames)
