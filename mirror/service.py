@@ -194,6 +194,29 @@ class Service:
         error.denial = denial
         raise error
 
+    def require_unchanged(
+        self, credentials: bytes | None, caller: Caller, action: Action, repository: Repository
+    ) -> None:
+        """Raise if a caller has lost its permission, or its credentials, during a request.
+
+        Args:
+            credentials: The fingerprint of the caller at the start of the request.
+            caller: The caller of the request.
+            action: The action of the request.
+            repository: The repository of the request.
+
+        Raises:
+            WireError: The caller has to log in again, or lacks the permission now.
+        """
+        if self.authenticator.fingerprint(caller.user) != credentials:
+            raise WireError(
+                401,
+                ErrorCode.UNAUTHORIZED,
+                "the credentials have changed during the request; log in again",
+                denial=Denial("credentials have changed", action, str(repository)),
+            )
+        self.require_permission(caller, action, repository)
+
     def require_own_page(self, request: web.Request) -> None:
         """Raise if a web page may have sent a request without permission.
 

@@ -88,6 +88,7 @@ class Authenticator:
         self.throttle = Throttle(clock, history)
         self._credentials = history.credentials
         self._refused_tokens: OrderedDict[bytes, None] = OrderedDict()
+        self._fingerprints: tuple[Access, dict[str, bytes]] = (access, {})
 
     def authenticate(
         self, authorization: str | None, *, address: str | None, certificate: str | None = None
@@ -152,6 +153,9 @@ class Authenticator:
         if not matches(users, given.user, given.password, self._key):
             self.throttle.failed(given.user, address)
             raise AuthenticationFailed
+        if self.access.users.get(given.user) != users.get(given.user):
+            # The user was removed, or has a new password.
+            raise AuthenticationFailed
         self._remember(given, users, address)
         return Caller(given.user)
 
@@ -174,10 +178,34 @@ class Authenticator:
 
     def token(self, caller: Caller) -> str:
         """Return a token that proves a caller's name."""
-        return self._signer.sign(caller.user, self._fingerprint(caller.user) or b"")
+        return self._signer.sign(caller.user, self.fingerprint(caller.user) or b"")
+
+    def fingerprint(self, user: str | None) -> bytes | None:
+        """Return a value that changes with each change of the credentials of a user.
+
+        Tokens are valid, and long requests may end, only while the value stays the same.
+
+        Args:
+            user: The name of the user; None for an anonymous caller.
+
+        Returns:
+            The value; None if the user has no credentials.
+        """
+        if user is None:
+            return b"anonymous"
+        access = self.access
+        if self._fingerprints[0] is not access:
+            self._fingerprints = (access, {})
+        known = self._fingerprints[1].get(user)
+        if known is None:
+            credentials = access.credentials(user)
+            if not credentials:
+                return None
+            known = self._fingerprints[1][user] = self._keyed(*credentials)
+        return known
 
     def _bearer(self, token: str, certificate: str | None, address: str | None) -> Caller:
-        good, user = self._signer.read(token, self._fingerprint)
+        good, user = self._signer.read(token, self.fingerprint)
         if good:
             return self.access.of_certificate(certificate) if user is None else Caller(user)
         if has_form(token):
@@ -235,14 +263,6 @@ class Authenticator:
         if wait_s:
             raise AuthenticationFailed(wait_s)
 
-    def _fingerprint(self, user: str | None) -> bytes | None:
-        if user is None:
-            return b"anonymous"
-        known = self.access.users.get(user)
-        if known is None and user in self.access.tokens:
-            known = self.access.tokens[user].encode()
-        return known
-
     def _mark(self, given: Password, users: Mapping[str, bytes], place: str) -> bytes:
         """Return the name under which the authenticator remembers correct credentials.
 
@@ -263,6 +283,20 @@ class Authenticator:
         return hmac.digest(
             self._key, b"".join(hashlib.sha256(part).digest() for part in parts), hashlib.sha256
         )
+
+
+def is_signed_token(authorization: str | None) -> bool:
+    """Return whether credentials are a token that the server has signed, valid or not.
+
+    Args:
+        authorization: The value of ``Authorization``; None for a request without credentials.
+    """
+    scheme, _, value = (authorization or "").partition(" ")
+    return (
+        scheme.lower() == "bearer"
+        and len(value) <= _MAX_CREDENTIAL_CHARACTERS
+        and has_form(value.strip())
+    )
 
 
 def _basic(text: str) -> Password | None:

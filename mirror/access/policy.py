@@ -64,6 +64,28 @@ class Access:
         """The hashes of permanent tokens, by name."""
         return {} if self.rules is None else self.rules.tokens
 
+    def credentials(self, user: str) -> tuple[bytes, ...]:
+        """Return what proves the name of a user: hashes, and the names of certificates.
+
+        Args:
+            user: The name of the user.
+
+        Returns:
+            The credentials; empty if there is no such user. Different credentials are never equal.
+        """
+        password, token = self.users.get(user), self.tokens.get(user)
+        certificates = {} if self.rules is None else self.rules.certificates
+        return (
+            *(() if password is None else (b"password", password)),
+            *(() if token is None else (b"token", token.encode())),
+            *(
+                part
+                for common_name, owner in certificates.items()
+                if owner == user
+                for part in (b"certificate", common_name.encode("utf-8", "surrogateescape"))
+            ),
+        )
+
     def of_certificate(self, common_name: str | None) -> Caller:
         """Return the caller that a client certificate proves.
 

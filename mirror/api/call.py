@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
@@ -12,9 +13,11 @@ from store.model.digests import Digest
 from store.model.references import is_tag
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aiohttp import web
 
-    from mirror.access import Caller
+    from mirror.access import Action, Caller
     from mirror.service import Service
     from store.model.references import Repository
 
@@ -40,6 +43,22 @@ class Call:
     repository: Repository
     target: str
     caller: Caller
+
+    @contextmanager
+    def requiring(self, action: Action) -> Iterator[None]:
+        """Raise after the block if the caller has lost its permission or its credentials meanwhile.
+
+        Receive the body of a request in the block, because that can take long.
+
+        Args:
+            action: The action that the request needs.
+
+        Raises:
+            WireError: The caller has to log in again, or lacks the permission now.
+        """
+        credentials = self.service.authenticator.fingerprint(self.caller.user)
+        yield
+        self.service.require_unchanged(credentials, self.caller, action, self.repository)
 
     @property
     def digest(self) -> Digest:

@@ -121,7 +121,8 @@ async def put(call: Call) -> web.StreamResponse:
     given = request.query.get("digest")
     digest = target if isinstance(target, Digest) else parse_digest(given) if given else None
     tags = more_tags if isinstance(target, Digest) else [target, *more_tags]
-    data = await _body(call)
+    with call.requiring(Action.WRITE):
+        data = await _body(call)
     try:
         pushed = await service.pools.write(
             service.registry.put_manifest,

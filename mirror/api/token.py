@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from mirror.access.authenticator import is_signed_token
 from mirror.access.challenge import basic
 from mirror.access.tokens import LIFETIME_S
 from mirror.api.callers import authenticate
@@ -30,7 +31,8 @@ async def get(service: Service, request: web.Request) -> web.StreamResponse:
     """Answer ``/token``.
 
     GET takes the password from ``Authorization``, POST takes the password from a form. GET without
-    credentials returns a token for anonymous callers. The requested scopes are ignored, because the
+    credentials returns a token for anonymous callers. A signed token is not exchanged for a new
+    one, because a thief could then renew it forever. The requested scopes are ignored, because the
     rules are applied when the token is used.
 
     Raises:
@@ -40,6 +42,14 @@ async def get(service: Service, request: web.Request) -> web.StreamResponse:
     authorization = request.headers.get("Authorization")
     if request.method == "POST":
         authorization = await _from_form(service, request)
+    if is_signed_token(authorization):
+        raise WireError(
+            401,
+            ErrorCode.UNAUTHORIZED,
+            "a token cannot be renewed; log in again",
+            headers={"WWW-Authenticate": basic()},
+            denial=Denial("renewal of a token"),
+        )
     try:
         caller = await authenticate(service, request, authorization)
     except WireError as exc:

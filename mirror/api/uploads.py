@@ -199,7 +199,8 @@ def _owner(call: Call) -> UploadOwner:
 
 async def _finish(call: Call, upload: Upload, digest: Digest) -> web.StreamResponse:
     try:
-        await _receive(call, upload)
+        with call.requiring(Action.WRITE):
+            await _receive(call, upload)
         await run(call.service.pools.writes, upload.finish, digest)
     finally:
         await run(call.service.pools.writes, upload.close)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import bcrypt
@@ -18,7 +19,7 @@ from mirror.access import (
     LoginHistory,
     read_rules,
 )
-from mirror.access.authenticator import REMEMBERED_S, Password
+from mirror.access.authenticator import REMEMBERED_S, Password, is_signed_token
 from mirror.access.throttle import BURST, TOKEN_BURST
 from mirror.access.tokens import LIFETIME_S
 from tests.support.clocks import StillClock
@@ -85,7 +86,7 @@ def test_remembered_password_does_not_help_a_network_that_guesses() -> None:
     assert authenticator.authenticate(alice, address="10.0.0.1") == Caller("alice")
 
 
-def test_password_that_changes_during_the_comparison_is_not_remembered() -> None:
+def test_password_that_changes_during_the_comparison_is_refused() -> None:
     class Changing(dict[str, bytes]):
         def get(self, user: str, default: Any = None, /) -> Any:  # noqa: ANN401 - as a dictionary's
             authenticator.access = Access(
@@ -96,9 +97,8 @@ def test_password_that_changes_during_the_comparison_is_not_remembered() -> None
     clock = StillClock()
     authenticator = Authenticator(Access(Changing(USERS)), b"key", clock, clock, LoginHistory())
     alice = basic("alice", "secret")
-    assert authenticator.check_password(Password("alice", b"secret"), address="10.0.0.1") == Caller(
-        "alice"
-    )
+    with pytest.raises(AuthenticationFailed):
+        authenticator.check_password(Password("alice", b"secret"), address="10.0.0.1")
     assert isinstance(authenticator.authenticate(alice, address="10.0.0.1"), Password)
 
 
@@ -152,6 +152,52 @@ def test_signed_token_is_valid_until_it_expires_or_its_user_changes() -> None:
     clock.now += LIFETIME_S
     with pytest.raises(AuthenticationFailed):
         log_in(authenticator, f"Bearer {token}")
+
+
+def test_signed_token_ends_with_every_credential_of_its_user() -> None:
+    rules = read_rules(
+        RULES.replace('"robot.example" = "robot"', '"robot.example" = "alice"\n"b.example" = "bob"')
+    )
+    authenticator = Authenticator(
+        Access(USERS, rules=rules), b"key", StillClock(), StillClock(), LoginHistory()
+    )
+    tokens = {user: authenticator.token(Caller(user)) for user in ("alice", "ci", "bob")}
+    for user, token in tokens.items():
+        assert log_in(authenticator, f"Bearer {token}") == Caller(user)
+    # The file of users stays: alice loses only her certificate, ci its token.
+    authenticator.access = Access(
+        USERS, rules=replace(rules, tokens={}, certificates={"b.example": "bob"})
+    )
+    assert log_in(authenticator, f"Bearer {tokens['bob']}") == Caller("bob")
+    for user in ("alice", "ci"):
+        with pytest.raises(AuthenticationFailed):
+            log_in(authenticator, f"Bearer {tokens[user]}")
+
+
+def test_credentials_of_different_kinds_differ() -> None:
+    keys = (b"key", StillClock(), StillClock(), LoginHistory())
+    rules = read_rules(RULES)
+    found = [
+        Authenticator(access, *keys).fingerprint("alice")
+        for access in (
+            Access({"alice": b"x"}),
+            Access(rules=replace(rules, tokens={"alice": "x"})),
+            Access(rules=replace(rules, certificates={"x": "alice"})),
+            Access({"alice": b"x"}, rules=replace(rules, tokens={"alice": "x"})),
+            Access(rules=rules),
+        )
+    ]
+    assert len(set(found)) == len(found)
+    assert found[-1] is None
+
+
+def test_signed_tokens_are_recognised() -> None:
+    authenticator = Authenticator(Access(USERS), b"key", StillClock(), StillClock(), LoginHistory())
+    token = authenticator.token(ANONYMOUS)
+    assert is_signed_token(f"Bearer {token}")
+    assert is_signed_token(f"bearer  {token} ")
+    for other in (None, "", token, f"Basic {token}", f"Bearer {TOKEN}", f"Bearer {token}x"):
+        assert not is_signed_token(other)
 
 
 def test_password_that_waited_while_others_failed_is_not_compared() -> None:

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from mirror.access import Access
+from mirror.access import Access, read_rules
 from mirror.service import MirrorSettings
-from tests.support.logins import USERS, basic
+from tests.support.logins import RULES, TOKEN, USERS, basic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +44,27 @@ def test_anonymous_token_allows_what_anonymous_callers_may_do(guarded: InProcess
     bearer = f"Bearer {guarded('GET', '/token').json['token']}"
     assert guarded("GET", "/v2/", Authorization=bearer).status == 200
     assert guarded("POST", "/v2/app/blobs/uploads/", Authorization=bearer).status == 401
+
+
+def test_token_is_not_exchanged_for_a_new_one(guarded: InProcessMirror) -> None:
+    issued = (
+        guarded("GET", "/token"),
+        guarded("GET", "/token", Authorization=basic("alice", "secret")),
+    )
+    for token in (one.json["token"] for one in issued):
+        answer = guarded("GET", "/token?account=alice", Authorization=f"Bearer {token}")
+        assert (answer.status, answer.code) == (401, "UNAUTHORIZED")
+        assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+def test_permanent_token_is_exchanged_for_a_signed_one(
+    serve: Callable[..., InProcessMirror],
+) -> None:
+    ask = serve(MirrorSettings(access=Access(rules=read_rules(RULES))))
+    answer = ask("GET", "/token", Authorization=f"Bearer {TOKEN}")
+    assert answer.status == 200
+    bearer = f"Bearer {answer.json['token']}"
+    assert ask("POST", "/v2/team/app/blobs/uploads/", Authorization=bearer).status == 202
 
 
 def test_wrong_password_is_asked_for_again(guarded: InProcessMirror) -> None:
