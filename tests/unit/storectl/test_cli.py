@@ -283,7 +283,6 @@ ARCHIVES = {
             | {
                 "store.formats.image.config",
                 "store.formats.golang.json",
-                "store.model.contents",
                 "store.maintenance.fsck",
                 "store.maintenance.gc",
                 "store.names.tagging",
@@ -291,7 +290,7 @@ ARCHIVES = {
         ),
         (
             "images demo:1 --limit 1 --json",
-            ARCHIVES | {"store.formats.image.config", "store.model.contents"},
+            ARCHIVES | {"store.formats.image.config"},
         ),
         (
             "tag demo:1 demo:2",
