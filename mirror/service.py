@@ -225,6 +225,10 @@ class Service:
                 different site.
         """
         headers = request.headers
+        if self._web_pages.is_harmless(
+            request.method, headers.get("Host", ""), has_origin="Origin" in headers
+        ):
+            return
         called = origin(request)
         refusal = self._web_pages.refusal(
             request.method,

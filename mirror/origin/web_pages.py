@@ -76,6 +76,19 @@ class WebPages:
         hosts = [*map(Host.parse, names), None if own is None else own[1]]
         return cls(frozenset(one.name for one in hosts if one is not None), own, is_strict)
 
+    def is_harmless(self, method: str, host: str, *, has_origin: bool) -> bool:
+        """Return whether `refusal` would certainly return None, without parsing anything.
+
+        Args:
+            method: The request's method.
+            host: The value of ``Host``; "" without the header.
+            has_origin: Whether the request has the header ``Origin``.
+        """
+        return method in _SAFE_METHODS and (
+            not self.is_strict
+            or (not has_origin and len(host) <= _MAX_HOST and _is_own(host, self.names))
+        )
+
     def refusal(
         self,
         method: str,

@@ -146,3 +146,22 @@ def test_browser_reports_pages_of_other_sites(fetch_site: str) -> None:
 @pytest.mark.parametrize("fetch_site", [None, "same-origin", "none"])
 def test_browser_reports_the_server_itself_or_the_user(fetch_site: str | None) -> None:
     assert refusal(STRICT, "POST", "localhost", fetch_site=fetch_site) is None
+
+
+@pytest.mark.parametrize("pages", [STRICT, RELAXED])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
+@pytest.mark.parametrize("host", ["localhost:5000", "rebound.evil.example:5000", "", "a" * 301])
+@pytest.mark.parametrize("sites", [(), ("http://evil.example",)])
+def test_harmless_request_is_never_refused(
+    pages: WebPages, method: str, host: str, sites: tuple[str, ...]
+) -> None:
+    if pages.is_harmless(method, host, has_origin=bool(sites)):
+        assert refusal(pages, method, host, *sites) is None
+
+
+def test_requests_of_registry_clients_are_harmless() -> None:
+    assert STRICT.is_harmless("GET", "localhost:5000", has_origin=False)
+    assert RELAXED.is_harmless("HEAD", "mirror.example.com", has_origin=False)
+    assert not STRICT.is_harmless("GET", "rebound.evil.example:5000", has_origin=False)
+    assert not STRICT.is_harmless("GET", "localhost:5000", has_origin=True)
+    assert not RELAXED.is_harmless("PUT", "mirror.example.com", has_origin=False)
