@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 _ENTRY_BYTES: Final = 1000
-"""The memory of an entry with its source, without the bytes of the source; measured."""
+"""The memory of an entry with its source, without the bytes of the source; estimated."""
 
 
 @final
