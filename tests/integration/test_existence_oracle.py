@@ -26,7 +26,13 @@ def served(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[GuardedMirror, dict[str, Targets]]]:
     root = tmp_path_factory.mktemp("oracle") / "store"
-    with Store.open(root, create=True) as store, guarded_mirror(store) as ask:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Store.open(root, create=True) as store,
+        guarded_mirror(store) as ask,
+    ):
+        # A plan that is kept would be dropped while the statements of a later probe are counted.
+        patch.setattr("mirror.planning.archive_plans.KEPT_S", 0.0)
         yield ask, prepare(store, ask)
 
 
