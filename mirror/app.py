@@ -231,6 +231,8 @@ async def _in_repository(
     namespace = request.query.get("ns") if request.query_string else None
     repository = service.names.resolve(route.name, namespace)
     service.require_permission(caller, action, repository)
+    if action is not Action.READ and caller.user is None:
+        service.require_unbound_host(request)
     if namespace:
         # The answer repeats only a valid registry name.
         request[NAMESPACE] = namespace

@@ -226,7 +226,9 @@ class Service:
         """
         headers = request.headers
         if self._web_pages.is_harmless(
-            request.method, headers.get("Host", ""), has_origin="Origin" in headers
+            request.method,
+            headers.get("Host", ""),
+            is_from_browser="Origin" in headers or "Sec-Fetch-Site" in headers,
         ):
             return
         called = origin(request)
@@ -236,17 +238,11 @@ class Service:
             sites=headers.getall("Origin", ()),
             fetch_site=headers.get("Sec-Fetch-Site"),
             may_lack_host=request.version < (1, 1),
+            is_link=headers.get("Sec-Fetch-Mode") == "navigate"
+            and headers.get("Sec-Fetch-Dest") == "document",
         )
         if refusal is Refusal.FOREIGN_HOST:
-            raise WireError(
-                421,
-                ErrorCode.DENIED,
-                self._with_advice(
-                    f"this registry does not serve the host {called.host[:_MAX_QUOTED]!r}",
-                    Remedy.ALLOW_HOST,
-                ),
-                denial=Denial("foreign host"),
-            )
+            raise self._foreign_host(called.host)
         if refusal is Refusal.FOREIGN_ORIGIN:
             raise WireError(
                 403,
@@ -254,6 +250,30 @@ class Service:
                 "this registry refuses requests from pages of other sites",
                 denial=Denial("page of another site"),
             )
+
+    def require_unbound_host(self, request: web.Request) -> None:
+        """Raise if a page without credentials may have had its name rebound to this server.
+
+        Args:
+            request: A request of an anonymous client that changes something.
+
+        Raises:
+            WireError: A page has sent the request, under a name that may not be the server's.
+        """
+        sites = request.headers.getall("Origin", ())
+        called = origin(request)
+        if self._web_pages.may_be_rebound(called, sites):
+            raise self._foreign_host(called.host)
+
+    def _foreign_host(self, host: str) -> WireError:
+        return WireError(
+            421,
+            ErrorCode.DENIED,
+            self._with_advice(
+                f"this registry does not serve the host {host[:_MAX_QUOTED]!r}", Remedy.ALLOW_HOST
+            ),
+            denial=Denial("foreign host"),
+        )
 
     def _with_advice(self, fact: str, remedy: Remedy) -> str:
         words = self.settings.advice.get(remedy)

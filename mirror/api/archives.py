@@ -14,7 +14,7 @@ from mirror.access.throttle import client_network
 from mirror.api.byte_range import wanted
 from mirror.api.decoded import send_decoded
 from mirror.connections.departures import watched
-from mirror.origin.origins import address
+from mirror.origin.origins import address, is_from_other_site
 from mirror.planning.archive_plans import Planning, Reader
 from mirror.planning.turns import Busy
 from mirror.protocol import archive_request
@@ -138,7 +138,7 @@ async def _answer(
         await response.write_eof()
         return response
     sent = await _send(service, request, response, export, start, stop)
-    if sent and _is_taken(size, start, stop):
+    if sent and _is_taken(size, start, stop) and not is_from_other_site(request):
         await _record(service, caller, export)
     return response
 

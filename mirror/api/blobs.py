@@ -9,6 +9,7 @@ from aiohttp import web
 
 from mirror.api.byte_range import wanted
 from mirror.api.decoded import send_decoded
+from mirror.origin.origins import is_from_other_site
 from mirror.protocol.conditions import etag, is_known
 from mirror.transfer.send_file import send_file
 from store.errors import DamagedContent, IntegrityError
@@ -44,7 +45,7 @@ async def get(call: Call) -> web.StreamResponse:
 
 async def _answer(call: Call, blob: ServedBlob) -> web.StreamResponse:
     service, request, digest = call.service, call.request, call.digest
-    if request.method == "HEAD":
+    if request.method == "HEAD" and not is_from_other_site(request):
         # A client that checks for a blob with HEAD is about to rely on it.
         await service.pools.write(service.registry.renew, call.repository, digest)
     tag = etag(digest)

@@ -12,7 +12,7 @@ from mirror.access import Action
 from mirror.access.throttle import client_network
 from mirror.api import documents
 from mirror.api.call import parse_digest, parse_tag
-from mirror.origin.origins import address
+from mirror.origin.origins import address, is_from_other_site
 from mirror.protocol.conditions import etag, is_known
 from mirror.protocol.errors import WireError
 from mirror.variant_budget import BudgetSpent
@@ -63,7 +63,7 @@ async def get(call: Call) -> web.StreamResponse:
 
 async def _publish_variant(call: Call, tag: str) -> None:
     service = call.service
-    if service.variants.original(tag) is None:
+    if service.variants.original(tag) is None or is_from_other_site(call.request):
         return
     allowance = None
     if call.caller.user is None and not service.access.allows(

@@ -77,6 +77,15 @@ def serves_this_machine_only(address: str, *, url: str | None, has_proxies: bool
     return url is None or (host is not None and host.is_loopback)
 
 
+def is_address(text: str) -> bool:
+    """Return whether a text is an IPv4 or IPv6 address.
+
+    Args:
+        text: Any text, without brackets.
+    """
+    return _address(text) is not None
+
+
 def is_loopback_address(text: str) -> bool:
     """Return whether a text is an address in 127.0.0.0/8, or ::1.
 

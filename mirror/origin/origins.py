@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from mirror.origin.proxies import Origin
+from mirror.origin.web_pages import is_other_site
 
 if TYPE_CHECKING:
     from mirror.origin.proxies import TrustedProxies
@@ -35,6 +36,11 @@ def address(request: web.BaseRequest) -> str | None:
 def origin(request: web.BaseRequest) -> Origin:
     """Return the origin that `note_origin` stored, or the origin of the connection."""
     return request.get(_ORIGIN) or _connected(request)
+
+
+def is_from_other_site(request: web.BaseRequest) -> bool:
+    """Return whether a page of a different site has caused a request, which may change nothing."""
+    return is_other_site(request.headers.get("Sec-Fetch-Site"))
 
 
 def _connected(request: web.BaseRequest) -> Origin:

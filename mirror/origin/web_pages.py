@@ -7,7 +7,8 @@ properties of a request reveal such a page:
   browser then lets the page read all answers, but it still sends the name of the site.
 - ``Origin``: browsers send the site of the page with every request that may change something, and
   with every request whose answer the page wants to read.
-- ``Sec-Fetch-Site``: newer browsers say whether page and server are of one site.
+- ``Sec-Fetch-Site``: newer browsers say whether page and server are of one site. They say it to
+  servers with TLS and to loopback addresses.
 
 A page cannot set these headers itself, and programs such as docker send only ``Host``.
 """
@@ -19,7 +20,7 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Self, final
 
-from mirror.origin.hosts import Host
+from mirror.origin.hosts import Host, is_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,17 +77,17 @@ class WebPages:
         hosts = [*map(Host.parse, names), None if own is None else own[1]]
         return cls(frozenset(one.name for one in hosts if one is not None), own, is_strict)
 
-    def is_harmless(self, method: str, host: str, *, has_origin: bool) -> bool:
+    def is_harmless(self, method: str, host: str, *, is_from_browser: bool) -> bool:
         """Return whether `refusal` would certainly return None, without parsing anything.
 
         Args:
             method: The request's method.
             host: The value of ``Host``; "" without the header.
-            has_origin: Whether the request has the header ``Origin``.
+            is_from_browser: Whether the request has the header ``Origin`` or ``Sec-Fetch-Site``.
         """
         return method in _SAFE_METHODS and (
             not self.is_strict
-            or (not has_origin and len(host) <= _MAX_HOST and _is_own(host, self.names))
+            or (not is_from_browser and len(host) <= _MAX_HOST and _is_own(host, self.names))
         )
 
     def refusal(
@@ -97,6 +98,7 @@ class WebPages:
         sites: Sequence[str],
         fetch_site: str | None,
         may_lack_host: bool = False,
+        is_link: bool = False,
     ) -> Refusal | None:
         """Return the reason to refuse a request, or None to answer it.
 
@@ -107,6 +109,8 @@ class WebPages:
             fetch_site: The value of ``Sec-Fetch-Site``; None without the header.
             may_lack_host: Whether the request may lack ``Host``, as in HTTP/1.0. Every browser
                 sends the header.
+            is_link: Whether the browser shows the answer as a page of its own, for example because
+                the user has followed a link.
         """
         is_safe = method in _SAFE_METHODS
         if self.is_strict:
@@ -115,10 +119,25 @@ class WebPages:
         elif is_safe:
             return None
         if any(not self._is_same(site, called) for site in sites) or (
-            not is_safe and fetch_site is not None and fetch_site.lower() in _OTHER_SITES
+            is_other_site(fetch_site) and not (is_safe and is_link)
         ):
             return Refusal.FOREIGN_ORIGIN
         return None
+
+    def may_be_rebound(self, called: Origin, sites: Sequence[str]) -> bool:
+        """Return whether a page has sent a request under a name that may be rebound.
+
+        The page then has the same site as the server, but it has no credentials for the server.
+
+        Args:
+            called: The host and scheme that the client used.
+            sites: The values of ``Origin``; only browsers send them.
+        """
+        if self._is_own(called) or all(_site(site) == self.url for site in sites):
+            return False
+        host = Host.parse(called.host)
+        # Nothing looks up an address, so no answer of a name server can be forged.
+        return host is None or not is_address(host.name)
 
     def _is_own(self, called: Origin) -> bool:
         if called.is_forwarded:
@@ -143,6 +162,15 @@ class WebPages:
             and (host.port or _PORTS[scheme]) == (own.port or _PORTS[scheme])
             and (scheme == "https" or not called.secure)
         )
+
+
+def is_other_site(fetch_site: str | None) -> bool:
+    """Return whether a browser reports that a page of a different site has caused a request.
+
+    Args:
+        fetch_site: The value of ``Sec-Fetch-Site``; None without the header.
+    """
+    return fetch_site is not None and fetch_site.lower() in _OTHER_SITES
 
 
 @lru_cache(maxsize=64)

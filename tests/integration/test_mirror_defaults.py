@@ -6,8 +6,10 @@ import http.client
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import func, select
 
 from store import Store
+from store.db.schema import event
 from store.model.digests import Digest
 from tests.support import images
 from tests.support.mirror_process import Mirror
@@ -172,6 +174,55 @@ def test_pages_of_other_sites_change_nothing(root: Path, tmp_path: Path) -> None
                 assert b"pages of other sites" in body
             own = push(mirror, {"Origin": f"http://127.0.0.1:{mirror.port}"})[0]
             assert own == (http.client.UNAUTHORIZED if options[:1] == ("--htpasswd",) else 201)
+
+
+@pytest.mark.parametrize(
+    "options", [("--open",), ("--rules", "rules.toml")], ids=["open", "rules for all"]
+)
+def test_rebound_page_changes_nothing_where_everybody_may_push(
+    options: tuple[str, ...], root: Path, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.touch(0o600)
+    rules.write_text('[[rule]]\nrepositories = ["**"]\nwho = ["@all"]\nallow = ["read", "write"]\n')
+    given = tuple(str(rules) if one == rules.name else one for one in options)
+    with Mirror(root, *given, address=EVERYWHERE) as mirror:
+        host = f"rebound.example:{mirror.port}"
+        rebound = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+        token = mirror.json("/token")["token"]
+        for credentials in ({}, {"Authorization": f"Bearer {token}"}):
+            status, body = push(mirror, {**rebound, **credentials})
+            assert status == http.client.MISDIRECTED_REQUEST
+            assert b"--allowed-host" in body
+        # Programs do not send Origin, and a page that the server's address has sent is its own.
+        assert push(mirror, {"Host": host})[0] == http.client.CREATED
+        own = f"127.0.0.1:{mirror.port}"
+        assert push(mirror, {"Host": own, "Origin": f"http://{own}"})[0] == http.client.CREATED
+    with Mirror(root, *given, "--allowed-host", "rebound.example", address=EVERYWHERE) as mirror:
+        host = f"rebound.example:{mirror.port}"
+        assert push(mirror, {"Host": host, "Origin": f"http://{host}"})[0] == http.client.CREATED
+
+
+def test_reads_that_pages_of_other_sites_cause_change_nothing(root: Path) -> None:
+    image = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    link = {**image, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    variant, archive = "/v2/library/demo/manifests/1-gzip", "/archives/docker/demo:1"
+
+    def state(mirror: Mirror) -> object:
+        with Store.open(mirror.root) as store, store.read() as connection:
+            events = connection.execute(select(func.count()).select_from(event)).scalar()
+        return events, mirror.json("/v2/library/demo/tags/list")["tags"]
+
+    for address in ("127.0.0.1", EVERYWHERE):
+        with Mirror(root, "--offer", "gzip", address=address) as mirror:
+            before = state(mirror)
+            is_local = address == "127.0.0.1"
+            for path in (variant, archive):
+                status = mirror.request("GET", path, headers=image)[0]
+                assert status == (403 if is_local else 404 if path == variant else 200)
+            assert mirror.request("GET", archive, headers=link)[0] == http.client.OK
+            assert mirror.request("GET", variant, headers=link)[0] == http.client.NOT_FOUND
+            assert state(mirror) == before
 
 
 @pytest.mark.parametrize(

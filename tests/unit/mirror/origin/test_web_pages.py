@@ -139,8 +139,45 @@ def test_one_foreign_site_among_several_is_refused() -> None:
 def test_browser_reports_pages_of_other_sites(fetch_site: str) -> None:
     for pages in (STRICT, RELAXED):
         assert refusal(pages, "POST", "localhost", fetch_site=fetch_site) is Refusal.FOREIGN_ORIGIN
-        # For example a link on a page of a different site.
-        assert refusal(pages, "GET", "localhost", fetch_site=fetch_site) is None
+        link = pages.refusal(
+            "GET", called("localhost"), sites=(), fetch_site=fetch_site, is_link=True
+        )
+        assert link is None
+    # For example an image on a page of a different site.
+    assert refusal(STRICT, "GET", "localhost", fetch_site=fetch_site) is Refusal.FOREIGN_ORIGIN
+    assert refusal(RELAXED, "GET", "localhost", fetch_site=fetch_site) is None
+
+
+def test_link_does_not_permit_changes() -> None:
+    assert (
+        STRICT.refusal("POST", called("localhost"), sites=(), fetch_site="cross-site", is_link=True)
+        is Refusal.FOREIGN_ORIGIN
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "site", "may_be"),
+    [
+        ("evil.example:5000", "http://evil.example:5000", True),
+        ("no host", "http://evil.example:5000", True),
+        ("10.0.0.7:5000", "http://10.0.0.7:5000", False),
+        ("[fd00::7]:5000", "http://[fd00::7]:5000", False),
+        ("localhost:5000", "http://localhost:5000", False),
+        ("mirror.example.com", "https://mirror.example.com", False),
+        # A proxy has changed the host.
+        ("backend:5000", "https://mirror.example.com", False),
+        ("backend:5000", "http://backend:5000", True),
+        # No page has sent the request.
+        ("evil.example:5000", None, False),
+    ],
+)
+def test_page_under_an_unknown_name_may_have_been_rebound(
+    host: str, site: str | None, may_be: bool
+) -> None:
+    pages = WebPages.of([], "https://mirror.example.com", is_strict=False)
+    sites = () if site is None else (site,)
+    assert pages.may_be_rebound(called(host), sites) is may_be
+    assert not pages.may_be_rebound(called(host, is_forwarded=True), sites)
 
 
 @pytest.mark.parametrize("fetch_site", [None, "same-origin", "none"])
@@ -155,13 +192,13 @@ def test_browser_reports_the_server_itself_or_the_user(fetch_site: str | None) -
 def test_harmless_request_is_never_refused(
     pages: WebPages, method: str, host: str, sites: tuple[str, ...]
 ) -> None:
-    if pages.is_harmless(method, host, has_origin=bool(sites)):
+    if pages.is_harmless(method, host, is_from_browser=bool(sites)):
         assert refusal(pages, method, host, *sites) is None
 
 
 def test_requests_of_registry_clients_are_harmless() -> None:
-    assert STRICT.is_harmless("GET", "localhost:5000", has_origin=False)
-    assert RELAXED.is_harmless("HEAD", "mirror.example.com", has_origin=False)
-    assert not STRICT.is_harmless("GET", "rebound.evil.example:5000", has_origin=False)
-    assert not STRICT.is_harmless("GET", "localhost:5000", has_origin=True)
-    assert not RELAXED.is_harmless("PUT", "mirror.example.com", has_origin=False)
+    assert STRICT.is_harmless("GET", "localhost:5000", is_from_browser=False)
+    assert RELAXED.is_harmless("HEAD", "mirror.example.com", is_from_browser=False)
+    assert not STRICT.is_harmless("GET", "rebound.evil.example:5000", is_from_browser=False)
+    assert not STRICT.is_harmless("GET", "localhost:5000", is_from_browser=True)
+    assert not RELAXED.is_harmless("PUT", "mirror.example.com", is_from_browser=False)
