@@ -54,6 +54,7 @@ class Staged:
         aliases: Other digests of the decoded bytes, each with a file of its own if ``codec`` is
             None.
         is_ours: Whether this import made the encoding.
+        was_recoded: Whether the bytes were received in a codec in which they are not stored.
     """
 
     path: Path
@@ -65,6 +66,7 @@ class Staged:
     original: Staged | None = None
     aliases: dict[Digest, Path] = field(default_factory=dict)
     is_ours: bool = False
+    was_recoded: bool = False
 
     @property
     def received(self) -> Hashed:
@@ -177,6 +179,7 @@ class Stager:
                 check.problem = exc
             staged = self._plain_staged(path, file, sink, check)
             staged.original = original
+            staged.was_recoded = True
             return staged
 
     def prefetch(

@@ -114,7 +114,7 @@ class StreamMembers:
             return self._small(leaf)
         if large.staged is None:
             raise large.problem or InvalidArchive("not a JSON document", member=leaf.member.name)
-        return joined(plain_bytes(large.staged, self._limits), leaf.member.size)
+        return joined(self._received(large.staged, leaf.member), leaf.member.size)
 
     def prefetch(self, paths: Iterable[str]) -> None:
         """Do nothing: every layer is staged already."""
@@ -157,6 +157,16 @@ class StreamMembers:
                 algorithm=blob_algorithm(path)[0],
             )
         return self._blobs[key]
+
+    def _received(self, staged: Staged, member: Member) -> Iterator[bytes]:
+        """Return the bytes of a member as received: a compressed document is not decoded."""
+        if staged.original is not None:
+            staged = staged.original
+        elif staged.was_recoded:
+            raise InvalidArchive("not a JSON document", member=member.name)
+        if not staged.is_ours:
+            staged = replace(staged, codec=None)
+        return plain_bytes(staged, self._limits)
 
     def _small(self, leaf: Leaf) -> bytes:
         return self._spool.read(leaf.member.offset, leaf.member.size)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+import zstandard
 
 from store.errors import InvalidArchive, StoreError, TooLarge, TruncatedInput
 from store.importing.members.tar_stream import SMALL_BYTES, StreamMembers
@@ -19,6 +23,8 @@ from tests.support import tars
 from tests.support.images import A, Archive, layer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from store.importing.staging import Stager
     from store.workspace.operations import Operation
 
@@ -72,6 +78,21 @@ def test_a_large_member_that_is_not_a_layer_matters_only_if_it_is_asked_for(
 def test_a_large_document_is_read_back(stager: Stager) -> None:
     document = json.dumps(["x" * SMALL_BYTES]).encode()
     assert opened(Archive().file("d", document).bytes(), stager).document("d") == document
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress, bz2.compress, lzma.compress])
+def test_a_compressed_document_is_not_decoded(
+    stager: Stager, compress: Callable[[bytes], bytes]
+) -> None:
+    packed = compress(b"[" + random.Random(3).randbytes(2 * SMALL_BYTES) + b"]")
+    for name in ("manifest.json", f"blobs/sha256/{Digest.of(packed).hex}"):
+        members = opened(Archive().file(name, packed).bytes(), stager)
+        try:
+            assert members.document(name) == packed
+        except InvalidArchive:
+            # Outside of blobs, bytes in bzip2 and xz are kept only decoded.
+            assert name == "manifest.json"
+            assert packed[:2] in (b"BZ", b"\xfd7")
 
 
 def test_a_member_beyond_the_limit_is_refused_only_if_it_is_asked_for(stager: Stager) -> None:
