@@ -96,7 +96,7 @@ class Stager:
         pool: Hashes, encodes and syncs.
         compression: How to encode layers that arrive uncompressed.
         limits: Ceilings for layers, as received and decoded.
-        outermost: The counts of a compressed archive around the layers; None for any other archive.
+        outermost: The counts of the archive around the layers; None for no count.
     """
 
     def __init__(

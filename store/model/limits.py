@@ -38,6 +38,9 @@ class Limits:
     header_bytes: int = MIB
     """The size of one PAX or GNU extension header (Go's archive/tar has the same ceiling)."""
 
+    sparse_extents: int = 250_000
+    """The extents of all sparse members of one archive. They are kept in memory, 100 bytes each."""
+
     json_bytes: int = 64 * MIB
     """The size of one JSON document."""
 

@@ -5,6 +5,7 @@ docs/adr/0011-ceilings-for-documents.md lists the ceilings.
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
@@ -252,3 +253,38 @@ def test_the_ratio_holds_for_sparse_members_in_a_compressed_archive(tmp_path: Pa
         pytest.raises(errors.TooLarge, match="sparse members"),
     ):
         store.import_archive(io.BytesIO(archive), ImportOptions(limits=limits))
+
+
+@pytest.mark.parametrize("kind", ["file", "pipe", "folder"])
+def test_the_ratio_holds_for_all_layers_together(tmp_path: Path, kind: str) -> None:
+    """Each tiny layer alone may decode to the free bytes, but all of them may not."""
+    plain = [layer(f"zeros-{number}", bytes(MIB // 2)) for number in range(40)]
+    files = {f"{at}.tar": bz2.compress(one) for at, one in enumerate(plain)}
+    files["c.json"] = config(*plain)
+    files["manifest.json"] = json.dumps([{"Config": "c.json", "Layers": list(files)[:-1]}]).encode()
+    archive = Archive()
+    for name, data in files.items():
+        archive.file(name, data)
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "a.tar").write_bytes(archive.bytes())
+    source: Path | io.BytesIO = tmp_path / "a.tar"
+    if kind != "file":
+        source = tmp_path if kind == "folder" else io.BytesIO(archive.bytes())
+    limits = Limits(ratio=100, free_bytes=MIB)
+    with (
+        Store.open(tmp_path / "store", create=True) as store,
+        pytest.raises(errors.TooLarge, match="data of all members"),
+    ):
+        store.import_archive(source, ImportOptions(limits=limits))
+
+
+def test_the_extents_of_all_sparse_members_have_a_ceiling(tmp_path: Path) -> None:
+    """A map of one MiB lists 170,000 extents. All maps would be in memory at once."""
+    extents = [(0, 0)] * 1000
+    member = tars.sparse_member(b"junk", b"", 512, extents, "0.1")
+    (tmp_path / "a.tar").write_bytes(member * 5 + bytes(1024))
+    with (
+        Store.open(tmp_path / "store", create=True) as store,
+        pytest.raises(errors.TooLarge, match="more than 4999 extents"),
+    ):
+        store.import_archive(tmp_path / "a.tar", ImportOptions(limits=Limits(sparse_extents=4999)))

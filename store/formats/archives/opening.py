@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, final
 
@@ -17,24 +17,30 @@ from store.formats.compression.read_ahead import DecodingReader
 from store.model.contents import Codec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from store.formats.tar.reader import ByteSource
     from store.model.limits import Limits
 
 
 class _Prefixed:
-    """A stream that returns its first bytes again after they were read to detect the codec."""
+    """A stream that returns its first bytes again after they were read to detect the codec.
 
-    def __init__(self, head: bytes, rest: ByteSource) -> None:
+    It calls ``on_read`` with the number of bytes of each read.
+    """
+
+    def __init__(self, head: bytes, rest: ByteSource, on_read: Callable[[int], None]) -> None:
         self._head = head
         self._rest = rest
+        self._on_read = on_read
 
     def read(self, size: int, /) -> bytes:
         if self._head:
-            taken, self._head = self._head[:size], self._head[size:]
-            return taken
-        return self._rest.read(size)
+            data, self._head = self._head[:size], self._head[size:]
+        else:
+            data = self._rest.read(size)
+        self._on_read(len(data))
+        return data
 
 
 @final
@@ -43,14 +49,14 @@ class Opened:
     """An opened input: the decompressed bytes of an archive, or a folder.
 
     ``size_bytes`` is the size of the input itself in bytes; None for a pipe or a folder.
-    ``outermost`` has the counts of a compressed input; None for any other input.
+    ``outermost`` has the counts of the input and of what is decoded inside it.
     """
 
     stream: ByteSource | None
     folder: Path | None
     seekable: bool
     size_bytes: int | None
-    outermost: Outermost | None = None
+    outermost: Outermost = field(default_factory=Outermost)
 
 
 def _refuse_special(status: os.stat_result, name: str) -> None:
@@ -121,7 +127,7 @@ def open_source(source: Path | BinaryIO, limits: Limits) -> Iterator[Opened]:
     except FileNotFoundError:
         raise InvalidInput(f"{name}: no such file") from None
     if file is None:
-        yield Opened(None, source, seekable=True, size_bytes=None)
+        yield Opened(None, source, seekable=True, size_bytes=None, outermost=Outermost())
         return
     with file, _decompressed(file, limits, seekable=source.is_file()) as opened:
         yield replace(opened, size_bytes=source.stat().st_size if source.is_file() else None)
@@ -136,21 +142,16 @@ def _decompressed(file: BinaryIO, limits: Limits, *, seekable: bool) -> Iterator
         )
     codec = detect(head)
     if codec is Codec.IDENTITY and seekable:
+        size_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
-        yield Opened(file, None, seekable=True, size_bytes=None)
-        return
-    stream = _Prefixed(head, file)
-    if codec is Codec.IDENTITY:
-        yield Opened(stream, None, seekable=False, size_bytes=None)
+        yield Opened(file, None, seekable=True, size_bytes=None, outermost=Outermost(size_bytes))
         return
     outermost = Outermost()
-    decoding = DecodingReader(
-        stream,
-        codec,
-        max_bytes=limits.archive_bytes,
-        ratio=ratio_of(limits),
-        on_read=outermost.note_read,
-    )
+    stream = _Prefixed(head, file, outermost.note_read)
+    if codec is Codec.IDENTITY:
+        yield Opened(stream, None, seekable=False, size_bytes=None, outermost=outermost)
+        return
+    decoding = DecodingReader(stream, codec, max_bytes=limits.archive_bytes, ratio=ratio_of(limits))
     try:
         yield Opened(decoding, None, seekable=False, size_bytes=None, outermost=outermost)
     finally:

@@ -18,22 +18,28 @@ if TYPE_CHECKING:
 class Outermost:
     """Counts of an input and of everything that is decoded inside the input. Threads may share it.
 
-    An archive can be compressed and hold compressed layers. Then each decoder by itself keeps its
-    ratio, but the ratios multiply. So decoders of layers also add their bytes to this count, and
-    compare the count with the bytes of the input.
+    An archive can be compressed, and its members can be sparse and hold compressed layers. Then
+    each decoder by itself keeps its ratio, but the ratios multiply. An archive can also hold
+    thousands of tiny layers, each of which decodes to `Ratio.free_bytes`. So decoders of layers
+    also add their bytes to this count, and compare the count with the bytes of the input.
+
+    Args:
+        read_bytes: The number of bytes of the input that are counted from the beginning, such as
+            the size of a file.
 
     Attributes:
         read_bytes: The number of bytes of the input that have been read.
     """
 
-    def __init__(self) -> None:
-        self.read_bytes = 0
+    def __init__(self, read_bytes: int = 0) -> None:
+        self.read_bytes = read_bytes
         self._decoded_bytes = 0
         self._lock = threading.Lock()
 
     def note_read(self, size_bytes: int) -> None:
         """Count bytes of the input that have been read."""
-        self.read_bytes += size_bytes
+        with self._lock:
+            self.read_bytes += size_bytes
 
     def add(self, size_bytes: int) -> int:
         """Count decoded bytes, and return the number of all bytes decoded so far."""
@@ -50,8 +56,8 @@ class Ratio:
     Attributes:
         limit: The most decoded bytes for each encoded byte.
         free_bytes: The number of decoded bytes up to which the ratio is not checked.
-        outermost: The counts of the compressed input around the data, to which the same ratio
-            applies; None if the input is not compressed.
+        outermost: The counts of the input around the data, to which the same ratio applies; None
+            if there is no such input.
     """
 
     limit: int
@@ -68,8 +74,7 @@ def ratio_of(limits: Limits, outermost: Outermost | None = None) -> Ratio:
 
     Args:
         limits: Hold the ceiling.
-        outermost: The counts of the compressed input around the data; None if there is no such
-            input.
+        outermost: The counts of the input around the data; None if there is no such input.
     """
     return Ratio(limits.ratio, limits.free_bytes, outermost)
 

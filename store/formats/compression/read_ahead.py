@@ -10,8 +10,6 @@ from store.formats.compression.decoders import decoder
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from store.formats.compression.decoders import Decoder
     from store.formats.compression.growth import Ratio
     from store.model.contents import Codec
@@ -51,7 +49,6 @@ class DecodingReader:
         codec: The stream's codec, as `store.formats.compression.codecs.detect` returns it.
         max_bytes: Ceiling for the decoded total, in bytes.
         ratio: How much the data may grow; None for any.
-        on_read: Called with the number of bytes of each read from the source; None for no call.
     """
 
     def __init__(
@@ -60,10 +57,8 @@ class DecodingReader:
         codec: Codec,
         max_bytes: int,
         ratio: Ratio | None = None,
-        on_read: Callable[[int], None] | None = None,
     ) -> None:
         self._source = source
-        self._on_read = on_read
         self._inputs: SimpleQueue[bytes | None] = SimpleQueue()
         self._pieces: SimpleQueue[bytes | _Consumed | _End | BaseException] = SimpleQueue()
         self._slots = threading.Semaphore(_PIECES_AHEAD)
@@ -152,8 +147,6 @@ class DecodingReader:
             except Exception as exc:  # noqa: BLE001 - raised after the bytes before it were read
                 self._source_done, self._source_error = True, exc
                 return
-            if self._on_read is not None:
-                self._on_read(len(data))
             self._source_done = not data
             self._pending += 1
             self._inputs.put(data)

@@ -100,12 +100,12 @@ class TarReader:
     Args:
         source: The decompressed archive, at its start; a file at position 0.
         limits: ``members``, ``header_bytes``, ``archive_bytes``, ``trailing_bytes`` and, for sparse
-            members, ``ratio`` are enforced.
+            members, ``ratio`` and ``sparse_extents`` are enforced.
         seekable: Whether ``source`` is a `SeekableSource`. Then data that is not asked for is
             skipped by seeking, and `reread` works. Otherwise the whole source is read, also behind
             the end blocks, so that the writer of a pipe can finish and a decompressor reaches its
             checksum.
-        outermost: The counts of the compressed input around ``source``; None for any other input.
+        outermost: The counts of the input around ``source``; None for a file that is not compressed.
             ``ratio`` holds for the holes of sparse members together with the compression.
     """
 
@@ -132,6 +132,7 @@ class TarReader:
         self._next = 0
         self._given = 0
         self._hole_bytes = 0
+        self._extents = 0
         self._archive_bytes = limits.archive_bytes
         self._member: Member | None = None
 
@@ -300,9 +301,18 @@ class TarReader:
         """Check the size of the archive up to a member's end, with the holes of sparse members.
 
         Raises:
-            TooLarge: The size exceeds `Limits.archive_bytes`, or the holes are too large for the
-                data.
+            TooLarge: The size exceeds `Limits.archive_bytes`, the holes are too large for the data,
+                or the sparse members have too many extents.
         """
+        if header.sparse is not None:
+            self._extents += len(header.sparse.extents)
+            if self._extents > self._limits.sparse_extents:
+                raise TooLarge(
+                    "the sparse members of the archive have more than"
+                    f" {self._limits.sparse_extents} extents",
+                    limit=self._limits.sparse_extents,
+                    hint="write the archive without sparse files",
+                )
         self._hole_bytes += max(0, header.size - header.stored)
         expanded_bytes = self._data_end + self._hole_bytes
         if expanded_bytes > self._archive_bytes:

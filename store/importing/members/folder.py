@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
@@ -18,6 +18,7 @@ from store.errors import (
     printable,
 )
 from store.files.os_errors import Whose, translated
+from store.formats.compression.growth import Outermost
 from store.formats.compression.settings import FRAME_BYTES
 from store.importing.members.parts import DocumentCeiling, Part, PartStaging, joined
 from store.importing.staging import too_large
@@ -42,15 +43,24 @@ class FolderMembers:
         stager: Stages the files.
         limits: Ceilings for documents and layers.
         progress: Receives the progress of each file.
+        outermost: Counts the bytes of the files that are staged; None for no count.
 
     Raises:
         InvalidInput: The folder is not an unpacked archive.
     """
 
-    def __init__(self, folder: Path, stager: Stager, limits: Limits, progress: Progress) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        stager: Stager,
+        limits: Limits,
+        progress: Progress,
+        outermost: Outermost | None = None,
+    ) -> None:
         self._parts = PartStaging(stager, progress)
         self._documents = DocumentCeiling(limits)
         self._limits = limits
+        self._outermost = outermost or Outermost()
         self._folder = Path(os.path.realpath(folder))
         if not any((self._folder / name).exists() for name in _MARKERS):
             raise InvalidInput(
@@ -101,7 +111,13 @@ class FolderMembers:
 
     def _part(self, path: str) -> Part:
         file, size = self._wanted(path)
-        return Part(str(file), path, path, size, lambda: _pieces(file, size, path))
+        return Part(str(file), path, path, size, lambda: self._counted(file, size, path))
+
+    def _counted(self, file: Path, size: int, path: str) -> Generator[bytes, None, None]:
+        with closing(_pieces(file, size, path)) as pieces:
+            for piece in pieces:
+                self._outermost.note_read(len(piece))
+                yield piece
 
     def _find(self, path: str) -> Path | None:
         if "\0" in path or Path(path).is_absolute() or ".." in Path(path).parts:

@@ -76,7 +76,7 @@ def open_members(opened: Opened, stager: Stager, limits: Limits, progress: Progr
         InvalidInput: The archive is damaged or exceeds a limit.
     """
     if opened.folder is not None:
-        return FolderMembers(opened.folder, stager, limits, progress)
+        return FolderMembers(opened.folder, stager, limits, progress, opened.outermost)
     assert opened.stream is not None  # noqa: S101 - it is either a folder or a stream
     if opened.seekable:
         file = FileMembers(opened.stream, stager, limits, progress)

@@ -49,7 +49,7 @@ class StreamMembers:
         stager: Stages the members.
         limits: Ceilings for members, documents and layers.
         progress: Receives the progress of each member.
-        outermost: The counts of the compressed input around the archive; None for any other input.
+        outermost: The counts of the input around the archive; None for no count.
     """
 
     def __init__(

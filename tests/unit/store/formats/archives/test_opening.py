@@ -159,13 +159,15 @@ def test_links_to_devices_are_refused_and_a_socket_in_the_file_system_cannot_be_
             pass
 
 
-def test_the_bytes_of_a_compressed_input_are_counted(tmp_path: Path) -> None:
+def test_the_bytes_of_an_input_are_counted(tmp_path: Path) -> None:
     data = gzip.compress(bytes(1000))
     (tmp_path / "a.gz").write_bytes(data)
     with open_source(tmp_path / "a.gz", DEFAULT_LIMITS) as opened:
         assert whole(opened) == bytes(1000)
-        assert opened.outermost is not None
         assert opened.outermost.read_bytes == len(data)
     (tmp_path / "a").write_bytes(bytes(1000))
     with open_source(tmp_path / "a", DEFAULT_LIMITS) as opened:
-        assert opened.outermost is None
+        assert opened.outermost.read_bytes == 1000
+    with open_source(io.BytesIO(bytes(1000)), DEFAULT_LIMITS) as opened:
+        assert whole(opened) == bytes(1000)
+        assert opened.outermost.read_bytes == 1000

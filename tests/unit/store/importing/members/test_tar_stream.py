@@ -80,7 +80,9 @@ def test_a_large_document_is_read_back(stager: Stager) -> None:
     assert opened(Archive().file("d", document).bytes(), stager).document("d") == document
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize(
+    "compress", [gzip.compress, zstandard.compress, bz2.compress, lzma.compress]
+)
 def test_a_compressed_document_is_not_decoded(
     stager: Stager, compress: Callable[[bytes], bytes]
 ) -> None:
