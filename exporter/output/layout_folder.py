@@ -51,8 +51,8 @@ def write(
         progress: Receives one report for each file with stored content.
 
     Raises:
-        InvalidInput: ``folder`` holds files that are not part of a layout, or the parent of
-            ``folder`` does not exist.
+        InvalidInput: ``folder`` holds files that are not part of a layout, a symbolic link in it
+            leads out of it, or the parent of ``folder`` does not exist.
         InvalidDocument: ``index.json`` in the folder cannot be read or rewritten.
         DamagedContent: The bytes of stored content do not have its digest.
         ContentMissing: A file of the store is missing.
@@ -61,6 +61,8 @@ def write(
     _prepare(folder)
     _blobs(oci.blob_files(graph), folder, store, reader, progress)
     with _locked(folder):
+        for name in (LAYOUT, INDEX):
+            _require_inside(folder, folder / name)
         if not (folder / LAYOUT).exists():
             _replace(folder / LAYOUT, layout.LAYOUT_FILE)
         _replace(folder / INDEX, _merged(folder / INDEX, graph))
@@ -94,6 +96,7 @@ def _blobs(
     touched = {folder / "blobs": None, folder: None}
     for entry in files.values():
         target = folder / entry.path
+        _require_inside(folder, target)
         with translated(target, whose=Whose.OUTPUT):
             target.parent.mkdir(parents=True, exist_ok=True)
             touched[target.parent] = None
@@ -102,6 +105,21 @@ def _blobs(
         _blob(entry, target, store, reader, progress)
     for one in touched:
         sync_folder(one, whose=Whose.OUTPUT)
+
+
+def _require_inside(folder: Path, target: Path) -> None:
+    """Check that no symbolic link leads from a path in the layout to a place outside of it.
+
+    Raises:
+        InvalidInput: A link leads out of the folder.
+    """
+    with translated(target, whose=Whose.OUTPUT):
+        root, found = Path(os.path.realpath(folder)), Path(os.path.realpath(target))
+    if root not in found.parents:
+        raise InvalidInput(
+            f"cannot write {printable(str(target))}: a symbolic link leads out of the folder",
+            hint="give a new or empty folder",
+        )
 
 
 def _blob(entry: Entry, target: Path, store: Store, reader: Reader, progress: Progress) -> None:

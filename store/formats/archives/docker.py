@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
 from store.errors import (
     InvalidArchive,
@@ -15,7 +15,7 @@ from store.errors import (
 )
 from store.formats.archives.claims import ArchiveClaim, ImageClaim
 from store.formats.archives.docker_manifest import parse_manifest
-from store.formats.image.config import ImageConfig, is_valid_parent
+from store.formats.image.config import HistoryDigests, ImageConfig
 from store.model.digests import DiffID, Digest, ImageID
 from store.model.references import Reference
 
@@ -62,7 +62,10 @@ def claim(
             )
     in_archive = {config.image_id: config for config in configs.values()}
     notes: list[str] = []
-    images = tuple(_image(entry, configs[entry.config], in_archive, notes) for entry in entries)
+    histories = _Histories()
+    images = tuple(
+        _image(entry, configs[entry.config], in_archive, histories, notes) for entry in entries
+    )
     refuse_cycles(
         {image.config.image_id: image.parent for image in images if image.parent is not None}
     )
@@ -85,6 +88,7 @@ def _image(
     entry: ArchiveImage,
     config: ImageConfig,
     in_archive: Mapping[ImageID, ImageConfig],
+    histories: _Histories,
     notes: list[str],
 ) -> ImageClaim:
     if len(entry.layers) != len(config.diff_ids):
@@ -106,7 +110,7 @@ def _image(
         config=config,
         layers=entry.layers,
         tags=tuple(checked_tag(tag) for tag in entry.repo_tags),
-        parent=_parent(entry, config, in_archive),
+        parent=_parent(entry, config, in_archive, histories),
         sources=_foreign(entry),
     )
 
@@ -126,8 +130,28 @@ def checked_tag(text: str) -> str:
     return text
 
 
+@final
+class _Histories:
+    """The histories of configs. Each config is parsed for its history only once.
+
+    ``manifest.json`` may list a config thousands of times, each time with another parent.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[ImageID, HistoryDigests] = {}
+
+    def of(self, config: ImageConfig) -> HistoryDigests:
+        found = self._known.get(config.image_id)
+        if found is None:
+            found = self._known[config.image_id] = HistoryDigests.of(config)
+        return found
+
+
 def _parent(
-    entry: ArchiveImage, config: ImageConfig, in_archive: Mapping[ImageID, ImageConfig]
+    entry: ArchiveImage,
+    config: ImageConfig,
+    in_archive: Mapping[ImageID, ImageConfig],
+    histories: _Histories,
 ) -> ImageID | None:
     # Docker accepts only another image of the same archive as a parent, and silently ignores any
     # other value.
@@ -137,7 +161,7 @@ def _parent(
         return None
     if parent is None or parent == config.image_id or parent not in in_archive:
         return None
-    if not is_valid_parent(in_archive[parent], config):
+    if not histories.of(in_archive[parent]).may_precede(histories.of(config)):
         raise InvalidDocument(
             f"image {parent} is not a valid parent for {config.image_id}",
             document=MANIFEST,

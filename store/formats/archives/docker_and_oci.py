@@ -17,17 +17,24 @@ from store.errors import InvalidArchive, InvalidDocument, TooLarge, printable
 from store.formats.archives.claims import ArchiveClaim, Graph, Root
 from store.formats.archives.docker import display_name
 from store.formats.image.graph_walk import levels
-from store.model.digests import Digest
+from store.model.digests import DEFAULT_ALGORITHM, Digest
 from store.model.references import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from store.formats.archives.claims import ImageClaim
+    from store.formats.image.config import ImageConfig
 
 _BLOB: Final = re.compile(r"blobs/(?P<algorithm>sha256|sha512)/(?P<hex>[0-9a-f]+)")
 _MAX_STEPS: Final = 5_000_000
 """The most documents above the images of ``manifest.json``, counted once for each image."""
+
+_MAX_CANDIDATES: Final = 1_000_000
+"""The most manifests of the images of ``manifest.json``, counted once for each image.
+
+An archive may list one image thousands of times, and have thousands of manifests for it.
+"""
 
 _HINT: Final = "delete the wrong one of the two files, or save the images again"
 
@@ -42,16 +49,25 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
     Raises:
         InvalidArchive: The two files contradict each other.
         InvalidDocument: A manifest and its config have different numbers of layers.
+        TooLarge: The images of ``manifest.json`` have too many manifests.
     """
     graph = layout.graph
     notes = [*layout.notes, *docker.notes]
     images: list[ImageClaim] = []
     flawed: set[Digest] = set()
     matching: list[tuple[ImageClaim, frozenset[Digest]]] = []
+    by_config: dict[Digest, list[Digest]] = {}
+    for digest, config in graph.configs.items():
+        by_config.setdefault(_sha256(config), []).append(digest)
+    steps = 0
     for image in docker.images:
-        candidates = [
-            digest for digest, config in graph.configs.items() if config.data == image.config.data
-        ]
+        candidates = by_config.get(_sha256(image.config), [])
+        steps += len(candidates)
+        if steps > _MAX_CANDIDATES:
+            raise TooLarge(
+                f"the images of manifest.json have more than {_MAX_CANDIDATES} manifests together",
+                limit=_MAX_CANDIDATES,
+            )
         if not candidates and not image.tags:
             # Docker lists an image without a tag in index.json only if it is the first image. But
             # the image's manifest is in the archive (docker-archive.md §9).
@@ -132,6 +148,11 @@ def layers_do_not_fit(graph: Graph, digest: Digest) -> InvalidDocument:
         f" {len(config.diff_ids)}",
         document=f"manifest {digest}",
     )
+
+
+def _sha256(config: ImageConfig) -> Digest:
+    digest = config.image_id.digest
+    return digest if digest.algorithm == DEFAULT_ALGORITHM else Digest.of(config.data)
 
 
 def _digests(paths: Sequence[str | None]) -> list[Digest] | None:

@@ -284,6 +284,9 @@ class _Walk:
         self._stored = stored
         self._documents: dict[Digest, Document] = {}
         self._listed: dict[Digest, tuple[Link, str]] = {}
+        self._parsed: dict[Digest, ImageConfig | InvalidDocument] = {}
+        self._config_bytes: dict[Digest, int] = {}
+        self._stored_bytes = 0
 
     def graph(self, roots: tuple[Root, ...], links: Iterable[Link]) -> Graph:
         top = tuple(links)
@@ -364,10 +367,23 @@ class _Walk:
     def _bytes(self, link: Link, where: str) -> bytes | None:
         data = self._blobs.read(link.target, where)
         if data is None:
-            data = link.data if link.data is not None else self._stored(link.digest)
+            data = link.data if link.data is not None else self._from_store(link.digest)
         if data is not None and len(data) != link.target.size_bytes:
             raise DigestMismatch(
                 f"{where}: size of {link.digest}", want=link.target.size_bytes, got=len(data)
+            )
+        return data
+
+    def _from_store(self, digest: Digest) -> bytes | None:
+        """Return the bytes of a document in the store, within a ceiling for all such documents."""
+        data = self._stored(digest)
+        self._stored_bytes += len(data or b"")
+        if self._stored_bytes > self._limits.documents_bytes:
+            raise TooLarge(
+                "the archive refers to documents in the store with more than"
+                f" {self._limits.documents_bytes} bytes in total",
+                limit=self._limits.documents_bytes,
+                hint="split the archive into several archives",
             )
         return data
 
@@ -376,6 +392,18 @@ class _Walk:
         link = document.config
         if link is None or not document.claims_image:
             return None
+        found = self._parsed.get(link.digest)
+        # Thousands of manifests may have the same config: it is read and parsed once.
+        if found is None or link.target.size_bytes != self._config_bytes[link.digest]:
+            found = self._parsed[link.digest] = self._parse_config(document, link)
+        if isinstance(found, ImageConfig):
+            return found
+        if document.layers:
+            raise found
+        # Artifacts without layers use the config type of images for an empty config.
+        return None
+
+    def _parse_config(self, document: Document, link: Link) -> ImageConfig | InvalidDocument:
         name = f"config {link.digest}"
         data = self._bytes(link, f"manifest {document.digest}")
         if data is None:
@@ -383,11 +411,8 @@ class _Walk:
                 f"{name} of manifest {document.digest} is neither in the archive nor in the store",
                 hint=_ELSEWHERE,
             )
+        self._config_bytes[link.digest] = len(data)
         try:
-            config = ImageConfig.parse(data, self._limits, document=name, digest=link.digest)
-        except InvalidDocument:
-            if document.layers:
-                raise
-            # Artifacts without layers use the config type of images for an empty config.
-            return None
-        return config
+            return ImageConfig.parse(data, self._limits, document=name, digest=link.digest)
+        except InvalidDocument as exc:
+            return exc

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self, final
@@ -176,18 +177,43 @@ class ImageConfig:
         )
 
 
-def is_valid_parent(parent: ImageConfig, child: ImageConfig) -> bool:
-    """Whether Docker 20.10 accepts ``parent`` as the parent of ``child``.
+@final
+@dataclass(frozen=True, slots=True)
+class HistoryDigests:
+    """Digests of a config's history, to compare histories without keeping them in memory.
 
-    Docker accepts the parent if both histories are empty, or if the child's history is the parent's
-    history plus one entry. Times are compared together with their zones (see `GoTime`).
-
-    Source: docker-archive.md §6.2, "Parent".
+    Attributes:
+        steps: The number of steps.
+        whole: The digest of all steps.
+        without_last: The digest of all steps but the last.
     """
-    before, after = parent.history, child.history
-    if not before and not after:
-        return True
-    return len(after) == len(before) + 1 and after[:-1] == before
+
+    steps: int
+    whole: bytes
+    without_last: bytes
+
+    @classmethod
+    def of(cls, config: ImageConfig) -> Self:
+        """Return the digests of a config's history. This parses the config again."""
+        hashed = hashlib.sha256(usedforsecurity=False)
+        before = hashed.digest()
+        steps = config.history
+        for step in steps:
+            before = hashed.digest()
+            hashed.update(hashlib.sha256(repr(step).encode(errors="surrogatepass")).digest())
+        return cls(len(steps), hashed.digest(), before)
+
+    def may_precede(self, child: HistoryDigests) -> bool:
+        """Whether Docker 20.10 accepts an image with this history as the parent of ``child``.
+
+        Docker accepts it if both histories are empty, or if the child's history is the parent's
+        history plus one step. Times are compared together with their zones (see `GoTime`).
+
+        Source: docker-archive.md §6.2, "Parent".
+        """
+        if not self.steps and not child.steps:
+            return True
+        return child.steps == self.steps + 1 and child.without_last == self.whole
 
 
 def _diff_ids(rootfs: RootFS, document: str) -> tuple[DiffID, ...]:

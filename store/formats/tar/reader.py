@@ -105,7 +105,7 @@ class TarReader:
             skipped by seeking, and `reread` works. Otherwise the whole source is read, also behind
             the end blocks, so that the writer of a pipe can finish and a decompressor reaches its
             checksum.
-        outermost: The counts of the input around ``source``; None for a file that is not compressed.
+        outermost: The counts of the input around ``source``; None for an uncompressed file.
             ``ratio`` holds for the holes of sparse members together with the compression.
     """
 

@@ -12,7 +12,7 @@ from exporter.planning.v1_layers import v1_layers, v1_layers_28
 from store.errors import InvalidDocument, StoreError
 from store.formats.golang.json import parse
 from store.formats.golang.structs import unmarshal
-from store.formats.image.config import ImageConfig, is_valid_parent
+from store.formats.image.config import HistoryDigests, ImageConfig
 from store.formats.image.docker_28_config import V1_IMAGE_28, read_v1_image_28
 from store.formats.image.docker_config import V1_IMAGE
 from store.formats.image.v1_migration import migrate, v1_parent
@@ -66,7 +66,8 @@ def check(data: bytes) -> None:
     config = _config(data)
     if config is not None:
         assert ImageConfig.parse(data, LIMITS) == config
-        assert is_valid_parent(config, config) == (not config.history)
+        history = HistoryDigests.of(config)
+        assert history.may_precede(history) == (not config.history)
         if config.diff_ids:
             _written(config)
     _migrated(data, config)

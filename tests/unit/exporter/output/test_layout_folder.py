@@ -134,3 +134,29 @@ def test_an_unreadable_index_is_left_alone(filled: Store, folder: Path, data: by
     with pytest.raises(errors.InvalidDocument):
         save(filled, folder, "example.org/other:1")
     assert (folder / "index.json").read_bytes() == data
+
+
+@pytest.mark.parametrize("name", ["blobs", "blobs/sha256", "index.json", "oci-layout"])
+def test_a_link_that_leads_out_of_the_folder_is_refused(
+    filled: Store, folder: Path, tmp_path: Path, name: str
+) -> None:
+    save(filled, folder, "app:1")
+    outside = tmp_path / "outside"
+    (folder / name).rename(outside)
+    (folder / name).symlink_to(outside)
+    before = tree(outside) if outside.is_dir() else outside.read_bytes()
+    with pytest.raises(errors.InvalidInput, match="a symbolic link leads out of the folder"):
+        save(filled, folder, "example.org/other:1")
+    assert (tree(outside) if outside.is_dir() else outside.read_bytes()) == before
+
+
+def test_a_blob_that_is_a_link_to_another_file_is_refused(
+    filled: Store, folder: Path, tmp_path: Path
+) -> None:
+    save(filled, folder, "app:1")
+    blob = next((folder / "blobs" / "sha256").iterdir())
+    (tmp_path / "outside").write_bytes(bytes(blob.stat().st_size))
+    blob.unlink()
+    blob.symlink_to(tmp_path / "outside")
+    with pytest.raises(errors.InvalidInput, match="a symbolic link leads out of the folder"):
+        save(filled, folder, "app:1")

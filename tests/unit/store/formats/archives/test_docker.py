@@ -16,6 +16,7 @@ from store.formats.archives.docker import (
     missing,
     refuse_cycles,
 )
+from store.formats.image.config import HistoryDigests
 from store.model.digests import ImageID
 from store.model.limits import DEFAULT_LIMITS
 from tests.support.images import A, B, config, digest
@@ -24,6 +25,7 @@ from tests.support.memory_files import MemoryFiles
 
 if TYPE_CHECKING:
     from store.formats.archives.claims import ArchiveClaim
+    from store.formats.image.config import ImageConfig
 
 
 def claimed(
@@ -97,6 +99,24 @@ def test_a_parent_with_another_history_is_refused() -> None:
     child = config(A, B, history=history("other", "two"))
     with pytest.raises(InvalidDocument, match="is not a valid parent for"):
         claimed(entry("p", "l"), entry("c", "l", "m", Parent=digest(parent)), p=parent, c=child)
+
+
+def test_the_history_of_a_config_is_parsed_once_for_all_parents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parent, child = config(), config(os="x")
+    parsed: list[ImageConfig] = []
+    of = HistoryDigests.of
+
+    def counted(one: ImageConfig) -> HistoryDigests:
+        parsed.append(one)
+        return of(one)
+
+    monkeypatch.setattr(HistoryDigests, "of", counted)
+    with_parent = entry("c", Parent=digest(parent))
+    found = claimed(entry("p"), *[with_parent] * 50, p=parent, c=child)
+    assert len(found.images) == 51
+    assert len(parsed) == 2
 
 
 def test_cycles_of_parents_are_refused() -> None:

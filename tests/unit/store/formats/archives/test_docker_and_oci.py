@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from store.errors import InvalidArchive, InvalidDocument
+from store.errors import InvalidArchive, InvalidDocument, TooLarge
 from store.formats.archives import docker, oci_layout
 from store.formats.archives.docker_and_oci import artifact_configs, reconcile
 from store.model.limits import DEFAULT_LIMITS
@@ -105,6 +105,19 @@ def test_paths_without_digests_match_any_manifest_of_the_config() -> None:
     image = layout.root(layout.image(A, B))
     found = reconciled(layout, entry(layout, image, "app:1", Layers=["x/layer.tar", "y/layer.tar"]))
     assert found.images[0].described
+
+
+def test_an_image_with_many_manifests_cannot_be_listed_many_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layout = Layout()
+    for number in range(20):
+        image = layout.root(layout.image(A, annotations={"number": str(number)}))
+    listed = [entry(layout, image)] * 20
+    assert len(reconciled(layout, *listed).images) == 20
+    monkeypatch.setattr("store.formats.archives.docker_and_oci._MAX_CANDIDATES", 399)
+    with pytest.raises(TooLarge, match="more than 399 manifests"):
+        reconciled(layout, *listed)
 
 
 def test_a_manifest_of_docker_25_0_0_is_left_out_with_a_note() -> None:

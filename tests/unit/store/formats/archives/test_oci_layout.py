@@ -132,6 +132,27 @@ def test_a_document_may_be_in_the_store_only() -> None:
         claimed(layout, without=(config,))
 
 
+def test_a_config_of_many_manifests_is_read_and_parsed_once() -> None:
+    layout = Layout()
+    for number in range(20):
+        image = layout.root(layout.image(A, annotations={"number": str(number)}))
+    config = json.loads(layout.blobs[image["digest"]])["config"]["digest"]
+    stored = {config: layout.blobs[config]}
+    limits = Limits(documents_bytes=len(layout.blobs[config]))
+    found = claimed(layout, limits, stored=stored, without=(config,))
+    assert len(found.graph.configs) == 20
+    assert len({id(one) for one in found.graph.configs.values()}) == 1
+
+
+def test_documents_in_the_store_have_a_ceiling() -> None:
+    layout = Layout()
+    image = layout.root(layout.image(A))
+    config = json.loads(layout.blobs[image["digest"]])["config"]["digest"]
+    stored = {config: layout.blobs[config]}
+    with pytest.raises(TooLarge, match="documents in the store"):
+        claimed(layout, Limits(documents_bytes=10), stored=stored, without=(config,))
+
+
 def test_a_child_that_is_missing_makes_a_sparse_index() -> None:
     layout = Layout()
     layout.root(layout.index(layout.image(A), layout.absent("linux/s390x")))

@@ -6,7 +6,7 @@ import pytest
 
 from store.errors import InvalidDocument, TooLarge
 from store.formats.golang.times import ZERO_TIME, GoTime
-from store.formats.image.config import ImageConfig, is_valid_parent
+from store.formats.image.config import HistoryDigests, ImageConfig
 from store.model.digests import ImageID
 from store.model.limits import Limits
 from tests.support import docker_vectors
@@ -17,6 +17,10 @@ ROOTFS = f'"rootfs":{{"type":"layers","diff_ids":["{DIFF_A}","{DIFF_B}"]}}'
 
 def config(members: str = "", rootfs: str = ROOTFS) -> ImageConfig:
     return ImageConfig.parse(f"{{{members}{',' if members else ''}{rootfs}}}".encode())
+
+
+def is_valid_parent(parent: ImageConfig, child: ImageConfig) -> bool:
+    return HistoryDigests.of(parent).may_precede(HistoryDigests.of(child))
 
 
 def with_history(*entries: str) -> ImageConfig:
