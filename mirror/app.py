@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from mirror.access import Action, LoginHistory
-from mirror.access.throttle import client_network
+from mirror.access.throttle import client_network, client_networks
 from mirror.api import archives, blobs, health, lists, manifests, routes, token, uploads
 from mirror.api.call import Call
 from mirror.api.callers import identify
 from mirror.api.routes import Resource
 from mirror.connections.connection import keep_open_for_answer
 from mirror.connections.refusals import COMMON_HEADERS
+from mirror.current_client import Client, set_current_client
 from mirror.origin.origins import address, note_origin, origin
 from mirror.process.logs import NAMESPACE, RESOURCE, USER
 from mirror.process.metrics import Metrics
@@ -137,6 +138,9 @@ def make_app(
     async def answer(request: web.Request) -> web.StreamResponse:
         service.metrics.add_running(1)
         note_origin(request, settings.proxies)
+        set_current_client(
+            Client(client_networks(address(request)), lambda: request.transport is None)
+        )
         try:
             return await _answer_or_error(service, request)
         finally:

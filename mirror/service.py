@@ -337,7 +337,10 @@ class Service:
             BudgetSpent: The budget is too small now.
         """
         original = self.variants.original(tag)
-        if original is None:
+        # Most requests are for variants that exist. They do not wait for the threads that compress.
+        if original is None or not await self.pools.read(
+            self.variants.is_outdated, repository, *original
+        ):
             return
         key = (repository, tag, allowance)
         running = self._publishing.get(key)

@@ -132,6 +132,16 @@ class Variants:
             )
         return sorted(listed)[:limit]
 
+    def is_outdated(self, repository: Repository, tag: str, encoding: Layers) -> bool:
+        """Return whether `publish` would create or update the variant of a tag.
+
+        Args:
+            repository: The repository of the original and the variant.
+            tag: The original's tag.
+            encoding: The encoding of the variant's layers.
+        """
+        return self._outdated(repository, tag, encoding) is not None
+
     def publish(
         self,
         repository: Repository,
@@ -161,21 +171,10 @@ class Variants:
             DamagedContent: Stored bytes no longer have their digest.
             ContentMissing: The file of a stored blob is missing.
         """
-        if self._store.read_only:
-            return ()
-        try:
-            original = self._registry.manifest(repository, tag)
-        except NotFound:
+        original = self._outdated(repository, tag, encoding)
+        if original is None:
             return ()
         name = f"{tag}-{encoding}"
-        if self._registry.is_taken(repository, name):
-            return ()
-        current = self._current(repository, name)
-        if current is not None and str(original.digest) in (
-            str(current.digest),
-            _original_of(current),
-        ):
-            return ()
         if allowance is not None and not self._registry.encoded_tags(repository, [tag], encoding):
             # Do not even plan: a client could ask again and again.
             allowance.require()
@@ -197,6 +196,27 @@ class Variants:
                 # During the compression, the original's tag was moved or removed, or a client has
                 # set the variant's tag.
                 return ()
+
+    def _outdated(
+        self, repository: Repository, tag: str, encoding: Layers
+    ) -> ServedManifest | None:
+        """Return the original if its variant is missing or out of date, else None."""
+        if self._store.read_only:
+            return None
+        try:
+            original = self._registry.manifest(repository, tag)
+        except NotFound:
+            return None
+        name = f"{tag}-{encoding}"
+        if self._registry.is_taken(repository, name):
+            return None
+        current = self._current(repository, name)
+        if current is not None and str(original.digest) in (
+            str(current.digest),
+            _original_of(current),
+        ):
+            return None
+        return original
 
     def _current(self, repository: Repository, name: str) -> ServedManifest | None:
         try:

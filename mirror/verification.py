@@ -1,7 +1,8 @@
 """The verification of pushed images in the background, fair to all repositories.
 
 A client can push images whose layers take long to decode. Such images delay the images of other
-repositories by one turn at most, and a turn has a time limit.
+clients and repositories by one turn at most, and a turn has a time limit. A client that pushes to
+many repositories has the turns of one client.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
+from mirror.current_client import current_client
 from mirror.fair_queue import FairQueue
 from mirror.transfer.threads import run
 from store.errors import StoreError
@@ -46,6 +48,8 @@ _PAGE: Final = 1000
 class _Job:
     repository: str
     image_id: ImageID
+    networks: tuple[str, ...]
+    """The networks of the client that pushed the image."""
 
 
 @final
@@ -63,7 +67,7 @@ class _Lane:
         if job.image_id in self.queued:
             return True
         self.queued.add(job.image_id)
-        dropped = self.jobs.put((job.repository,), job)
+        dropped = self.jobs.put((*job.networks, job.repository), job)
         self.arrived.set()
         if dropped is None:
             return True
@@ -81,7 +85,7 @@ class _Lane:
 
 @final
 class Verification:
-    """Verifies pushed images; repositories take turns.
+    """Verifies pushed images; the networks of clients take turns, and so do repositories.
 
     Two images are decoded at once at most: one that has waited for its first attempt, and one that
     takes longer than `TURN_S`.
@@ -113,14 +117,14 @@ class Verification:
     def queue(self, repository: str, image_id: ImageID) -> None:
         """Queue a pushed image.
 
-        If the queue is full, an image of the repository with most waiting images goes back to the
+        If the queue is full, an image of the client with most waiting images goes back to the
         database. It is queued again when the queue is shorter.
 
         Args:
             repository: The full name of the repository that received the image.
             image_id: The ID of the image.
         """
-        if not self._first.put(_Job(repository, image_id)):
+        if not self._first.put(_Job(repository, image_id, current_client().networks)):
             self._must_resume = True
 
     async def run(self, *, resume: bool) -> None:

@@ -3,14 +3,18 @@
 A frame can only be decoded as a whole, so every transfer that decodes needs memory for one block.
 All transfers share a few blocks. A transfer whose turn is over returns its block if another
 transfer waits. In its next turn, the transfer decodes the frame again. So a slow client costs some
-processor time, but no memory.
+processor time, but no memory. Networks take turns, so a client with many transfers delays its own
+transfers, and not those of other clients.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Final, Self, final
 
+from mirror.current_client import current_client
+from mirror.fair_queue import FairQueue
 from store.content.blocks import BLOCK_BYTES
 
 if TYPE_CHECKING:
@@ -29,7 +33,7 @@ IDLE_S: Final = 1.0
 
 @final
 class BlockMemory:
-    """A fixed number of memory blocks, which are lent to transfers in the order of their requests.
+    """A fixed number of memory blocks, which are lent to the transfers of each network in turn.
 
     Args:
         blocks: The number of blocks, of `BLOCK_BYTES` each.
@@ -37,23 +41,46 @@ class BlockMemory:
     """
 
     def __init__(self, blocks: int, *, turn_s: float = TURN_S) -> None:
-        self._room = asyncio.Semaphore(blocks)
+        self._room = blocks
         self._free: list[bytearray] = []
         self._waiting = 0
+        self._queue: FairQueue[asyncio.Future[None]] = FairQueue(sys.maxsize)
         self.turn_s = turn_s
         self.patience_s = turn_s / 4
         """How long to wait for a client before checking whether the turn is over, in seconds."""
 
     async def lend(self) -> Loan:
         """Wait for a free block, and return a context manager that gives the block back."""
-        self._waiting += 1
-        try:
-            await self._room.acquire()
-        finally:
-            self._waiting -= 1
+        if self._room:
+            self._room -= 1
+        else:
+            await self._wait_for_room()
         # The block that was used last is still in the processor's cache.
         buffer = self._free.pop() if self._free else bytearray(BLOCK_BYTES)
         return Loan(self, buffer, asyncio.get_running_loop().time)
+
+    async def _wait_for_room(self) -> None:
+        granted = asyncio.get_running_loop().create_future()
+        self._queue.put(current_client().networks, granted)
+        self._waiting += 1
+        try:
+            await granted
+        except asyncio.CancelledError:
+            if not granted.cancelled():
+                # The block was granted in the same round of the loop in which the transfer ended.
+                self._grant()
+            raise
+        finally:
+            self._waiting -= 1
+
+    def _grant(self) -> None:
+        """Grant a block to the transfer whose turn it is."""
+        while (granted := self._queue.take()) is not None:
+            # A transfer that has ended left a cancelled future in the queue.
+            if not granted.done():
+                granted.set_result(None)
+                return
+        self._room += 1
 
     @property
     def is_crowded(self) -> bool:
@@ -63,7 +90,7 @@ class BlockMemory:
     def take_back(self, buffer: bytearray) -> None:
         """Return the buffer of a block to the free blocks; only `Loan` calls this method."""
         self._free.append(buffer)
-        self._room.release()
+        self._grant()
 
 
 @final

@@ -1,7 +1,7 @@
 """Thread pools for work that blocks: SQL, hashing, decoding, files.
 
 Each kind of work has its own pool, so that no kind delays another: manifests are served even while
-all decoders are busy.
+all decoders are busy. In most pools, the clients whose calls wait take turns.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
+from mirror.fair_threads import FairThreads
 from mirror.transfer.block_memory import BlockMemory, BodyMemory
 from mirror.transfer.blocking_sendfile import BlockingSendfile
 from mirror.transfer.threads import run
@@ -40,20 +41,20 @@ class Pools:
     """
 
     def __init__(self, *, cores: int, release_memory: Callable[[], None] | None = None) -> None:
-        self.reads = ThreadPoolExecutor(4, thread_name_prefix="read")
-        self.writes = ThreadPoolExecutor(8, thread_name_prefix="write")
-        self.bodies = ThreadPoolExecutor(2 * cores + 2, thread_name_prefix="body")
+        self.reads = FairThreads(4, "read", skips_departed=True)
+        self.writes = FairThreads(8, "write")
+        self.bodies = FairThreads(2 * cores + 2, "body")
         self.files = ThreadPoolExecutor(8, thread_name_prefix="file")
         self.blocking_sendfile = BlockingSendfile(SENDFILE_THREADS)
-        self.decoders = ThreadPoolExecutor(cores + 1, thread_name_prefix="decode")
+        self.decoders = FairThreads(cores + 1, "decode")
         self.block_memory = BlockMemory(MAX_BLOCKS)
         self.body_memory = BodyMemory(
             BODY_MEMORY_BYTES, on_idle=release_memory and partial(self.files.submit, release_memory)
         )
         self.planners = ThreadPoolExecutor(PLANNERS, thread_name_prefix="plan")
         self.verifiers = ThreadPoolExecutor(2, thread_name_prefix="verify")
-        self.variants = ThreadPoolExecutor(1, thread_name_prefix="variant")
-        self.readers_variants = ThreadPoolExecutor(1, thread_name_prefix="readers-variant")
+        self.variants = FairThreads(1, "variant")
+        self.readers_variants = FairThreads(1, "readers-variant")
         self.passwords = ThreadPoolExecutor(1, thread_name_prefix="password")
 
     async def read(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the arguments of the call

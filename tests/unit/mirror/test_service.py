@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast, final
 from unittest.mock import Mock
@@ -25,7 +26,7 @@ from tests.support import images
 from tests.support.layouts import MANIFEST, encode
 from tests.support.logins import USERS
 from tests.support.pushes import push
-from tests.support.waiting import until, until_in_loop
+from tests.support.waiting import PATIENCE_S, until, until_in_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -210,6 +211,26 @@ def test_concurrent_requests_share_the_creation_of_a_variant(services: Services)
         # The next request publishes again, because the original tag may have moved.
         await service.publish(APP, "1-zstd")
         assert services.variants.publish.call_count == 2
+
+    asyncio.run(main())
+
+
+def test_variant_that_is_up_to_date_does_not_wait_for_the_compression_of_others(
+    services: Services,
+) -> None:
+    async def main() -> None:
+        service, may_end = services.make(), threading.Event()
+        services.variants.original.side_effect = lambda tag: (tag.removesuffix("-zstd"), "zstd")
+        services.variants.is_outdated.side_effect = lambda _, tag, __: tag == "new"
+        services.variants.publish.side_effect = lambda *_: may_end.wait(PATIENCE_S) and ()
+        slow = asyncio.create_task(service.publish(APP, "new-zstd"))
+        try:
+            await asyncio.wait_for(service.publish(APP, "old-zstd"), PATIENCE_S / 2)
+            assert not slow.done()
+        finally:
+            may_end.set()
+        await slow
+        assert services.variants.publish.call_count == 1
 
     asyncio.run(main())
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast, final
 import pytest
 
 from mirror import verification
+from mirror.current_client import Client, set_current_client
 from mirror.verification import LONG_TURN_S, TURN_S, Verification
 from store.errors import StorageFull
 from store.model.contents import DiffState
@@ -96,6 +97,24 @@ def test_repositories_take_turns() -> None:
             checked.queue("attacker", image(f"lie {number}"))
         await until_in_loop(lambda: images.begun)
         checked.queue("honest", image("honest"))
+        images.may_decode.set()
+        await until_in_loop(lambda: image("honest") in images.done)
+        assert images.done.index(image("honest")) <= 2
+
+    images.run(steps)
+
+
+def test_client_that_pushes_to_many_repositories_has_the_turns_of_one_client() -> None:
+    images = Images()
+    images.may_decode.clear()
+
+    async def steps(checked: Verification) -> None:
+        set_current_client(Client(("attacker",)))
+        for number in range(50):
+            checked.queue(f"repository {number}", image(f"lie {number}"))
+        await until_in_loop(lambda: images.begun)
+        set_current_client(Client(("honest",)))
+        checked.queue("app", image("honest"))
         images.may_decode.set()
         await until_in_loop(lambda: image("honest") in images.done)
         assert images.done.index(image("honest")) <= 2

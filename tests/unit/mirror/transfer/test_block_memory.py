@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from mirror.current_client import Client, set_current_client
 from mirror.transfer.block_memory import BlockMemory, BodyMemory
 
 
@@ -29,6 +30,41 @@ def test_blocks_are_lent_in_order_and_a_turn_ends_when_others_wait() -> None:
             assert not order
         await asyncio.gather(*others)
         assert order == ["a", "b", "c"]
+
+    asyncio.run(main())
+
+
+def test_networks_take_turns() -> None:
+    async def main() -> None:
+        memory, order = BlockMemory(1), list[str]()
+
+        async def transfer(network: str) -> None:
+            set_current_client(Client((network,)))
+            with await memory.lend():
+                order.append(network)
+
+        with await memory.lend():
+            busy = [asyncio.create_task(transfer("busy")) for _ in range(20)]
+            await asyncio.sleep(0)
+            other = asyncio.create_task(transfer("other"))
+            await asyncio.sleep(0)
+        await asyncio.gather(*busy, other)
+        assert order.index("other") <= 1
+        with await memory.lend():
+            pass
+
+    asyncio.run(main())
+
+
+def test_block_that_is_granted_to_a_cancelled_transfer_goes_to_the_next() -> None:
+    async def main() -> None:
+        memory = BlockMemory(1)
+        with await memory.lend():
+            waiting = [asyncio.create_task(memory.lend()) for _ in range(2)]
+            await asyncio.sleep(0)
+        waiting[0].cancel()
+        with await asyncio.wait_for(waiting[1], 5):
+            assert not memory.is_crowded
 
     asyncio.run(main())
 
