@@ -1,8 +1,8 @@
 """The client whose request the current task answers.
 
 Work for clients waits in queues: for threads, and for memory. The queues are fair to clients, so
-they have to know for whom each piece of work is done. A context variable tells them. Otherwise
-every function between a request and a queue would have to pass the client on.
+they have to know the client of each request. A context variable holds the client. Otherwise every
+function between a request and a queue would have to pass the client on.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ def test_each_task_has_its_client() -> None:
         return current_client().networks
 
     async def main() -> None:
-        assert await asyncio.gather(answer("a"), answer("b")) == [("a",), ("b",)]
+        first, second = await asyncio.gather(answer("a"), answer("b"))
+        assert (first, second) == (("a",), ("b",))
         assert current_client() is SERVER
 
     asyncio.run(main())
