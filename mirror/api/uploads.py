@@ -87,13 +87,11 @@ async def _mount(call: Call, digest: Digest) -> bool:
         except InvalidReference:
             return False
 
-    def is_source(repository: Repository) -> bool:
-        return (source is None or repository == source) and access.allows(
-            call.caller, Action.READ, repository
-        )
+    def may_read(repository: Repository) -> bool:
+        return access.allows(call.caller, Action.READ, repository)
 
     return await call.service.pools.write(
-        call.service.registry.mount, call.repository, digest, is_source
+        call.service.registry.mount, call.repository, digest, may_read, source
     )
 
 

@@ -53,7 +53,10 @@ def extend_grace(workspace: Workspace, repository: Repository, digest: Digest) -
 
 
 def is_readable(
-    connection: Connection, digest: Digest, may_read: Callable[[Repository], bool]
+    connection: Connection,
+    digest: Digest,
+    may_read: Callable[[Repository], bool],
+    source: Repository | None,
 ) -> bool:
     """Return whether a repository that the client may read holds a blob.
 
@@ -61,7 +64,11 @@ def is_readable(
         connection: A read or write unit.
         digest: The digest of the blob.
         may_read: Returns whether the client may read a repository.
+        source: The only repository to search; None to search all repositories.
     """
+    if source is not None:
+        # The time must not depend on the number of other repositories that hold the blob.
+        return may_read(source) and digest in repositories.held(connection, source, (digest,))
     return any(may_read(repository_of(name)) for name in repositories.holders(connection, digest))
 
 
@@ -72,6 +79,7 @@ def mount(
     may_read: Callable[[Repository], bool],
     *,
     now: datetime,
+    source: Repository | None = None,
 ) -> bool:
     """Let a repository serve a blob that another repository serves.
 
@@ -81,13 +89,14 @@ def mount(
         digest: The digest of the blob.
         may_read: Returns whether the client may read a repository.
         now: The start of the blob's grace period.
+        source: The only repository to search; None to search all repositories.
 
     Returns:
         Whether the repository serves the blob now. False if no repository that the client may read
         holds the blob, or if the blob is damaged.
     """
     known = content.find(connection, (digest,)).get(digest)
-    if known is None or not is_readable(connection, digest, may_read):
+    if known is None or not is_readable(connection, digest, may_read, source):
         return False
     key = serving.ensure_repositories(connection, (repository,))[repository]
     serving.hold(connection, key, known.key, fresh_at=now)

@@ -243,7 +243,11 @@ class Registry:
         holding.extend_grace(self._workspace, repository, digest)
 
     def mount(
-        self, repository: Repository, digest: Digest, may_read: Callable[[Repository], bool]
+        self,
+        repository: Repository,
+        digest: Digest,
+        may_read: Callable[[Repository], bool],
+        source: Repository | None = None,
     ) -> bool:
         """Let a repository serve a blob that another repository serves.
 
@@ -251,6 +255,7 @@ class Registry:
             repository: The repository that will serve the blob.
             digest: The digest of the blob.
             may_read: Returns whether the client may read a repository.
+            source: The only repository to search; None to search all repositories.
 
         Returns:
             Whether the repository serves the blob now.
@@ -258,11 +263,16 @@ class Registry:
         with self._workspace.write("mount") as connection:
             # A look at the file of a blob takes time, from which the client could tell that the
             # store has the blob.
-            if not holding.is_readable(connection, digest, may_read):
+            if not holding.is_readable(connection, digest, may_read, source):
                 return False
             self._blobs.mark_missing(connection, digest)
             return holding.mount(
-                connection, repository, digest, may_read, now=self._workspace.now()
+                connection,
+                repository,
+                digest,
+                may_read,
+                now=self._workspace.now(),
+                source=source,
             )
 
     def adopt(self, repository: Repository, digests: Iterable[Digest]) -> None:

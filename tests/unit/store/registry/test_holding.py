@@ -10,6 +10,7 @@ from store import Store
 from store.errors import ContentNotFound, DamagedContent
 from store.model.contents import Codec
 from store.model.digests import DiffID, Digest
+from store.model.references import Repository
 from store.registry.registry import Registry
 from tests.conftest import NOW
 from tests.support.images import A
@@ -21,6 +22,22 @@ from tests.support.registry_pushes import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def test_a_mount_from_one_repository_asks_about_no_other(registry: Registry) -> None:
+    digest = push_blob(registry, b"layer")
+    asked = []
+
+    def may_read(repository: Repository) -> bool:
+        asked.append(repository)
+        return True
+
+    # APP holds the blob. The client may neither learn that, nor how many repositories hold it.
+    elsewhere = Repository("docker.io", "library/elsewhere")
+    assert not registry.mount(OTHER, digest, may_read, elsewhere)
+    assert registry.mount(OTHER, digest, may_read, APP)
+    assert set(asked) == {elsewhere, APP}
+    assert not registry.mount(elsewhere, digest, lambda _source: False, APP)
 
 
 def test_a_mount_needs_a_repository_that_the_client_may_read(registry: Registry) -> None:
