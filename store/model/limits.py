@@ -77,6 +77,12 @@ class Limits:
     inline_bytes: int = 8 * MIB
     """The largest document that is kept in the database. A larger document is kept as a blob."""
 
+    name_parts: int = 20_000_000
+    """The parts of the names of all members of one archive; each is looked up, in 0.4 microseconds.
+
+    A folder counts once in `name_bytes`, but again in each name that leads through it.
+    """
+
     links: int = 255
     """The symbolic links that are followed while one path is resolved."""
 

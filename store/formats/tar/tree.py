@@ -48,9 +48,10 @@ class Tree:
 
     Args:
         limits: ``directories`` bounds the number of directories, parents without a member included.
-            ``name_bytes`` bounds the length of all names and link targets together. ``links``
-            bounds the links that are followed for one path. ``link_parts`` bounds the parts of the
-            links that are followed for all paths together.
+            ``name_bytes`` bounds the length of all names and link targets together, and
+            ``name_parts`` the parts of all names. ``links`` bounds the links that are followed for
+            one path. ``link_parts`` bounds the parts of the links that are followed for all paths
+            together.
     """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -58,6 +59,7 @@ class Tree:
         self._nodes = Nodes(limits.name_bytes, root=_DIRECTORY)
         self._directories = 0
         self._link_parts = 0
+        self._name_parts = 0
         # Few members have extents or a payload, so these are not in the arrays.
         self._extents: dict[int, Extents] = {}
         self._payloads: dict[int, object] = {}
@@ -78,9 +80,17 @@ class Tree:
                 symbolic link is too long.
             UnsafePath: Links among the member's parents form a loop.
             TooLarge: The tree has more directories than `Limits.directories`, longer names than
-                `Limits.name_bytes`, or links that lead through more than `Limits.link_parts`.
+                `Limits.name_bytes`, names with more parts than `Limits.name_parts`, or links that
+                lead through more than `Limits.link_parts`.
         """
         parts = _inside(member.name)
+        self._name_parts += len(parts)
+        if self._name_parts > self._limits.name_parts:
+            raise TooLarge(
+                "the names of the archive's members have more than"
+                f" {self._limits.name_parts} parts together",
+                limit=self._limits.name_parts,
+            )
         if not parts:
             # The root exists already and cannot be replaced.
             return

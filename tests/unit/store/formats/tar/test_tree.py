@@ -233,3 +233,12 @@ def test_the_slashes_of_a_link_count_too() -> None:
     made = tree(("l", SYMLINK, "/" * 50), limits=Limits(link_parts=50))
     with pytest.raises(TooLarge):
         made.exists("l/x")
+
+
+def test_the_parts_of_all_names_together_have_a_ceiling() -> None:
+    """A folder counts once in the length of names, but each name leads through it again."""
+    deep = "/".join("a" * 50)
+    made = tree(*((f"{deep}/{number}", FILE) for number in range(3)), limits=Limits(name_parts=153))
+    with pytest.raises(TooLarge) as caught:
+        made.add(Member("b", FILE, 0, 0, ""), None)
+    assert caught.value.limit == 153
