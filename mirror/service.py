@@ -23,6 +23,7 @@ from mirror.process.audit import AuditLog
 from mirror.protocol.errors import NOT_LOGGED_IN, Denial, WireError
 from mirror.shared_times import SharedTimes
 from mirror.transfer.document_memory import DocumentMemory
+from mirror.transfer.input_memory import InputMemory
 from mirror.transfer.threads import run
 from mirror.verification import Verification
 from store.errors import StoreError
@@ -156,6 +157,7 @@ class Service:
         """The passwords that wait to be compared."""
         self.forwarded = ForwardedRequests(settings.max_client_requests)
         self.documents = DocumentMemory()
+        self.inputs = InputMemory()
         self._publishing: dict[tuple[Repository, str, Allowance | None], asyncio.Task[None]] = {}
         self.plans = ArchivePlans(store, pools)
         self._verification = Verification(store, pools.reads, pools.verifiers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from mirror.api.call import parse_digest, parse_tag
 from mirror.origin.origins import address, is_from_other_site
 from mirror.protocol.conditions import etag, is_known
 from mirror.protocol.errors import WireError
+from mirror.transfer.channels import hang_up
 from mirror.variant_budget import BudgetSpent
 from store.errors import ContentNotFound, InvalidInput, NotFound
 from store.formats.distribution.errors import ErrorCode
@@ -25,7 +27,8 @@ from store.registry.registry import MAX_MANIFEST_BYTES
 
 if TYPE_CHECKING:
     from mirror.api.call import Call
-    from store.registry.registry import ServedManifest
+    from mirror.transfer.input_memory import Input
+    from store.registry.registry import Pushed, ServedManifest
 
 _MAX_TAGS: Final = 100
 
@@ -121,21 +124,27 @@ async def put(call: Call) -> web.StreamResponse:
     given = request.query.get("digest")
     digest = target if isinstance(target, Digest) else parse_digest(given) if given else None
     tags = more_tags if isinstance(target, Digest) else [target, *more_tags]
-    with call.requiring(Action.WRITE):
-        data = await _body(call)
-    try:
-        pushed = await service.pools.write(
-            service.registry.put_manifest,
-            call.repository,
-            data,
-            media_type=declared_type(request.headers.get("Content-Type", "")),
-            digest=digest,
-            tags=list(dict.fromkeys(tags)),
-        )
-    except InvalidInput:
-        raise
-    except NotFound as exc:
-        raise WireError(404, ErrorCode.NAME_UNKNOWN, exc.message) from None
+    with service.inputs.hold(
+        client_network(address(request)), partial(hang_up, request)
+    ) as manifest:
+        with call.requiring(Action.WRITE):
+            await _receive(call, manifest)
+
+        def store() -> Pushed:
+            return service.registry.put_manifest(
+                call.repository,
+                manifest.take(),
+                media_type=declared_type(request.headers.get("Content-Type", "")),
+                digest=digest,
+                tags=list(dict.fromkeys(tags)),
+            )
+
+        try:
+            pushed = await service.pools.write(store)
+        except InvalidInput:
+            raise
+        except NotFound as exc:
+            raise WireError(404, ErrorCode.NAME_UNKNOWN, exc.message) from None
     if pushed.image_id is not None:
         service.queue_verification(call.repository, pushed.image_id)
     headers = CIMultiDict(
@@ -151,7 +160,7 @@ async def put(call: Call) -> web.StreamResponse:
     return web.Response(status=201, headers=headers)
 
 
-async def _body(call: Call) -> bytes:
+async def _receive(call: Call, manifest: Input) -> None:
     request = call.request
     if (request.content_length or 0) > MAX_MANIFEST_BYTES:
         raise WireError(
@@ -160,17 +169,15 @@ async def _body(call: Call) -> bytes:
             f"the manifest is too large: {request.content_length} bytes given,"
             f" at most {MAX_MANIFEST_BYTES} allowed",
         )
-    data = bytearray()
     async with asyncio.timeout(call.service.settings.body_timeout_s):
         async for piece in request.content.iter_any():
-            data += piece
-            if len(data) > MAX_MANIFEST_BYTES:
+            manifest.append(piece)
+            if manifest.size_bytes > MAX_MANIFEST_BYTES:
                 raise WireError(
                     413,
                     ErrorCode.SIZE_INVALID,
                     f"the manifest is too large: at most {MAX_MANIFEST_BYTES} bytes allowed",
                 )
-    return bytes(data)
 
 
 async def delete(call: Call) -> web.StreamResponse:

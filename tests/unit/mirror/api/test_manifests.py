@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,6 +92,25 @@ def test_body_without_a_length_has_a_limit(ask: InProcessMirror) -> None:
         )
         client.sendall(b"500000\r\n" + bytes(0x500000) + b"\r\n0\r\n\r\n")
         assert client.recv(100).split()[1] == b"413"
+
+
+def test_manifests_that_never_end_are_cut_off_when_they_need_too_much_memory(
+    ask: InProcessMirror,
+) -> None:
+    data = artifact(ask)
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", ask.port), 10))
+            for _ in range(18)
+        ]
+        for client in clients:
+            client.sendall(
+                b"PUT /v2/app/manifests/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4194304\r\n\r\n"
+            )
+            client.sendall(bytes(4194303))
+        # The server ends at least one of them. All the others wait for the last byte.
+        assert select.select(clients, (), (), 10)[0]
+        assert ask("PUT", "/v2/app/manifests/2", data, Content_Type=MANIFEST).status == 201
 
 
 def test_sparse_index_is_accepted_unless_forbidden(serve: Callable[..., InProcessMirror]) -> None:
