@@ -23,6 +23,7 @@ from mirror.app import SERVICE, make_app
 from mirror.connections.admission import Admission, ConnectionLimits
 from mirror.connections.connection import BUFFER_BYTES, Connection
 from mirror.connections.draining import POLL_INTERVAL_S, drain
+from mirror.connections.incomplete_heads import IncompleteHeads
 from mirror.connections.listener import BACKLOG, Listener
 from mirror.connections.refusals import StrictRequestHandler
 from mirror.connections.stalled_clients import cut_off_stalled
@@ -327,6 +328,7 @@ async def _serve_until_stopped(
         keepalive_timeout=KEEPALIVE_S,
         auto_decompress=False,
         read_bufsize=READ_BYTES,
+        heads=IncompleteHeads(),
     )
     listener = Listener(
         shared.listener,

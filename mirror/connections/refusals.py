@@ -15,12 +15,14 @@ from aiohttp.http import HttpProcessingError, HttpVersion10, HttpVersion11, RawR
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import _ErrInfo
 
+from mirror.access.throttle import client_network
+from mirror.connections.incomplete_heads import HEAD_TIMEOUT_S, IncompleteHeads
 from mirror.process.logs import reason
 from mirror.protocol.errors import WireError
 from store.formats.distribution.errors import ErrorCode
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
+    from asyncio import AbstractEventLoop, BaseTransport, TimerHandle
 
     from aiohttp import StreamReader
 
@@ -73,9 +75,16 @@ _MESSAGES: Final = {
 class StrictRequestHandler(web.RequestHandler):
     """aiohttp's protocol with bounded memory, and with refusals in the specification's form."""
 
-    __slots__ = ("_body", "_head_bytes")
+    __slots__ = ("_body", "_head_bytes", "_head_deadline", "_heads", "network")
 
-    def __init__(self, manager: web.Server, *, loop: AbstractEventLoop, **options: object) -> None:
+    def __init__(
+        self,
+        manager: web.Server,
+        *,
+        loop: AbstractEventLoop,
+        heads: IncompleteHeads | None = None,
+        **options: object,
+    ) -> None:
         super().__init__(
             manager,
             loop=loop,
@@ -88,6 +97,33 @@ class StrictRequestHandler(web.RequestHandler):
         self._msg_queue_resume_size = _MAX_QUEUED - 1
         self._body: StreamReader | None = None
         self._head_bytes = 0
+        self._head_deadline: TimerHandle | None = None
+        self._heads = heads or IncompleteHeads()
+        self.network = ""
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Begin a connection.
+
+        Args:
+            transport: The transport of the connection.
+        """
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        self.network = client_network(peer[0] if isinstance(peer, tuple) else None)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End a connection.
+
+        Args:
+            exc: The error that ended the connection; None if it was closed without an error.
+        """
+        self._end_head()
+        super().connection_lost(exc)
+
+    def cut_off(self) -> None:
+        """Close the connection at once."""
+        if self.transport is not None:
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Parse bytes that the client has sent.
@@ -99,14 +135,37 @@ class StrictRequestHandler(web.RequestHandler):
         queued, in_body = len(self._messages), self._body is not None and not self._body.is_eof()
         super().data_received(data)
         if len(self._messages) > queued:
-            self._head_bytes = 0
+            self._end_head()
             self._check_new(queued)
         elif in_body:
-            self._head_bytes = 0
+            self._end_head()
+        elif data:
+            self._note_head(len(data))
+
+    def _note_head(self, size_bytes: int) -> None:
+        if not self._head_bytes:
+            self._head_deadline = self._loop.call_later(HEAD_TIMEOUT_S, self._head_timed_out)
+        self._head_bytes += size_bytes
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._end_head()
+            self._refuse_head()
         else:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse_head()
+            self._heads.note(self, size_bytes)
+
+    def _end_head(self) -> None:
+        if self._head_bytes:
+            self._head_bytes = 0
+            self._heads.forget(self)
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
+
+    def _head_timed_out(self) -> None:
+        if self._current_request is None and not self._messages:
+            self.cut_off()
+        else:
+            # Reading pauses while earlier requests of the client wait for their answers.
+            self._head_deadline = self._loop.call_later(HEAD_TIMEOUT_S, self._head_timed_out)
 
     def _check_new(self, queued: int) -> None:
         """Refuse new requests that are unsupported, and end a body that is not valid HTTP.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -146,3 +147,46 @@ def test_pipelined_requests_are_all_answered(ask: InProcessMirror) -> None:
             assert [wire.reply().status for _ in range(50)] == [200] * 50
             assert wire.reply("POST").status == 201
         assert wire.is_silent()
+
+
+def test_head_that_never_ends_is_cut_off(
+    ask: InProcessMirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirror.connections.refusals.HEAD_TIMEOUT_S", 0.5)
+    with RawConnection(ask.port) as first, RawConnection(ask.port) as later:
+        later.send(HEALTHY)
+        assert later.reply().status == 200
+        first.send(HEAD)
+        later.send(HEAD)
+        assert first.ends()
+        assert later.ends()
+
+
+def test_head_that_arrives_in_pieces_is_answered(
+    ask: InProcessMirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirror.connections.refusals.HEAD_TIMEOUT_S", 0.5)
+    with RawConnection(ask.port) as wire:
+        for piece in (HEALTHY[:10], HEALTHY[10:20]):
+            wire.send(piece)
+            assert wire.is_silent()
+        wire.send(HEALTHY[20:])
+        assert wire.reply().status == 200
+        # An idle connection has no head that could end.
+        assert wire.is_silent(1)
+        assert wire.ask("GET", "/healthz").status == 200
+
+
+def test_answer_is_finished_although_the_next_head_is_incomplete(
+    ask: InProcessMirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = b"a" * 20_000_000
+    assert ask("POST", f"/v2/app/blobs/uploads/?digest={Digest.of(data)}", data).status == 201
+    monkeypatch.setattr("mirror.connections.refusals.HEAD_TIMEOUT_S", 0.2)
+    with RawConnection(ask.port, timeout_s=10) as wire:
+        wire.send(request("GET", f"/v2/app/blobs/{Digest.of(data)}"))
+        time.sleep(0.1)
+        wire.send(HEAD)
+        time.sleep(0.5)
+        assert wire.reply().body == data
+        assert wire.ends()
