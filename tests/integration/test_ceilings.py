@@ -9,11 +9,13 @@ import bz2
 import gzip
 import io
 import json
+import struct
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
+import zstandard
 
 from store import ImportOptions, Limits, Store, errors
 from tests.support import tars
@@ -253,6 +255,31 @@ def test_the_ratio_holds_for_sparse_members_in_a_compressed_archive(tmp_path: Pa
         pytest.raises(errors.TooLarge, match="sparse members"),
     ):
         store.import_archive(io.BytesIO(archive), ImportOptions(limits=limits))
+
+
+@pytest.mark.parametrize("is_piped", [True, False])
+def test_the_ratio_holds_for_compressed_layers_in_sparse_members(
+    tmp_path: Path, *, is_piped: bool
+) -> None:
+    """The hole is a skippable frame. It must not count as input of the decoder."""
+    zeros = layer("zeros", bytes(24 * MIB))
+    head = zstandard.compress(zeros) + struct.pack("<II", 0x184D2A50, MIB)
+    size_bytes = len(head) + MIB
+    archive = (
+        tars.sparse_member(b"0/layer.tar", head, size_bytes, [(0, len(head))], "0.1")
+        + Archive()
+        .file("config.json", config(zeros))
+        .manifest({"Config": "config.json", "RepoTags": ["a:1"], "Layers": ["0/layer.tar"]})
+        .bytes()
+    )
+    (tmp_path / "a.tar").write_bytes(archive)
+    source = io.BytesIO(archive) if is_piped else tmp_path / "a.tar"
+    limits = Limits(ratio=1000, free_bytes=MIB)
+    with (
+        Store.open(tmp_path / "store", create=True) as store,
+        pytest.raises(errors.TooLarge, match="data of all members"),
+    ):
+        store.import_archive(source, ImportOptions(limits=limits))
 
 
 @pytest.mark.parametrize("kind", ["file", "pipe", "folder"])
