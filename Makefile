@@ -74,7 +74,7 @@ peers:             ## build, with Go, the peers that Debian does not have
 
 interop: $(STAMP)  ## the tests with the real Docker Engine, skopeo, podman and umoci
 	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 \
-	  STORECTL_INTEROP_CONFIGS=$${STORECTL_INTEROP_CONFIGS:-300} STORECTL_INTEROP_DEBIAN=full \
+	  STORECTL_INTEROP_CONFIGS=$${STORECTL_INTEROP_CONFIGS:-300} STORECTL_INTEROP_DEBIAN=full STORECTL_INTEROP_TIMES=exact \
 	  $(BIN)/python -m pytest -m interop tests/interop $(PYTEST_ARGS)
 
 interop-table: $(STAMP) ## run every pair of formats, and write docs/interop.md

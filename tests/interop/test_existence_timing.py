@@ -1,12 +1,13 @@
 """Content that a caller may not read is answered in the same time as absent content.
 
-The times need a quiet machine, so CI counts database statements instead
-(`tests/integration/test_existence_oracle.py`).
+Exact times need a quiet machine and some minutes, so only `make interop` measures them. CI measures
+roughly, and counts database statements (`tests/integration/test_existence_oracle.py`).
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import time
 from statistics import median
 from typing import TYPE_CHECKING, Final
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.interop
 
-PAIRS: Final = 1000
-TOLERANCE: Final = 0.05
+IS_EXACT: Final = os.environ.get("STORECTL_INTEROP_TIMES") == "exact"
+PAIRS: Final = 1000 if IS_EXACT else 60
+TOLERANCE: Final = 0.05 if IS_EXACT else 0.5
 ATTEMPTS: Final = 3
 """Another program on the machine can disturb a measurement, but not three."""
 
