@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 from store.errors import InvalidArchive, MissingMember
 from store.formats.archives import docker, docker_and_oci, docker_v1, oci_layout
 from store.formats.archives.selection import choose
+from store.formats.image.label_budget import LabelBudget
 from store.formats.image.layout_names import INDEX, LAYOUT
 from store.importing.archive import ReadArchive
 from store.importing.image_layers import stage_image_layers, stage_v1_layers
@@ -69,11 +70,12 @@ def _is_layout(members: Members) -> bool:
 
 def _read_layout(source: ArchiveInput) -> ReadArchive:
     members, limits = source.members, source.limits
-    claim = oci_layout.claim(members, limits, source.holdings.document)
+    labels = LabelBudget(limits)
+    claim = oci_layout.claim(members, limits, source.holdings.document, labels=labels)
     if members.exists(docker.MANIFEST):
         not_images = docker_and_oci.artifact_configs(claim.graph)
         claim = docker_and_oci.reconcile(
-            claim, docker.claim(members.document, limits, no_images=not_images)
+            claim, docker.claim(members.document, limits, no_images=not_images, labels=labels)
         )
     return _read_manifests(claim, oci_layout.oci_blob_paths(members), source)
 

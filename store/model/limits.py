@@ -74,6 +74,15 @@ class Limits:
     manifest_entries: int = 10_000
     """The entries of one list in a manifest or index: manifests, layers or blobs."""
 
+    labels: int = 10_000
+    """The labels of one config, or the annotations of one manifest or index.
+
+    Each of them is a row in the database. Real documents have fewer than a hundred.
+    """
+
+    labels_in_archive: int = 500_000
+    """The labels and annotations of all documents of one archive; each document counts once."""
+
     inline_bytes: int = 8 * MIB
     """The largest document that is kept in the database. A larger document is kept as a blob."""
 

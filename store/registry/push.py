@@ -31,6 +31,7 @@ from store.errors import (
 )
 from store.formats.image.config import ImageConfig
 from store.formats.image.graph_walk import levels
+from store.formats.image.label_budget import require_few_annotations, require_few_labels
 from store.formats.image.manifests import Document, Role
 from store.model.contents import ContentState
 from store.model.digests import Digest
@@ -104,7 +105,8 @@ def parse_manifest(
         limits: The limits of documents.
 
     Raises:
-        TooLarge: The manifest is larger than `MAX_MANIFEST_BYTES`.
+        TooLarge: The manifest is larger than `MAX_MANIFEST_BYTES`, or exceeds a ceiling of
+            ``limits``.
         DigestMismatch: The digest that the client states is wrong.
         InvalidDocument: The bytes are not a manifest or index.
     """
@@ -116,7 +118,9 @@ def parse_manifest(
     actual = Digest.of(data, "sha256" if digest is None else digest.algorithm)
     if digest is not None and actual != digest:
         raise DigestMismatch("digest of the manifest", want=digest, got=actual)
-    return Document.parse(data, digest=actual, media_type=media_type, limits=limits)
+    document = Document.parse(data, digest=actual, media_type=media_type, limits=limits)
+    require_few_annotations(document, limits)
+    return document
 
 
 def image_config(
@@ -132,6 +136,9 @@ def image_config(
         document: A manifest or index.
         limits: The limits of documents.
         read: Returns the bytes of a blob that the repository holds.
+
+    Raises:
+        TooLarge: The config has too many labels.
     """
     link = document.config
     if not document.claims_image or link is None or link.target.size_bytes > limits.inline_bytes:
@@ -140,7 +147,10 @@ def image_config(
         config = ImageConfig.parse(read(link.digest), limits, digest=link.digest)
     except (ContentNotFound, DamagedContent, InvalidDocument, TooLarge):
         return None
-    return config if len(config.diff_ids) == len(document.layers) else None
+    if len(config.diff_ids) != len(document.layers):
+        return None
+    require_few_labels(config, limits)
+    return config
 
 
 # --- the unit -------------------------------------------------------------------------------------

@@ -130,8 +130,9 @@ class Registry:
                 a variant. A variant is removed with the tag of its original.
 
         Raises:
-            TooLarge: The manifest is larger than `MAX_MANIFEST_BYTES`, or the indexes below it are
-                nested too deep or lead to too many manifests.
+            TooLarge: The manifest is larger than `MAX_MANIFEST_BYTES`, the indexes below it are
+                nested too deep or lead to too many manifests, or the manifest has too many
+                annotations or its config too many labels.
             InvalidDocument: The bytes are not a manifest or index.
             DigestMismatch: The stated digest, or a size in a descriptor, is wrong.
             MissingBlobs: The repository does not hold a target that must exist.

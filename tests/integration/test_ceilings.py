@@ -20,6 +20,7 @@ import zstandard
 from store import ImportOptions, Limits, Store, errors
 from tests.support import tars
 from tests.support.images import A, Archive, config, digest, image, layer
+from tests.support.layouts import CONFIG, LAYER, MANIFEST, encode
 from tests.support.traced_commands import environment
 from tests.support.waiting import PATIENCE_S
 
@@ -180,6 +181,103 @@ def test_layers_of_one_image_have_a_ceiling(store: Store) -> None:
         in refused(store, image(A, A, A, A), Limits(layers=3)).message
     )
     store.import_archive(io.BytesIO(image(A, A, A).bytes()), ImportOptions(limits=Limits(layers=3)))
+
+
+def labelled(name: str, count: int) -> bytes:
+    return config(A, config={"Labels": {f"{name}{at}": "" for at in range(count)}})
+
+
+def of_images(*configs: bytes) -> Archive:
+    """Return a Docker archive of images that have one layer in common."""
+    archive = Archive().file("l", A)
+    for number, data in enumerate(configs):
+        archive.file(f"c{number}", data)
+    return archive.manifest(
+        *(
+            {"Config": f"c{number}", "RepoTags": [f"x:{number}"], "Layers": ["l"]}
+            for number in range(len(configs))
+        )
+    )
+
+
+def in_layout(*configs: bytes, both: bool, **members: object) -> Archive:
+    """Return an OCI layout of images; ``both`` adds the ``manifest.json`` of Docker 25."""
+    archive = Archive().file("oci-layout", encode({"imageLayoutVersion": "1.0.0"}))
+
+    def blob(data: bytes, media_type: str) -> dict[str, object]:
+        archive.file(f"blobs/{digest(data).replace(':', '/')}", data)
+        return {"mediaType": media_type, "digest": digest(data), "size": len(data)}
+
+    layers = [blob(A, LAYER)]
+    manifests = [
+        blob(
+            encode(
+                {
+                    "schemaVersion": 2,
+                    "mediaType": MANIFEST,
+                    "config": blob(data, CONFIG),
+                    "layers": layers,
+                    **members,
+                }
+            ),
+            MANIFEST,
+        )
+        for data in configs
+    ]
+    archive.file("index.json", encode({"schemaVersion": 2, "manifests": manifests}))
+    if both:
+        entries = [
+            {
+                "Config": f"blobs/{digest(data).replace(':', '/')}",
+                "RepoTags": None,
+                "Layers": [f"blobs/{digest(A).replace(':', '/')}"],
+            }
+            for data in configs
+        ]
+        archive.manifest(*entries)
+    return archive
+
+
+@pytest.mark.parametrize("kind", ["docker", "layout", "both"])
+def test_labels_have_ceilings_for_a_document_and_an_archive(store: Store, kind: str) -> None:
+    def archive(*configs: bytes) -> Archive:
+        return of_images(*configs) if kind == "docker" else in_layout(*configs, both=kind == "both")
+
+    limits = Limits(labels=3, labels_in_archive=5)
+    error = refused(store, archive(labelled("a", 4)), limits)
+    assert error.message == (
+        f"invalid config {digest(labelled('a', 4))}: 4 labels given, at most 3 allowed"
+    )
+    error = refused(store, archive(labelled("a", 3), labelled("b", 3)), limits)
+    assert "at least 6 given, at most 5 allowed" in error.message
+    # In an archive with both lists of images, each config is listed twice and counts once.
+    few = archive(labelled("a", 3), labelled("b", 2))
+    store.import_archive(io.BytesIO(few.bytes()), ImportOptions(limits=limits))
+    assert len(store.images()) == 2
+
+
+def test_annotations_of_imported_manifests_have_the_ceiling_of_labels(store: Store) -> None:
+    archive = in_layout(config(A), both=False, annotations={f"{at}": "" for at in range(4)})
+    assert (
+        "4 annotations given, at most 3 allowed"
+        in refused(store, archive, Limits(labels=3)).message
+    )
+    store.import_archive(io.BytesIO(archive.bytes()), ImportOptions(limits=Limits(labels=4)))
+
+
+def test_labels_of_old_images_have_a_ceiling(store: Store) -> None:
+    archive = Archive().file("repositories", b"{}")
+    members = {"id": "a", "config": {"Labels": {f"{at}": "" for at in range(4)}}}
+    archive.directory("a/").file("a/json", json.dumps(members).encode()).file("a/layer.tar", A)
+    assert "4 labels given, at most 3 allowed" in refused(store, archive, Limits(labels=3)).message
+
+
+def test_a_small_archive_with_many_labels_costs_little(tmp_path: Path) -> None:
+    archive = tmp_path / "archive.tar"
+    archive.write_bytes(of_images(*(labelled(f"{n}", 124_000) for n in range(10))).bytes())
+    run = within(tmp_path, archive, piped=False, cpu_s=4, peak_mib=150)
+    assert run.code == 4
+    assert "124000 labels given, at most 10000 allowed" in run.message
 
 
 def test_names_have_a_ceiling_together(store: Store) -> None:

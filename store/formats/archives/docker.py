@@ -16,6 +16,7 @@ from store.errors import (
 from store.formats.archives.claims import ArchiveClaim, ImageClaim
 from store.formats.archives.docker_manifest import parse_manifest
 from store.formats.image.config import HistoryDigests, ImageConfig
+from store.formats.image.label_budget import LabelBudget
 from store.model.digests import DiffID, Digest, ImageID
 from store.model.references import Reference
 
@@ -31,7 +32,11 @@ DOCKER_DEPTH: Final = 125
 
 
 def claim(
-    read: Callable[[str], bytes], limits: Limits, *, no_images: Collection[str] = ()
+    read: Callable[[str], bytes],
+    limits: Limits,
+    *,
+    no_images: Collection[str] = (),
+    labels: LabelBudget | None = None,
 ) -> ArchiveClaim:
     """Return the images that ``manifest.json`` lists, with their configs, as claims.
 
@@ -40,6 +45,8 @@ def claim(
             unchanged.
         limits: Ceilings for the documents.
         no_images: Paths of configs that belong to artifacts; their entries are skipped.
+        labels: Counts the labels together with those of other documents; None if the archive has
+            no other documents.
 
     Raises:
         InvalidDocument: ``manifest.json`` or a config is not valid, or the two disagree.
@@ -54,12 +61,14 @@ def claim(
         for entry in parse_manifest(data, limits)
         if posixpath.normpath(entry.config) not in no_images
     ]
+    labels = labels or LabelBudget(limits)
     configs: dict[str, ImageConfig] = {}
     for entry in entries:
         if entry.config not in configs:
-            configs[entry.config] = ImageConfig.parse(
+            configs[entry.config] = config = ImageConfig.parse(
                 _config(entry, read), limits, document=f"config {printable(entry.config)}"
             )
+            labels.add_config(config)
     in_archive = {config.image_id: config for config in configs.values()}
     notes: list[str] = []
     histories = _Histories()

@@ -19,6 +19,7 @@ from store.errors import (
 from store.formats.archives.claims import ArchiveClaim, ImageClaim
 from store.formats.archives.docker_manifest import parse_repositories
 from store.formats.image.config import ImageConfig
+from store.formats.image.label_budget import LabelBudget
 from store.formats.image.v1_migration import migrate, v1_parent
 from store.model.digests import Digest, ImageID
 from store.model.references import SYNTAX_HINT, Reference, is_tag
@@ -131,6 +132,7 @@ def claim(
     """
     configs: dict[str, ImageConfig] = {}
     made_bytes = 0
+    labels = LabelBudget(limits)
     for step in ordered:
         parent = configs[step.parent] if step.parent is not None else None
         document = f"{printable(step.name)}/json"
@@ -145,7 +147,8 @@ def claim(
                 f" have more than {limits.documents_bytes} bytes",
                 limit=limits.documents_bytes,
             )
-        configs[step.name] = ImageConfig.parse(data, limits, document=document)
+        configs[step.name] = config = ImageConfig.parse(data, limits, document=document)
+        labels.add_config(config)
     data = read(REPOSITORIES)
     tags = _tags(parse_repositories(data, limits), configs)
     built_on = {step.parent for step in ordered}

@@ -23,6 +23,7 @@ from store.formats.golang.structs import Struct, member, unmarshal
 from store.formats.golang.types import STRING
 from store.formats.image.config import ImageConfig
 from store.formats.image.graph_walk import bottom_up, levels
+from store.formats.image.label_budget import LabelBudget
 from store.formats.image.layout_names import CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME
 from store.formats.image.manifests import Document, Link, Role, schema_1
 from store.formats.image.media_types import SCHEMA_1, is_document
@@ -149,13 +150,21 @@ class _Layout:
 _LAYOUT: Final = Struct(_Layout)
 
 
-def claim(files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]) -> ArchiveClaim:
+def claim(
+    files: Files,
+    limits: Limits,
+    stored: Callable[[Digest], bytes | None],
+    *,
+    labels: LabelBudget | None = None,
+) -> ArchiveClaim:
     """Return the claims of an OCI layout.
 
     Args:
         files: Access to the layout's files. Errors of an access are raised unchanged.
         limits: Ceilings for the documents.
         stored: Returns the bytes of a document in the store; None if the store does not have it.
+        labels: Counts the labels together with those of other documents; None if the archive has
+            no other documents.
 
     Raises:
         InvalidDocument: A document is not valid, or two documents disagree.
@@ -182,7 +191,7 @@ def claim(files: Files, limits: Limits, stored: Callable[[Digest], bytes | None]
         raise InvalidDocument("expected an index, found a manifest", document=INDEX)
     notes: list[str] = []
     roots = _roots(top.children, notes)
-    graph = _Walk(oci_blob_paths(files), limits, stored).graph(roots, top.children)
+    graph = _Walk(oci_blob_paths(files), limits, stored, labels).graph(roots, top.children)
     return ArchiveClaim(Digest.of(data), (), tuple(dict.fromkeys(notes)), graph)
 
 
@@ -277,11 +286,16 @@ class _Walk:
     """A reader of an archive's documents that walks from the roots down."""
 
     def __init__(
-        self, blobs: BlobPaths, limits: Limits, stored: Callable[[Digest], bytes | None]
+        self,
+        blobs: BlobPaths,
+        limits: Limits,
+        stored: Callable[[Digest], bytes | None],
+        labels: LabelBudget | None = None,
     ) -> None:
         self._blobs = blobs
         self._limits = limits
         self._stored = stored
+        self._labels = labels or LabelBudget(limits)
         self._documents: dict[Digest, Document] = {}
         self._listed: dict[Digest, tuple[Link, str]] = {}
         self._parsed: dict[Digest, ImageConfig | InvalidDocument] = {}
@@ -330,6 +344,7 @@ class _Walk:
             self._documents[digest] = document = Document.parse(
                 data, digest=digest, media_type=link.target.media_type, limits=self._limits
             )
+            self._labels.add_document(document)
             if len(self._documents) > self._limits.members:
                 raise TooLarge(
                     f"the archive has more than {self._limits.members} manifests",
@@ -413,6 +428,8 @@ class _Walk:
             )
         self._config_bytes[link.digest] = len(data)
         try:
-            return ImageConfig.parse(data, self._limits, document=name, digest=link.digest)
+            config = ImageConfig.parse(data, self._limits, document=name, digest=link.digest)
         except InvalidDocument as exc:
             return exc
+        self._labels.add_config(config)
+        return config

@@ -233,3 +233,31 @@ def test_pushed_indexes_have_the_ceilings_of_imported_ones(store: Store) -> None
         registry.put_manifest(APP, index(4), media_type=INDEX, digest=None, tags=("long",))
     with pytest.raises(ReferenceNotFound):
         registry.manifest(APP, "deep")
+
+
+def test_pushed_labels_and_annotations_have_the_ceiling_of_imported_ones(store: Store) -> None:
+    registry = Registry(store, limits=replace(DEFAULT_LIMITS, labels=3))
+    layer = squeezed(images.A)
+    push_blob(registry, layer)
+
+    def push(labels: int, annotations: int, tag: str) -> None:
+        config = images.config(images.A, config={"Labels": {f"{at}": "" for at in range(labels)}})
+        push_blob(registry, config)
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": descriptor(config, CONFIG),
+            "layers": [descriptor(layer, f"{LAYER}+gzip")],
+            "annotations": {f"{at}": "" for at in range(annotations)},
+        }
+        registry.put_manifest(APP, encode(manifest), media_type=MANIFEST, digest=None, tags=(tag,))
+
+    with pytest.raises(TooLarge, match=r"invalid config sha256:.*: 4 labels given, at most 3"):
+        push(4, 0, "labels")
+    with pytest.raises(TooLarge, match=r"invalid manifest sha256:.*: 4 annotations given"):
+        push(0, 4, "annotations")
+    for tag in ("labels", "annotations"):
+        with pytest.raises(ReferenceNotFound):
+            registry.manifest(APP, tag)
+    push(3, 3, "few")
+    assert registry.manifest(APP, "few")
