@@ -77,7 +77,7 @@ def plan(
                 tuple(tags),
                 facts.parents.get(config.image_id),
                 included,
-                facts.foreign,
+                facts.foreign.get(config.image_id, {}),
             )
         )
         for tag in tags if config.diff_ids else ():

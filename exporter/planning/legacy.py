@@ -70,7 +70,7 @@ def plan(selection: Selection, config_of: Callable[[Digest], ImageConfig]) -> Pl
         mtime = config.created.mtime()
         layers = v1_layers(config, [layer.chain_id for layer in image.layers])
         for v1, layer in zip(layers, image.layers, strict=True):
-            _add_layer(archive, v1, layer.diff_id, selection, mtime)
+            _add_layer(archive, v1, layer.diff_id, image.image_id, selection, mtime)
         name = f"{image.image_id.digest.hex}.json"
         archive.top.setdefault(
             name, [Entry(name, EntryType.FILE, FILE_MODE, mtime, len(config.data), config.data)]
@@ -98,7 +98,12 @@ def plan(selection: Selection, config_of: Callable[[Digest], ImageConfig]) -> Pl
 
 
 def _add_layer(
-    archive: _Archive, v1: V1Layer, diff: DiffID, selection: Selection, mtime: int
+    archive: _Archive,
+    v1: V1Layer,
+    diff: DiffID,
+    image_id: ImageID,
+    selection: Selection,
+    mtime: int,
 ) -> None:
     folder = v1.v1_id
     if folder in archive.top:
@@ -107,7 +112,7 @@ def _add_layer(
     if holder is None:
         sources = selection.sources.get(diff.digest)
         if sources is None or sources.state is ContentState.ABSENT:
-            raise _missing(diff, selection)
+            raise _missing(diff, selection.foreign.get(image_id, {}))
         layer = Entry(
             f"{folder}/layer.tar", EntryType.FILE, FILE_MODE, mtime, sources.size_bytes, sources
         )
@@ -128,8 +133,8 @@ def _add_layer(
     ]
 
 
-def _missing(diff: DiffID, selection: Selection) -> StoreError:
-    urls = json.loads(selection.foreign.get(diff.digest, b"{}")).get("urls", [])
+def _missing(diff: DiffID, foreign: Mapping[Digest, bytes]) -> StoreError:
+    urls = json.loads(foreign.get(diff.digest, b"{}")).get("urls", [])
     if urls:
         return IncompleteImage(
             f"cannot save foreign layer {diff} in the format legacy: the store does not have it."
@@ -156,10 +161,11 @@ def _item(
     ]
     if image.parent is not None and image.parent in included and image.parent != image.image_id:
         members.append(b'"Parent":' + quote(str(image.parent)))
+    known = selection.foreign.get(image.image_id, {})
     foreign = {
-        str(layer.diff_id): selection.foreign[layer.diff_id.digest]
+        str(layer.diff_id): known[layer.diff_id.digest]
         for layer in image.layers
-        if layer.diff_id.digest in selection.foreign
+        if layer.diff_id.digest in known
     }
     if foreign:
         members.append(b'"LayerSources":' + _object(foreign))

@@ -29,12 +29,12 @@ class DockerFacts:
     Attributes:
         generated: Digests of the manifests that the store made for images without a manifest.
         parents: The parent image of each image that was built on one.
-        foreign: Descriptors of foreign layers as JSON bytes, by diff ID.
+        foreign: Descriptors of the foreign layers of each image as JSON bytes, by diff ID.
     """
 
     generated: frozenset[Digest] = frozenset()
     parents: Mapping[ImageID, ImageID] = field(default_factory=dict)
-    foreign: Mapping[Digest, bytes] = field(default_factory=dict)
+    foreign: Mapping[ImageID, Mapping[Digest, bytes]] = field(default_factory=dict)
 
 
 def docker_facts(
@@ -55,10 +55,11 @@ def docker_facts(
     keys = images.keys_of(connection, {config.image_id for config in configs})
     known = images.parents_of(connection, keys.values())
     parents = {image_id: known[key] for image_id, key in keys.items() if key in known}
-    diffs = {diff.digest for config in configs for diff in config.diff_ids}
-    foreign: dict[Digest, bytes] = {}
+    foreign: dict[ImageID, dict[Digest, bytes]] = {image_id: {} for image_id in keys}
     for scope in scopes:
-        foreign |= usable_foreign_layers(connection, scope, diffs)
+        usable = usable_foreign_layers(connection, scope, keys.values())
+        for image_id, key in keys.items():
+            foreign[image_id] |= usable.get(key, {})
     return DockerFacts(generated_manifests(graph, check), parents, foreign)
 
 

@@ -66,13 +66,13 @@ class Selection:
     Attributes:
         images: The images, in the order in which the names first mention them.
         sources: The stored forms of every config and layer, by digest.
-        foreign: Descriptors of foreign layers as JSON bytes, by diff ID.
+        foreign: Descriptors of the foreign layers of each image as JSON bytes, by diff ID.
         notes: Notes for the user about the archive, one sentence each.
     """
 
     images: tuple[SelectedImage, ...]
     sources: Mapping[Digest, Sources]
-    foreign: Mapping[Digest, bytes]
+    foreign: Mapping[ImageID, Mapping[Digest, bytes]]
     notes: tuple[str, ...] = ()
 
     def image_ids(self) -> set[ImageID]:
@@ -217,6 +217,7 @@ def _choose(
 
 def _usable_layers(
     connection: Connection,
+    key: ContentKey,
     chosen: _Chosen,
     diffs: Sequence[Digest],
     held: Mapping[Scope, AbstractSet[Digest]],
@@ -226,7 +227,7 @@ def _usable_layers(
     A diff is in the scope of a name if the scope has the layer that the manifest lists for it.
     """
     if not chosen.manifests:
-        return set(diffs), dict(foreign_layers.foreign_sources(connection, diffs))
+        return set(diffs), foreign_layers.foreign_sources(connection, (key,)).get(key, {})
     usable: set[Digest] = set()
     foreign: dict[Digest, bytes] = {}
     for document, scope in chosen.manifests:
@@ -235,7 +236,7 @@ def _usable_layers(
             for link, diff in zip(document.layers, diffs, strict=True)
             if link.digest in held[scope]
         )
-        foreign |= usable_foreign_layers(connection, scope, diffs)
+        foreign |= usable_foreign_layers(connection, scope, (key,)).get(key, {})
     return usable, foreign
 
 
@@ -294,12 +295,12 @@ def select(
     )
     held = _held_layers(connection, chosen.values())
     wanted = {image.image_id.digest: None for image in selected}
-    foreign: dict[Digest, bytes] = {}
-    for image, one in zip(selected, chosen.values(), strict=True):
+    foreign: dict[ImageID, dict[Digest, bytes]] = {}
+    for image, (key, one) in zip(selected, chosen.items(), strict=True):
         reader.check()
         diffs = [layer.diff_id.digest for layer in image.layers]
-        usable, descriptors = _usable_layers(connection, one, diffs, held)
+        usable, descriptors = _usable_layers(connection, key, one, diffs, held)
         wanted.update(dict.fromkeys(diff for diff in diffs if diff in usable))
-        foreign |= descriptors
+        foreign[image.image_id] = descriptors
     reader.require_small(connection, wanted)
     return Selection(selected, content.sources(connection, wanted), foreign, tuple(named.notes))

@@ -18,12 +18,13 @@ from store.model.digests import Digest
 from store.model.references import Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from collections.abc import Set as AbstractSet
 
     from sqlalchemy import Connection
 
     from exporter.options import MayRead
+    from store.db.types import ContentKey
     from store.model.contents import Sources
 
 
@@ -164,23 +165,32 @@ def usable_sources(
 
 
 def usable_foreign_layers(
-    connection: Connection, scope: Scope, diffs: Iterable[Digest]
-) -> Mapping[Digest, bytes]:
-    """Return the descriptor to list for each foreign layer in a scope, as JSON bytes.
+    connection: Connection, scope: Scope, images: Iterable[ContentKey]
+) -> dict[ContentKey, dict[Digest, bytes]]:
+    """Return the descriptor to list for each foreign layer in a scope, as JSON bytes, by image.
 
     Args:
         connection: A read transaction.
         scope: The content that the save may use.
-        diffs: The diff IDs of the layers.
+        images: Row numbers of the images.
     """
-    found = foreign_layers.foreign_sources(connection, diffs)
+    found = foreign_layers.foreign_sources(connection, images)
     if scope is WHOLE_STORE or not found:
         return found
     # A manifest lists the diff itself, or the blob that can be downloaded.
-    named = {diff: {diff, *_blob_of(descriptor)} for diff, descriptor in found.items()}
+    named = {
+        (key, diff): {diff, *_blob_of(descriptor)}
+        for key, descriptors in found.items()
+        for diff, descriptor in descriptors.items()
+    }
     usable = scope.held(connection, set().union(*named.values()))
     return {
-        diff: descriptor for diff, descriptor in found.items() if not usable.isdisjoint(named[diff])
+        key: {
+            diff: descriptor
+            for diff, descriptor in descriptors.items()
+            if not usable.isdisjoint(named[key, diff])
+        }
+        for key, descriptors in found.items()
     }
 
 

@@ -1,4 +1,8 @@
-"""Foreign layers: descriptors that list the download addresses of layers."""
+"""Foreign layers: descriptors that list the download addresses of layers.
+
+A descriptor is a claim of one image. It counts for this image only: other images may have the same
+layer, and what one archive states must not change how they are saved.
+"""
 
 from __future__ import annotations
 
@@ -9,68 +13,76 @@ from sqlalchemy import exists, insert, select
 
 from store.catalog.batches import batches
 from store.db.schema import content, foreign_source
+from store.db.types import ContentKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from sqlalchemy import Connection
 
-    from store.db.types import ContentKey
     from store.model.digests import Digest
 
 
 def is_foreign(connection: Connection, key: ContentKey) -> bool:
-    """Return whether the catalogue has a download address for a layer."""
+    """Return whether any image gives a download address for a layer."""
     return bool(
         connection.execute(select(exists().where(foreign_source.c.content_id == key))).scalar()
     )
 
 
-def put_foreign_source(connection: Connection, diff: ContentKey, descriptor: bytes) -> bool:
-    """Record a descriptor of a foreign layer; return whether the descriptor was new.
+def put_foreign_source(
+    connection: Connection, image: ContentKey, diff: ContentKey, descriptor: bytes
+) -> bool:
+    """Record the descriptor of an image's foreign layer; return whether the descriptor was new.
 
     Every descriptor is kept, so that the order of imports does not matter.
 
     Args:
         connection: An open write transaction.
+        image: Row number of the image.
         diff: Row number of the layer's diff ID.
         descriptor: JSON bytes with the addresses.
     """
     if connection.execute(
         select(
             exists().where(
-                foreign_source.c.content_id == diff, foreign_source.c.descriptor == descriptor
+                foreign_source.c.image_id == image,
+                foreign_source.c.content_id == diff,
+                foreign_source.c.descriptor == descriptor,
             )
         )
     ).scalar():
         return False
-    connection.execute(insert(foreign_source).values(content_id=diff, descriptor=descriptor))
+    connection.execute(
+        insert(foreign_source).values(image_id=image, content_id=diff, descriptor=descriptor)
+    )
     return True
 
 
-def foreign_sources(connection: Connection, digests: Iterable[Digest]) -> Mapping[Digest, bytes]:
-    """Return the descriptor to list for each foreign layer among ``digests``, as JSON bytes.
+def foreign_sources(
+    connection: Connection, images: Iterable[ContentKey]
+) -> dict[ContentKey, dict[Digest, bytes]]:
+    """Return the descriptor to list for each foreign layer of each image, as JSON bytes.
 
-    If a layer has several descriptors, the smallest is returned, so that the order of imports does
-    not matter.
+    If an image has several descriptors of a layer, the smallest is returned, so that the order of
+    imports does not matter. Images without foreign layers are left out.
     """
-    chosen: dict[Digest, bytes] = {}
-    for some in batches(list(dict.fromkeys(digests))):
+    chosen: dict[ContentKey, dict[Digest, bytes]] = {}
+    for some in batches(list(dict.fromkeys(images))):
         rows = connection.execute(
-            select(content.c.digest, foreign_source.c.descriptor)
-            .join_from(content, foreign_source)
-            .where(content.c.digest.in_(some))
+            select(foreign_source.c.image_id, content.c.digest, foreign_source.c.descriptor)
+            .join_from(foreign_source, content)
+            .where(foreign_source.c.image_id.in_(some))
         )
-        for digest, descriptor in rows:
-            chosen[digest] = min(descriptor, chosen.get(digest, descriptor))
+        for key, digest, descriptor in rows:
+            of_image = chosen.setdefault(ContentKey(key), {})
+            of_image[digest] = min(descriptor, of_image.get(digest, descriptor))
     return chosen
 
 
-def foreign_urls(
-    connection: Connection, digests: Iterable[Digest]
-) -> dict[Digest, tuple[str, ...]]:
-    """Return the download addresses of each foreign layer among ``digests``."""
+def foreign_urls(connection: Connection, image: ContentKey) -> dict[Digest, tuple[str, ...]]:
+    """Return the download addresses of each foreign layer of an image."""
     return {
         digest: tuple(json.loads(descriptor).get("urls", ()))
-        for digest, descriptor in foreign_sources(connection, digests).items()
+        for digest, descriptor in foreign_sources(connection, (image,)).get(image, {}).items()
     }

@@ -25,10 +25,10 @@ from sqlalchemy import (
 
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
-HEAD: Final = "0007"
+HEAD: Final = "0008"
 """The newest revision that this program knows: the last revision in `migrations.versions`."""
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every revision that this program can upgrade from, oldest first."""
 
 metadata: Final = MetaData(
@@ -177,9 +177,13 @@ manifest_edge: Final = Table(
 foreign_source: Final = Table(
     "foreign_source",
     metadata,
+    Column(
+        "image_id", RowNumber, ForeignKey("image.content_id", ondelete="CASCADE"), nullable=False
+    ),
     _content("content_id", on_delete="CASCADE"),
     Column("descriptor", Bytes, nullable=False),
-    PrimaryKeyConstraint("content_id", "descriptor"),
+    PrimaryKeyConstraint("image_id", "content_id", "descriptor"),
+    Index("ix_foreign_source_content_id", "content_id"),
 )
 
 label: Final = Table(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from store.formats.image.manifests import Link
     from store.importing.members.members import Members
     from store.importing.staging import Staged, Stager
-    from store.model.digests import DiffID, Digest
+    from store.model.digests import DiffID, Digest, ImageID
     from store.model.limits import Limits
 
 
@@ -71,8 +71,8 @@ class ReadArchive:
         blobs: Layers that manifests list, by the digest in the manifest.
         others: Other blobs that manifests list, by digest.
         foreign: Links to layers that have a download address and no bytes, by diff ID.
-        sources: Every link with a download address for a layer, by diff ID. Layers whose bytes were
-            read are included.
+        sources: Every link with a download address for a layer, by the image whose manifest has
+            the link, and diff ID. Layers whose bytes were read are included.
     """
 
     claim: ArchiveClaim
@@ -80,7 +80,7 @@ class ReadArchive:
     blobs: dict[Digest, Staged] = field(default_factory=dict)
     others: dict[Digest, Staged] = field(default_factory=dict)
     foreign: dict[DiffID, tuple[Link, ...]] = field(default_factory=dict)
-    sources: dict[DiffID, tuple[Link, ...]] = field(default_factory=dict)
+    sources: dict[tuple[ImageID, DiffID], tuple[Link, ...]] = field(default_factory=dict)
 
     def staged(self) -> list[Staged]:
         """Return every staged file once, including the originals of recoded layers."""

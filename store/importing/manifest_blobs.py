@@ -67,7 +67,8 @@ class ManifestBlobs:
             if link.urls:
                 # Links of layers that the store has are recorded as well. Otherwise the result
                 # would depend on the order of imports.
-                self._archive.sources[diff] = (*self._archive.sources.get(diff, ()), link)
+                place = graph.configs[document.digest].image_id, diff
+                self._archive.sources[place] = (*self._archive.sources.get(place, ()), link)
             if (link.digest, diff) not in held:
                 self._layer(document, link, diff)
         held_blobs = self._holdings.blobs(link.digest for _, link in others)

@@ -240,30 +240,6 @@ class Placement:
                     hint="import the archive again",
                 )
 
-    def _foreign(self, diff: ContentKey, link: Link) -> None:
-        source = LayerSource(
-            link.target.media_type, link.target.size_bytes, str(link.digest), tuple(link.urls)
-        )
-        self.changed |= foreign_layers.put_foreign_source(self._connection, diff, source.encode())
-
-    def add_links(self, links: Mapping[DiffID, Sequence[Link]]) -> None:
-        """Record the download addresses of layers that manifests give."""
-        for diff, some in links.items():
-            for link in some:
-                self._foreign(self._diffs[diff][0], link)
-
-    def add_sources(self, sources: Mapping[DiffID, bytes]) -> None:
-        """Record the download addresses of layers that ``manifest.json`` gives.
-
-        Args:
-            sources: Descriptors with URLs, as JSON bytes, by diff ID.
-        """
-        for diff, descriptor in sources.items():
-            if diff in self._diffs:
-                self.changed |= foreign_layers.put_foreign_source(
-                    self._connection, self._diffs[diff][0], descriptor
-                )
-
     def add_images(self, configs: Iterable[ImageConfig]) -> dict[ImageID, ContentKey]:
         """Insert the images that are new; mark images whose layers are now complete as verified.
 
@@ -300,6 +276,39 @@ class Placement:
             image_id: (keys[image_id.digest], config) for image_id, config in wanted.items()
         }
         return {image_id: key for image_id, (key, _) in self._images.items()}
+
+    def add_links(self, links: Mapping[tuple[ImageID, DiffID], Sequence[Link]]) -> None:
+        """Record the download addresses of layers that manifests give.
+
+        Args:
+            links: Links with URLs, by the image whose manifest has them, and diff ID.
+        """
+        for (image_id, diff), some in links.items():
+            for link in some:
+                source = LayerSource(
+                    link.target.media_type,
+                    link.target.size_bytes,
+                    str(link.digest),
+                    tuple(link.urls),
+                )
+                self._foreign(image_id, diff, source.encode())
+
+    def add_sources(self, image_id: ImageID, sources: Mapping[DiffID, bytes]) -> None:
+        """Record the download addresses of an image's layers that ``manifest.json`` gives.
+
+        Args:
+            image_id: The image whose entry gives the addresses.
+            sources: Descriptors with URLs, as JSON bytes, by diff ID.
+        """
+        own = self._images[image_id][1].diff_ids
+        for diff, descriptor in sources.items():
+            if diff in own:
+                self._foreign(image_id, diff, descriptor)
+
+    def _foreign(self, image_id: ImageID, diff: DiffID, descriptor: bytes) -> None:
+        self.changed |= foreign_layers.put_foreign_source(
+            self._connection, self._images[image_id][0], self._diffs[diff][0], descriptor
+        )
 
     def set_parent(self, child: ImageID, parent: ImageID) -> None:
         """Record the image that ``child`` was built on."""
@@ -386,7 +395,7 @@ class Placement:
                 None if document.subject is None else self._target(document.subject, str(digest))
             )
             edges = [
-                manifests.Edge(link, self._target(link.target, str(digest), link))
+                manifests.Edge(link, self._target(link.target, str(digest)))
                 for link in document.links
             ]
             new.append(
@@ -412,7 +421,7 @@ class Placement:
         foreign = {link.digest for link in document.layers if link.urls}
         return foreign <= content.present(self._connection, foreign) if foreign else True
 
-    def _target(self, target: Descriptor, where: str, link: Link | None = None) -> ContentKey:
+    def _target(self, target: Descriptor, where: str) -> ContentKey:
         known = content.find(self._connection, (target.digest,)).get(target.digest)
         if known is not None:
             if known.size_bytes is not None and known.size_bytes != target.size_bytes:
@@ -422,10 +431,6 @@ class Placement:
                     got=known.size_bytes,
                     hint="save the image again: a descriptor in the archive states a wrong size",
                 )
-            key = known.key
-        else:
-            # The size that the descriptor states is only a claim. It stays in the manifest.
-            key = content.ensure(self._connection, target.digest, None, ContentState.ABSENT)
-        if link is not None and link.urls:
-            self._foreign(key, link)
-        return key
+            return known.key
+        # The size that the descriptor states is only a claim. It stays in the manifest.
+        return content.ensure(self._connection, target.digest, None, ContentState.ABSENT)

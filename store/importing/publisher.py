@@ -115,11 +115,11 @@ class Publisher:
         self._placement.find_diffs(
             dict.fromkeys(diff for config in configs for diff in config.diff_ids), archive.foreign
         )
-        self._placement.add_links(archive.sources)
         keys = self._placement.add_images(configs)
+        self._placement.add_links(archive.sources)
         done.images.extend(keys)
         for claim in claims:
-            self._placement.add_sources(claim.sources)
+            self._placement.add_sources(claim.config.image_id, claim.sources)
             if claim.parent is not None:
                 self._placement.set_parent(claim.config.image_id, claim.parent)
         documents = self._placement.add_documents(graph)

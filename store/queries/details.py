@@ -43,7 +43,7 @@ def image_details(
     chain = layers.chain(connection, found.key)
     diffs = [layer.diff_id.digest for layer in chain]
     sources = content.sources(connection, diffs)
-    urls = foreign_layers.foreign_urls(connection, diffs)
+    urls = foreign_layers.foreign_urls(connection, found.key)
     deterministic = Digest.of(deterministic_manifest(config, [layer.size_bytes for layer in chain]))
     return ImageDetails(
         image_id=found.image_id,

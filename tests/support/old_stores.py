@@ -103,6 +103,7 @@ def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[st
 RESET = {
     "encoding": {"seekable", "ours", "checked"},
     "event": {"reader"},
+    "foreign_source": {"image_id"},
     "manifest": {"diff_state"},
     "repository_content": {"media_type"},
     "upload": {"owner"},

@@ -123,6 +123,6 @@ def test_the_descriptor_of_a_foreign_layer_replaces_the_made_one() -> None:
     graph = graph_of(layout, (layout.image(A), ("app:1",)))
     (config,) = graph.configs.values()
     diff = config.diff_ids[0].digest
-    facts = DockerFacts(foreign={diff: b'{"urls":["https://example.org/a"]}'})
+    facts = DockerFacts(foreign={config.image_id: {diff: b'{"urls":["https://example.org/a"]}'}})
     (item,) = document(docker.plan(graph, SaveOptions(), facts), "manifest.json")
     assert item["LayerSources"] == {str(diff): {"urls": ["https://example.org/a"]}}

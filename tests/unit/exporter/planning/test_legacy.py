@@ -39,7 +39,7 @@ def selection_of(
         sources[digest] = Sources(digest, len(data), state, None, in_file=True, encodings=())
         if url:
             foreign[digest] = json.dumps({"urls": [url]}).encode()
-    return Selection(tuple(selected), sources, foreign)
+    return Selection(tuple(selected), sources, {image.image_id: foreign for image in selected})
 
 
 def plan_of(selection: Selection) -> Plan:

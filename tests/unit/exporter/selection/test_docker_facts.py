@@ -56,6 +56,6 @@ def test_descriptors_of_foreign_layers_are_found_by_diff(store: Store) -> None:
     layer = foreign(plain(B), "https://example.org/b")
     layout.root(layout.image(A, layer), "docker.io/library/app:1")
     store.import_archive(io.BytesIO(layout.tar()))
-    found = facts_of(store, "app:1").foreign
+    (found,) = facts_of(store, "app:1").foreign.values()
     assert set(found) == {Digest.of(B)}
     assert b"https://example.org/b" in found[Digest.of(B)]

@@ -104,10 +104,12 @@ def test_a_foreign_layer_is_recorded_also_if_the_store_has_it(stager: Stager) ->
     layout = one_image(foreign(plain(A), "https://example.org/a"))
     diff = DiffID(Digest.of(A))
     archive, _ = stage(layout, stager)
-    assert list(archive.foreign) == list(archive.sources) == [diff]
+    (image,) = archive.claim.graph.configs.values()
+    place = image.image_id, diff
+    assert (list(archive.foreign), list(archive.sources)) == ([diff], [place])
     known = ChosenHoldings(decoded={(Digest.of(A), diff)})
     archive, _ = stage(layout, stager, known)
-    assert (list(archive.foreign), list(archive.sources)) == ([], [diff])
+    assert (list(archive.foreign), list(archive.sources)) == ([], [place])
 
 
 # --- layers that are read ahead, through a whole import -------------------------------------------
