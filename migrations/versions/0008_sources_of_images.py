@@ -4,7 +4,7 @@ Older versions recorded an address for the layer: the claim of one image changed
 every image that has the layer. Which image made a recorded claim is not known. So each image that
 has the layer keeps it, and today's images are saved as before.
 
-Addresses of content that is no layer of an image had no use. They are forgotten.
+Addresses that belong to no layer of an image were never listed. They are forgotten.
 """
 
 from __future__ import annotations
