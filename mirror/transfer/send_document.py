@@ -76,4 +76,6 @@ def _small_buffer(request: web.Request) -> Iterator[None]:
     try:
         yield
     finally:
-        transport.set_write_buffer_limits()
+        if not transport.is_closing():
+            # A closed transport has no protocol that could resume writing.
+            transport.set_write_buffer_limits()
