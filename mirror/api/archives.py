@@ -238,7 +238,7 @@ async def _require_permission(service: Service, caller: Caller, archive: Archive
             # Answer as for an unknown digest, so that callers do not learn what other repositories
             # hold. A caller that may not read images without a name is refused or has to log in.
             service.require_permission(caller, Action.READ, BY_ID)
-            error = WireError.of(NotFound(f"there is no image or manifest {name}"))
+            error = WireError.of(NotFound(f"no image or manifest has the digest {name}"))
             if holders:
                 error.denial = Denial("no permission", Action.READ, str(holders[0]))
             raise error

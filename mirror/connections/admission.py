@@ -200,7 +200,7 @@ class Admission:
     def enter(self, address: str | None) -> Slot | None:
         """Return a slot for a new connection, which counts until `Slot.leave` is called.
 
-        If there is no room, a connection without a request is closed.
+        If all slots are taken, an idle connection is closed to free one.
 
         Args:
             address: The client's address; None if it is unknown.

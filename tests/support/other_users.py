@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from importlib.resources import files
+import tempfile
+from importlib.resources import as_file, files
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
@@ -20,6 +22,7 @@ _SCRIPT: Final = """
 import importlib, io, os, pkgutil, sys, tempfile
 from pathlib import Path
 
+sys.path.insert(0, sys.argv[1])
 # The user may not be able to read the modules, so all of them are loaded before.
 for package in ("store", "exporter", "storectl"):
     for module in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
@@ -31,7 +34,7 @@ from storectl import cli
 with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder), create=True) as store:
     with store.operation("import"), store.write(), store.read(), store.look():
         pass
-user, group, umask, groups, *arguments = sys.argv[1:]
+user, group, umask, groups, *arguments = sys.argv[2:]
 os.chdir("/")
 os.setgroups([int(one) for one in groups.split(",") if one])
 os.setgid(int(group))
@@ -58,21 +61,15 @@ def run_as(
         umask: The umask.
     """
     settings = (user, user if group is None else group, umask, ",".join(map(str, groups)))
-    return subprocess.run(
-        [sys.executable, "-c", _SCRIPT, *map(str, settings), *arguments],
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
-
-
-def can_create_stores(user: int) -> bool:
-    """Return whether a user can read the migrations, which create the database of a store."""
-    return not subprocess.run(
-        ["cat", str(files("migrations") / "env.py")],
-        user=user,
-        group=user,
-        extra_groups=(),
-        capture_output=True,
-        check=False,
-    ).returncode
+    with tempfile.TemporaryDirectory() as folder:
+        # The user may not be able to read the shipped migrations, which Alembic reads.
+        with as_file(files("migrations")) as shipped:
+            copied = shutil.copytree(shipped, Path(folder) / "migrations")
+        for path in (Path(folder), copied, *copied.rglob("*")):
+            path.chmod(0o755)
+        return subprocess.run(
+            [sys.executable, "-c", _SCRIPT, folder, *map(str, settings), *arguments],
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
