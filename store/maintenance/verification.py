@@ -111,8 +111,8 @@ class Verifier:
         Raises:
             ImageNotFound: The store does not have the image.
         """
-        key, _ = self._find(image_id)
         with self._workspace.read() as connection:
+            key, _ = _find(connection, image_id)
             if verification.has_unverified(connection, key):
                 return True
             waiting = verification.unverified_layers(connection, key)
@@ -141,20 +141,21 @@ class Verifier:
             ImageNotFound: The store does not have the image.
         """
         workspace = self._workspace
-        key, state = self._find(image_id)
+        # One snapshot: another verifier may finish at any moment.
         with workspace.read() as connection:
-            waiting = verification.unverified_layers(connection, key)
-        if not waiting:
-            return state
+            key, state = _find(connection, image_id)
+            if not verification.unverified_layers(connection, key):
+                return state
         config = self._config(image_id)
         try:
             with workspace.operation("verify") as operation:
                 with workspace.write(operation.id) as connection:
+                    key, state = _find(connection, image_id)
                     listed = verification.unverified_layers(connection, key)
                     claims = _claims(connection, listed.values(), config.diff_ids)
                     blobs = content.find(connection, {claim.blob for claim in claims})
                     leases.add_leases(
-                        connection, operation.id, [blob.key for blob in blobs.values()]
+                        connection, operation.id, [key, *(blob.key for blob in blobs.values())]
                     )
                 attempts = [self._prove(claim, is_stopped) for claim in claims]
                 proofs = [proof for proof in attempts if proof is not None]
@@ -166,6 +167,7 @@ class Verifier:
                         for manifest, layers in listed.items()
                     }
                     verification.set_manifest_states(connection, states)
+                    _, state = _find(connection, image_id)
                     if state is not DiffState.VERIFIED:
                         state = min(states.values(), key=_BEST.index, default=state)
                         verification.set_diff_state(connection, key, state.value)
@@ -173,13 +175,6 @@ class Verifier:
         except _StoppedError:
             pass
         return state
-
-    def _find(self, image_id: ImageID) -> tuple[ContentKey, DiffState]:
-        with self._workspace.read() as connection:
-            key = images.key_of(connection, image_id)
-            if key is None:
-                raise ImageNotFound(f"No such image: {image_id}")
-            return key, DiffState(verification.diff_state(connection, key))
 
     def _config(self, image_id: ImageID) -> ImageConfig:
         return ImageConfig.parse(
@@ -289,6 +284,18 @@ def decide(
     if not wrong:
         return DiffState.VERIFIED
     return DiffState.MISMATCH if ContentState.PRESENT in wrong else DiffState.UNVERIFIED
+
+
+def _find(connection: Connection, image_id: ImageID) -> tuple[ContentKey, DiffState]:
+    """Return the row number and the recorded state of an image.
+
+    Raises:
+        ImageNotFound: The store does not have the image.
+    """
+    key = images.key_of(connection, image_id)
+    if key is None:
+        raise ImageNotFound(f"No such image: {image_id}")
+    return key, DiffState(verification.diff_state(connection, key))
 
 
 def _claims(

@@ -22,6 +22,7 @@ from store.model.contents import ContentState, DiffState
 from store.model.digests import DiffID, Digest, ImageID
 from store.model.limits import Limits
 from store.registry.registry import Registry
+from store.workspace.workspace import Workspace
 from tests.support import images
 from tests.support.hostile_zstd import ATTACKS, seekable
 from tests.support.pushes import import_archive
@@ -291,3 +292,56 @@ def test_verifier_forgets_the_blobs_that_it_decoded_first(
     for image_id in found:
         store.verify_image(image_id)
     assert [store.needs_verification(image_id) for image_id in found] == [True, True]
+
+
+@pytest.mark.parametrize("moment", ["after the first look-up", "before the operation", "decoding"])
+def test_verifiers_that_overlap_agree(
+    moment: str, store: Store, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id, _ = push_image(registry, (images.A, squeezed(images.A)))
+    others: list[DiffState] = []
+
+    def verify_elsewhere() -> None:
+        if not others:
+            others.append(DiffState.UNVERIFIED)
+            with Store.open(store.root) as other:
+                others[0] = other.verify_image(image_id)
+
+    def after_verifying(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as `function`
+            verify_elsewhere()
+            return function(*args, **kwargs)
+
+        return call
+
+    home, name = {
+        "after the first look-up": (verification, "unverified_layers"),
+        "before the operation": (Workspace, "operation"),
+        "decoding": (Verifier, "_prove"),
+    }[moment]
+    monkeypatch.setattr(home, name, after_verifying(getattr(home, name)))
+    state = store.verify_image(image_id)
+    monkeypatch.undo()
+    assert others == [DiffState.VERIFIED]
+    # A snapshot that is older than the other verification does the work again.
+    assert state is DiffState.VERIFIED
+    assert store.verify_image(image_id) is DiffState.VERIFIED
+    assert not store.needs_verification(image_id)
+
+
+def test_an_image_that_is_removed_meanwhile_cannot_be_verified(
+    store: Store, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id, _ = push_image(registry, (images.A, squeezed(images.A)))
+    operation = Workspace.operation
+
+    def after_removal(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as `operation`
+        monkeypatch.undo()
+        with Store.open(store.root) as other:
+            other.remove(str(image_id), force=True)
+            other.collect()
+        return operation(*args, **kwargs)
+
+    monkeypatch.setattr(Workspace, "operation", after_removal)
+    with pytest.raises(ImageNotFound):
+        store.verify_image(image_id)
