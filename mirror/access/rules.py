@@ -15,6 +15,7 @@ from mirror.access.user_names import check_user_name
 from mirror.access.weak_tokens import weak_hash
 from store.errors import InvalidInput, printable
 from store.formats.distribution.names import BY_ID
+from store.formats.golang.path_match import compile_pattern
 from store.model.references import DEFAULT_DOMAIN, OFFICIAL
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ _TOKEN: Final = re.compile(r"sha256:(?P<hex>[0-9a-f]{64})")
 @final
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A pattern of repository names.
+    """A pattern of repository names, as in `store.formats.golang.path_match`.
 
-    ``*`` matches any characters except ``/``; ``**`` matches one or more parts of the name.
+    ``*`` matches any characters except ``/``; ``**`` matches one or more parts of the name. The
+    other special characters are refused.
     """
 
     text: str
@@ -88,43 +90,11 @@ class Pattern:
                     *([OFFICIAL] if len(parts) == 1 and default_domain == DEFAULT_DOMAIN else []),
                     *parts,
                 ]
-        return cls(text, re.compile(_expression(parts)))
+        return cls(text, compile_pattern("/".join(parts)))
 
     def matches(self, name: str) -> bool:
         """Return whether the pattern matches the full name of a repository."""
         return self._regex.fullmatch(name) is not None
-
-
-def _expression(parts: Sequence[str]) -> str:
-    """Return a regular expression for the parts of a pattern.
-
-    The literal text after a wildcard is matched at the first possible place only; the expression
-    never tries a later place, because its groups are atomic. So the time to match a name is linear
-    in the name's length.
-    """
-    runs: list[list[str]] = [[]]
-    for part in parts:
-        if part == "**":
-            runs.append([])
-        else:
-            runs[-1].append(_part_expression(part))
-    first, *others = ["/".join(run) for run in runs]
-    if not others:
-        return first
-    *middle, last = others
-    # Every ** matches at least one part and the slash after that part.
-    found = "".join(f"(?>.+?/{run}(?=/))/" if run else "[^/]++/" for run in middle)
-    return (f"{first}/" if first else "") + found + (f".+?/{last}" if last else ".++")
-
-
-def _part_expression(part: str) -> str:
-    """Return a regular expression for one part of a pattern; ``*`` does not match a slash."""
-    first, *others = map(re.escape, re.sub(r"\*+", "*", part).split("*"))
-    if not others:
-        return first
-    *middle, last = others
-    found = "".join(f"(?>[^/]*?{text})" for text in middle)
-    return first + found + (rf"[^/]*?{last}(?=/|\Z)" if last else "[^/]*+")
 
 
 @final

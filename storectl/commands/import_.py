@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     examples=(
         "docker save debian:12 | storectl import -",
         "storectl import base.tar app.tar.zst layout/",
-        "storectl import --dry-run --image 'team/*' --platform linux/arm64 bundle.tar",
+        "storectl import --dry-run --image 'team/**' --platform linux/arm64 bundle.tar",
     ),
 )
 @click.option("-q", "--quiet", is_flag=True, help="Suppress progress and notes.")
@@ -56,7 +56,10 @@ if TYPE_CHECKING:
     "images",
     multiple=True,
     metavar="NAME",
-    help="Import only images with this name, pattern or ID (repeatable).",
+    help=(
+        "Import only images with this name, pattern or ID (repeatable). In a pattern, `*` matches"
+        " no slash, and `**` matches any parts: `team/**`."
+    ),
 )
 @click.option(
     "--tag",

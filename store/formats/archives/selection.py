@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, final
 
 from store.errors import InvalidInput, InvalidReference, printable
 from store.formats.archives.claims import ArchiveClaim, Graph, Root
+from store.formats.golang.path_match import compile_pattern
 from store.model.platforms import Platform
 from store.model.references import Reference
 from store.model.remedies import Note, Remedy
@@ -32,8 +32,9 @@ class Choice:
 
     Attributes:
         platforms: Import only images for these platforms; empty for all.
-        images: Import only images whose name matches one of these shell patterns, or whose ID or
-            digest starts with one of these texts; empty for all.
+        images: Import only images whose name matches one of these patterns (see
+            `store.formats.golang.path_match`), or whose ID or digest starts with one of these
+            texts; empty for all.
         tag: The new name of the chosen image; None to keep the names. With a new name, exactly one
             image must be chosen.
         prefix: A text to put before every name: ``team/`` turns ``app:1`` into ``team/app:1``. For
@@ -173,7 +174,7 @@ def _fits(name: Reference, patterns: Iterable[str], used: set[str]) -> bool:
 
 
 def _match(text: str, pattern: str, used: set[str]) -> bool:
-    if fnmatchcase(text, pattern):
+    if compile_pattern(pattern).fullmatch(text):
         used.add(pattern)
         return True
     return False

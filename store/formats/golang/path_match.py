@@ -1,31 +1,50 @@
-"""Name patterns of Go's ``path.Match``, which docker uses to filter references.
+"""Name patterns of Go's ``path.Match``, which docker uses to filter references, with ``**`` added.
 
 ``*`` and ``?`` do not match a slash. A class in brackets, even if negated, can match a slash. A
-backslash makes the next character literal. Source: Go 1.19, path/match.go.
+backslash makes the next character literal. A part of the pattern that is ``**`` matches one or more
+parts of the text; beside it, a class matches no slash. In any other place ``**`` means the same as
+``*``, as in Go. Source: Go 1.19, path/match.go.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, TypeAlias
 
 from store.errors import InvalidReference, printable
 
-_STAR: Final = "[^/]*"
 _ANY: Final = "[^/]"
+
+_Chunks: TypeAlias = "list[list[str]]"
+"""One part of a pattern, cut at its stars: each chunk is a list of expressions of a character."""
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Return a regular expression whose ``fullmatch`` agrees with ``path.Match``.
+    """Return a regular expression whose ``fullmatch`` says whether a text matches the pattern.
 
-    Like ``path.Match``, the expression takes the first place after a star where the characters up
-    to the next star match, and tries no other place. So the time to match is linear in the length
-    of the text.
+    Without ``**`` it agrees with ``path.Match``. Like ``path.Match``, the expression takes the
+    first place after a star where the characters up to the next star match, and tries no other
+    place. After ``**`` it takes the first place where the parts up to the next ``**`` match. So the
+    time to match is linear in the length of the text.
 
     Raises:
         InvalidReference: Go refuses the pattern (``path.ErrBadPattern``).
     """
-    chunks: list[list[str]] = [[]]
+    if "**" in pattern.split("/"):
+        return re.compile(_runs(_parts(pattern)), re.DOTALL)
+    return re.compile(_stars(_chunks(pattern)), re.DOTALL)
+
+
+def _parts(pattern: str) -> list[_Chunks | None]:
+    """Return the parts of a pattern, cut at its slashes; None for a part that is ``**``."""
+    try:
+        return [None if part == "**" else _chunks(part) for part in pattern.split("/")]
+    except InvalidReference:
+        raise _bad(pattern) from None
+
+
+def _chunks(pattern: str) -> _Chunks:
+    chunks: _Chunks = [[]]
     at = 0
     while at < len(pattern):
         char = pattern[at]
@@ -43,12 +62,37 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
             literal, at = _literal(pattern, at)
             part = re.escape(literal)
         chunks[-1].append(part)
+    return chunks
+
+
+def _stars(chunks: _Chunks, end: str = "") -> str:
+    """Return an expression for chunks with a star between each two; ``end`` follows the last."""
     first, *starred = map("".join, chunks)
     if not starred:
-        return re.compile(first, re.DOTALL)
+        return first + end
     *middle, last = starred
-    found = "".join(f"(?>{_STAR}?{chunk})" for chunk in middle)
-    return re.compile(f"{first}{found}{_STAR}{'?' if last else '+'}{last}", re.DOTALL)
+    found = "".join(f"(?>[^/]*?{chunk})" for chunk in middle)
+    return f"{first}{found}[^/]*{'?' if last else '+'}{last}{end}"
+
+
+def _runs(parts: list[_Chunks | None]) -> str:
+    """Return an expression for parts of which some are ``**``."""
+    runs: list[list[str]] = [[]]
+    for part in parts:
+        if part is None:
+            runs.append([])
+        else:
+            # A class that matched a slash would make the number of parts in a run unknown.
+            chunks = [
+                [f"(?!/){one}" if one.startswith(("[", ".")) else one for one in some]
+                for some in part
+            ]
+            runs[-1].append(_stars(chunks, r"(?=/|\Z)"))
+    first, *others = ["/".join(run) for run in runs]
+    *middle, last = others
+    # Every ** matches at least one part and the slash after that part.
+    found = "".join(f"(?>.+?/{run}(?=/))/" if run else "[^/]++/" for run in middle)
+    return (f"{first}/" if first else "") + found + (f".+?/{last}" if last else ".++")
 
 
 def _class(pattern: str, at: int) -> tuple[str, int]:
@@ -87,8 +131,8 @@ def _bad(pattern: str) -> InvalidReference:
         " backslash",
         text=pattern,
         hint=(
-            "use * and ? for any characters except a slash, [a-z] for one character of a range, and"
-            " \\ before a literal bracket or star"
+            "use * and ? for any characters except a slash, ** for any parts, [a-z] for one"
+            " character of a range, and \\ before a literal bracket or star"
         ),
     )
 

@@ -49,6 +49,7 @@ SEEDS: Final = (
     b"\2\0\1*a?[b-d]\\*\nxxabd*",
     b"\2\0\2a*b*c\nabbc",
     b"\2\1\1[^a-c]*/x\n/yy/x",
+    b"\2\0\1**/a?*/**/c\nx/ab/c/c",
 )
 TOKENS: Final = (
     b"**",
@@ -108,7 +109,7 @@ def _rule_pattern(text: str, name: str, long: str) -> None:
     quickly(pattern.matches, long)
     full = Pattern.parse(text, "d.example")
     if text == "**":
-        assert pattern.matches(name) == (name != "" and "\n" not in name)
+        assert pattern.matches(name) == (name != "")
     elif len(text) <= _LONGEST and len(name) <= _LONGEST and "/" in text and _is_plain(name):
         parts = tuple(text.split("/"))
         first = parts[0]
@@ -121,7 +122,7 @@ def _rule_pattern(text: str, name: str, long: str) -> None:
 
 def _is_plain(name: str) -> bool:
     """Return whether ``name`` could be the name of a repository: others never reach a pattern."""
-    return "\n" not in name and all(name.split("/"))
+    return all(name.split("/"))
 
 
 def _parts_match(pattern: tuple[str, ...], name: tuple[str, ...]) -> bool:
@@ -131,19 +132,7 @@ def _parts_match(pattern: tuple[str, ...], name: tuple[str, ...]) -> bool:
             return part == len(name)
         if pattern[at] == "**":
             return any(match(at + 1, end) for end in range(part + 1, len(name) + 1))
-        return part < len(name) and _stars(pattern[at], name[part]) and match(at + 1, part + 1)
-
-    return match(0, 0)
-
-
-def _stars(pattern: str, text: str) -> bool:
-    @cache
-    def match(at: int, end: int) -> bool:
-        if at == len(pattern):
-            return end == len(text)
-        if pattern[at] == "*":
-            return any(match(at + 1, stop) for stop in range(end, len(text) + 1))
-        return end < len(text) and pattern[at] == text[end] and match(at + 1, end + 1)
+        return part < len(name) and _go_match(pattern[at], name[part]) and match(at + 1, part + 1)
 
     return match(0, 0)
 
@@ -158,7 +147,11 @@ def _glob(text: str, name: str, long: str) -> None:
     if pattern.fullmatch(name):
         assert name.startswith(literal_start(text))
     if len(text) <= _LONGEST and len(name) <= _LONGEST and not set(text) & set("[\\"):
-        assert bool(pattern.fullmatch(name)) == _go_match(text, name)
+        parts = tuple(text.split("/"))
+        if "**" not in parts:
+            assert bool(pattern.fullmatch(name)) == _go_match(text, name)
+        elif _is_plain(name):
+            assert bool(pattern.fullmatch(name)) == _parts_match(parts, tuple(name.split("/")))
 
 
 def _go_match(pattern: str, text: str) -> bool:

@@ -69,10 +69,18 @@ def test_an_empty_choice_keeps_everything() -> None:
     assert chosen.graph.roots == claim.graph.roots
 
 
-@pytest.mark.parametrize("pattern", ["a", "a:1", "a:*", "docker.io/library/a", "*/a:1"])
+@pytest.mark.parametrize("pattern", ["a", "a:1", "a:*", "docker.io/library/a", "*/*/a:1", "**/a:?"])
 def test_images_are_chosen_by_any_form_of_their_name(pattern: str) -> None:
     chosen = choose(docker_claim(x="a:1", y="b:1"), Choice(images=(pattern,)))
     assert tags(chosen) == [("a:1",)]
+
+
+def test_a_star_in_a_pattern_matches_no_slash() -> None:
+    claim = docker_claim(x="team/a:1", y="team/b/c:1")
+    assert tags(choose(claim, Choice(images=("team/*",)))) == [("team/a:1",)]
+    assert tags(choose(claim, Choice(images=("team/**",)))) == [("team/a:1",), ("team/b/c:1",)]
+    with pytest.raises(InvalidReference):
+        choose(claim, Choice(images=("team/[a",)))
 
 
 def test_images_are_chosen_by_the_start_of_an_id_of_four_characters() -> None:

@@ -51,7 +51,51 @@ def test_patterns_match_as_in_go(pattern: str, text: str, *, matches: bool) -> N
 
 
 @pytest.mark.parametrize(
-    "pattern", ["[]a]", "[-]", "[x-]", "[-x]", "[a-b-c]", "[", "[^", "[^bc", "a[", "a\\", "[a-"]
+    ("pattern", "text", "matches"),
+    [
+        ("**", "a", True),
+        ("**", "a/b/c", True),
+        ("**", "", False),
+        ("team/**", "team/a", True),
+        ("team/**", "team/a/b:1", True),
+        ("team/**", "team", False),
+        ("team/**", "teams/a", False),
+        ("**/app", "app", False),
+        ("**/app", "x/y/app", True),
+        ("**/app:*", "x/app/b/app:1", True),
+        ("a/**/c", "a/c", False),
+        ("a/**/c", "a/b/c/c", True),
+        ("**/[^x]/b", "a/y/b", True),
+        ("**/a[^x]b/c", "a/b/c", False),
+        ("**/a[z-a]/c", "x/ab/c", False),
+        ("**/a[^z-a]/c", "x/ab/c", True),
+        ("**/a?/c", "x/ab/c", True),
+        ("**/\\*", "x/*", True),
+        ("a/b**", "a/bc/d", False),
+    ],
+)
+def test_two_stars_match_parts(pattern: str, text: str, *, matches: bool) -> None:
+    assert (compile_pattern(pattern).fullmatch(text) is not None) is matches
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "**/[a",
+        "[a/b]/**",
+        "**/a\\",
+        "[]a]",
+        "[-]",
+        "[x-]",
+        "[-x]",
+        "[a-b-c]",
+        "[",
+        "[^",
+        "[^bc",
+        "a[",
+        "a\\",
+        "[a-",
+    ],
 )
 def test_patterns_that_go_refuses_are_refused(pattern: str) -> None:
     with pytest.raises(InvalidReference) as refused:
