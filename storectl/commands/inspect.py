@@ -63,11 +63,12 @@ def command(
     if template is None:
         render.document(documents)
     else:
-        from storectl.output.go_template import expand  # noqa: PLC0415
+        from storectl.output.go_template.template import Template  # noqa: PLC0415
 
+        parsed = Template(template)
         for one in documents:
             # Keep line ends and tabs, because they may come from the template.
-            render.text(expand(template, one))
+            render.text(parsed.apply(one))
     return code
 
 

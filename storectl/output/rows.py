@@ -9,6 +9,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from storectl.output.go_template.template import Template
+
     Command = Callable[..., object]
 
 _HELP: Final = (
@@ -49,13 +51,13 @@ def show(
             ([row[column] for column in columns] for row in rows),
         )
     elif format_.startswith(_TABLE):
-        template = _plain(format_.removeprefix(_TABLE).lstrip())
-        head = _expanded(template, dict(heads)).split("\t")
-        render.table(head, (_expanded(template, row).split("\t") for row in rows))
+        template = _parsed(format_.removeprefix(_TABLE).lstrip())
+        head = template.header(dict(heads)).split("\t")
+        render.table(head, (template.apply(row).split("\t") for row in rows))
     else:
-        template = _plain(format_)
+        template = _parsed(format_)
         for row in rows:
-            render.text(_expanded(template, row))
+            render.text(template.apply(row))
 
 
 def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -67,12 +69,10 @@ def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
     )
 
 
-def _plain(template: str) -> str:
-    r"""Replace ``\t`` and ``\n`` by a tab and a line end (docker's ``Context.preFormat``)."""
-    return template.replace("\\t", "\t").replace("\\n", "\n")
+def _parsed(source: str) -> Template:
+    r"""Parse a template; ``\t`` and ``\n`` mean a tab and a line end (docker's ``preFormat``)."""
+    from storectl.output.go_template.template import (  # noqa: PLC0415 - only templates need it
+        Template,
+    )
 
-
-def _expanded(template: str, row: dict[str, str]) -> str:
-    from storectl.output.go_template import expand  # noqa: PLC0415 - only templates need it
-
-    return expand(template, row)
+    return Template(source.replace("\\t", "\t").replace("\\n", "\n"))
