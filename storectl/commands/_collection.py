@@ -21,14 +21,15 @@ def show(report: CollectionReport, *, as_json: bool) -> None:
     if as_json:
         render.document(
             {
-                "images": [str(image) for image in report.images],
-                "manifests": report.manifests,
-                "layers": report.layers,
-                "blobs": [str(digest) for digest in report.blobs],
-                "freed": report.freed_bytes,
-                "orphanFiles": report.orphan_files,
-                "deadOperations": report.dead_operations,
-                "dryRun": report.dry_run,
+                # The first two keys are those of Docker's API for a prune.
+                "ImagesDeleted": [{"Deleted": str(image)} for image in report.images],
+                "SpaceReclaimed": report.freed_bytes,
+                "Manifests": report.manifests,
+                "Layers": report.layers,
+                "Blobs": [str(digest) for digest in report.blobs],
+                "OrphanFiles": report.orphan_files,
+                "DeadOperations": report.dead_operations,
+                "DryRun": report.dry_run,
             }
         )
         return

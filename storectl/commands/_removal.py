@@ -42,5 +42,5 @@ def remove_each(
 
     done, code = for_each(names, act, may_be_missing=may_be_missing)
     if as_json:
-        render.document([{one.kind: one.name} for removed in done for one in removed])
+        render.document([{one.kind.capitalize(): one.name} for removed in done for one in removed])
     return code

@@ -52,7 +52,7 @@ def command(ctx: click.Context, *, as_json: bool, shell: str) -> None:
 
     script = BASH if shell == "bash" else _script(ctx, shell)
     if as_json:
-        render.document({"shell": shell, "script": script})
+        render.document({"Shell": shell, "Script": script})
     else:
         render.write(script.rstrip("\n"))
 

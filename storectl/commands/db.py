@@ -46,7 +46,7 @@ def current(settings: Settings, *, as_json: bool) -> None:
 
     state = Store.schema_state(settings.root)
     if as_json:
-        render.document({"current": state.current, "head": state.head})
+        render.document({"Current": state.current, "Head": state.head})
     else:
         render.line(
             f"{state.current or 'none'}"
@@ -72,9 +72,9 @@ def upgrade(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         render.document(
             {
-                "before": report.before,
-                "after": report.after,
-                "backup": None if report.backup is None else str(report.backup),
+                "Before": report.before,
+                "After": report.after,
+                "Backup": None if report.backup is None else str(report.backup),
             }
         )
     elif report.before == report.after:
@@ -98,7 +98,7 @@ def check(settings: Settings, *, as_json: bool) -> ExitCode:
 
     differences = Store.check_schema(settings.root)
     if as_json:
-        render.document(list(differences))
+        render.document({"Differences": list(differences)})
     else:
         for difference in differences:
             render.line(difference)

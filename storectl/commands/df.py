@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from storectl.output.rows import format_option, show
 from storectl.output.units import human_age, human_size
 from storectl.verb import Verb, json_option
 
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
     from store.queries.usage import Usage, UsageRow
     from storectl.settings import Settings
 
+HEADS: Final = {
+    "Type": "TYPE",
+    "TotalCount": "TOTAL",
+    "Active": "ACTIVE",
+    "Size": "SIZE",
+    "Reclaimable": "RECLAIMABLE",
+}
 _DIGITS: Final = 4
 """Significant digits of sizes, as in docker's totals. Docker's lists show 3."""
 
@@ -21,9 +29,10 @@ _DIGITS: Final = 4
 @click.option(
     "-v", "--verbose", is_flag=True, help="Show each image and the space it shares with others."
 )
+@format_option
 @json_option
 @click.pass_obj
-def command(settings: Settings, *, verbose: bool, as_json: bool) -> None:
+def command(settings: Settings, *, verbose: bool, format_: str, as_json: bool) -> None:
     """Show disk usage, and how much of it `storectl prune` would free.
 
     Sizes of images and layers are uncompressed sizes. Sizes of blobs are sizes on disk. An image is
@@ -31,24 +40,18 @@ def command(settings: Settings, *, verbose: bool, as_json: bool) -> None:
     """
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
+    if verbose and format_ != "table":
+        raise click.UsageError(
+            "--verbose and --format exclude each other: --json prints every image"
+        )
     with settings.open() as store:
         usage = store.usage(each=verbose or as_json)
     if as_json:
         render.document(_as_json(usage))
         return
-    render.table(
-        ["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"],
-        (
-            [
-                row.kind,
-                str(row.count),
-                str(row.active),
-                human_size(row.size_bytes, _DIGITS),
-                _reclaimable(row),
-            ]
-            for row in usage.rows
-        ),
-    )
+    show(format_, map(_row, usage.rows), tuple(HEADS), HEADS)
+    if format_ != "table":
+        return
     render.line("")
     render.line(
         f"on disk: {human_size(usage.on_disk_bytes, _DIGITS)}, including"
@@ -78,6 +81,16 @@ def command(settings: Settings, *, verbose: bool, as_json: bool) -> None:
         )
 
 
+def _row(row: UsageRow) -> dict[str, str]:
+    return {
+        "Type": row.kind,
+        "TotalCount": str(row.count),
+        "Active": str(row.active),
+        "Size": human_size(row.size_bytes, _DIGITS),
+        "Reclaimable": _reclaimable(row),
+    }
+
+
 def _reclaimable(row: UsageRow) -> str:
     share = f" ({100 * row.reclaimable_bytes // row.size_bytes}%)" if row.size_bytes else ""
     return human_size(row.reclaimable_bytes, _DIGITS) + share
@@ -93,28 +106,28 @@ def _as_json(usage: Usage) -> dict[str, Any]:
     from storectl.output.render import time  # noqa: PLC0415 - `--help` does without
 
     return {
-        "rows": [
+        "Rows": [
             {
-                "type": row.kind,
-                "total": row.count,
-                "active": row.active,
-                "size": row.size_bytes,
-                "reclaimable": row.reclaimable_bytes,
+                "Type": row.kind,
+                "TotalCount": row.count,
+                "Active": row.active,
+                "Size": row.size_bytes,
+                "Reclaimable": row.reclaimable_bytes,
             }
             for row in usage.rows
         ],
-        "images": [
+        "Images": [
             {
-                "id": str(one.image_id),
-                "names": [name.familiar for name in one.references],
-                "created": time(one.created),
-                "size": one.size_bytes,
-                "shared": one.shared_bytes,
-                "unique": one.unique_bytes,
+                "Id": str(one.image_id),
+                "RepoTags": [name.familiar for name in one.references],
+                "Created": time(one.created),
+                "Size": one.size_bytes,
+                "SharedSize": one.shared_bytes,
+                "UniqueSize": one.unique_bytes,
             }
             for one in usage.images
         ],
-        "shared": _shared(usage),
-        "onDisk": usage.on_disk_bytes,
-        "database": usage.database_bytes,
+        "Shared": _shared(usage),
+        "OnDisk": usage.on_disk_bytes,
+        "Database": usage.database_bytes,
     }

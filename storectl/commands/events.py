@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from storectl.output.rows import parsed
 from storectl.output.units import parse_moment
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from store import Store
     from store.catalog.events import Event
+    from storectl.output.go_template.values import Struct
     from storectl.settings import Settings
 
 _TYPE: Final = "image"
@@ -27,6 +28,15 @@ _MAX_REREAD_EVENTS: Final = 1000
 _OVERLAP: Final = timedelta(minutes=1)
 _UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SHORT_ID: Final = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
+
+
+def _known_format(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    del ctx, param
+    if value in {"text", "json"} or "{{" in value:
+        return value
+    raise click.BadParameter(
+        f"expected text, json or a template such as '{{{{.Action}}}}', got {value!r}"
+    )
 
 
 @click.command(
@@ -59,9 +69,13 @@ _SHORT_ID: Final = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["text", "json"]),
     default="text",
-    help="text: one line per event; json: one JSON object per event, as docker prints it.",
+    metavar="FORMAT",
+    callback=_known_format,
+    help=(
+        "Format output: text, json (an object for each event, as docker prints it), or a Go"
+        " template for each event: {{.Action}}, {{json .}}."
+    ),
 )
 @json_option
 @click.pass_obj
@@ -94,6 +108,7 @@ def command(
     first, last = _parse_time(since, now), _parse_time(until, now)
     if follow and first is None:
         first = now
+    show = _printer(format_)
     with settings.open() as store:
         images = {name: _image_id(store, name) for name in wanted["image"]}
         found = (
@@ -105,14 +120,22 @@ def command(
             and (not wanted["type"] or _TYPE in wanted["type"])
         )
         if as_json:
-            render.document([_as_json(event) for event in found])
+            render.document([_as_docker_message(event) for event in found])
             return
         for event in found:
-            render.line(
-                _as_text(event)
-                if format_ == "text"
-                else json.dumps(_as_docker_message(event), separators=(",", ":"))
-            )
+            show(event)
+
+
+def _printer(format_: str) -> Callable[[Event], None]:
+    """Return a function that prints an event in the format that the user asked for."""
+    from storectl.output import render  # noqa: PLC0415 - `--help` does without
+
+    if format_ == "text":
+        return lambda event: render.line(_as_text(event))
+    if format_ == "json":
+        return lambda event: render.json_lines([_as_docker_message(event)])
+    template = parsed(format_)
+    return lambda event: render.text(template.apply(_as_struct(event)))
 
 
 def _parse_filters(filters: tuple[str, ...]) -> dict[str, list[str]]:
@@ -221,12 +244,26 @@ def _as_docker_message(event: Event) -> dict[str, Any]:
     }
 
 
-def _as_json(event: Event) -> dict[str, Any]:
-    from storectl.output.render import time  # noqa: PLC0415 - `--help` does without
+def _as_struct(event: Event) -> Struct:
+    """Return docker's object for templates, where its fields have the names of Go."""
+    from storectl.output.go_template.values import (  # noqa: PLC0415 - only templates need it
+        Map,
+        Struct,
+    )
 
-    return {
-        "time": time(event.at),
-        "action": event.action,
-        "target": event.target,
-        "attributes": dict(event.attributes),
-    }
+    message = _as_docker_message(event)
+    actor = message["Actor"]
+    return Struct(
+        {
+            "Status": message["status"],
+            "ID": message["id"],
+            "From": "",
+            "Type": message["Type"],
+            "Action": message["Action"],
+            "Actor": Struct({**actor, "Attributes": Map(actor["Attributes"])}, actor),
+            "Scope": message["scope"],
+            "Time": message["time"],
+            "TimeNano": message["timeNano"],
+        },
+        message,
+    )

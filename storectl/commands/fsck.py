@@ -32,7 +32,7 @@ def command(settings: Settings, *, quiet: bool, as_json: bool) -> ExitCode:
         findings = list(store.fsck(bars))
     errors = sum(one.severity is Severity.ERROR for one in findings)
     if as_json:
-        render.document([_as_json(one) for one in findings])
+        render.document({"Findings": [_as_json(one) for one in findings]})
     else:
         for one in findings:
             render.line(
@@ -54,10 +54,10 @@ def _as_json(one: Finding) -> dict[str, Any]:
     from storectl.output.remedies import hints  # noqa: PLC0415 - `--help` does without
 
     return {
-        "severity": one.severity.value,
-        "kind": one.kind,
-        "subject": one.subject,
-        "message": one.message,
-        "images": list(one.images),
-        "hint": "; ".join(hints(one)) or None,
+        "Severity": one.severity.value,
+        "Kind": one.kind,
+        "Subject": one.subject,
+        "Message": one.message,
+        "Images": list(one.images),
+        "Hint": "; ".join(hints(one)) or None,
     }

@@ -60,7 +60,7 @@ def command(
         details = store.inspect(name)
         steps = _steps(details, _ancestry(store, details))
     if as_json:
-        render.document([{**step, "created": render.time(step["created"])} for step in steps])
+        render.document([{**step, "Created": render.time(step["Created"])} for step in steps])
         return
     now = settings.now()
     rows = [_row(step, now, no_trunc=no_trunc, human=human) for step in steps]
@@ -98,16 +98,16 @@ def _steps(details: ImageDetails, line: list[str]) -> list[dict[str, Any]]:
         size = 0 if layer is None else layer.size_bytes
         steps.append(
             {
-                "id": MISSING,
-                "created": entry.created.utc(),
-                "createdBy": entry.created_by,
-                "size": size,
-                "comment": entry.comment,
+                "Id": MISSING,
+                "Created": entry.created.utc(),
+                "CreatedBy": entry.created_by,
+                "Size": size,
+                "Comment": entry.comment,
             }
         )
     steps.reverse()
     for step, image in zip(steps, line, strict=False):
-        step["id"] = image
+        step["Id"] = image
     return steps
 
 
@@ -115,14 +115,14 @@ def _row(step: dict[str, Any], now: datetime, *, no_trunc: bool, human: bool) ->
     """Return docker's fields for a step, in docker's alphabetical order."""
     from storectl.output.render import local_time, shorten  # noqa: PLC0415 - `--help` does without
 
-    made_by = str(step["createdBy"]).replace("\t", " ")
+    made_by = str(step["CreatedBy"]).replace("\t", " ")
     return {
-        "Comment": step["comment"],
-        "CreatedAt": local_time(step["created"]),
+        "Comment": step["Comment"],
+        "CreatedAt": local_time(step["Created"]),
         "CreatedBy": made_by if no_trunc else shorten(made_by, _SHOWN),
-        "CreatedSince": human_age(step["created"], now),
+        "CreatedSince": human_age(step["Created"], now),
         "ID": (
-            step["id"] if no_trunc or step["id"] == MISSING else step["id"].partition(":")[2][:12]
+            step["Id"] if no_trunc or step["Id"] == MISSING else step["Id"].partition(":")[2][:12]
         ),
-        "Size": human_size(step["size"]) if human else str(step["size"]),
+        "Size": human_size(step["Size"]) if human else str(step["Size"]),
     }

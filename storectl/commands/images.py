@@ -219,13 +219,16 @@ def _row(
 
 def _manifest_as_json(manifest: ManifestSummary) -> dict[str, Any]:
     return {
-        "id": None,
-        "tags": [name.familiar for name in manifest.references],
-        "manifests": [str(manifest.digest)],
-        "kind": manifest.kind,
-        "artifactType": manifest.artifact_type,
-        "subject": None if manifest.subject is None else str(manifest.subject),
-        "size": manifest.size_bytes,
+        "Digest": str(manifest.digest),
+        "RepoTags": [name.familiar for name in manifest.references],
+        "RepoDigests": sorted(
+            {f"{name.repository.familiar}@{manifest.digest}" for name in manifest.references}
+        ),
+        "Kind": manifest.kind,
+        "MediaType": manifest.media_type,
+        **({"ArtifactType": manifest.artifact_type} if manifest.artifact_type else {}),
+        **({"Subject": str(manifest.subject)} if manifest.subject is not None else {}),
+        "Size": manifest.size_bytes,
     }
 
 
@@ -233,12 +236,18 @@ def _as_json(image: ImageSummary) -> dict[str, Any]:
     from storectl.output.render import time  # noqa: PLC0415 - `--help` does without
 
     return {
-        "id": str(image.image_id),
-        "tags": [tagged.reference.familiar for tagged in image.references],
-        "manifests": [str(digest) for digest in image.manifests],
-        "created": time(image.created),
-        "size": image.size_bytes,
-        "parent": None if image.parent is None else str(image.parent),
-        "dangling": image.dangling,
-        "intermediate": image.intermediate,
+        "Id": str(image.image_id),
+        "RepoTags": [tagged.reference.familiar for tagged in image.references],
+        "RepoDigests": sorted(
+            {
+                f"{tagged.reference.repository.familiar}@{tagged.manifest}"
+                for tagged in image.references
+            }
+        ),
+        "Parent": "" if image.parent is None else str(image.parent),
+        "Created": time(image.created),
+        "Size": image.size_bytes,
+        "Manifests": [{"Digest": str(digest)} for digest in image.manifests],
+        "Dangling": image.dangling,
+        "Intermediate": image.intermediate,
     }

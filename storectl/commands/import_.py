@@ -263,21 +263,21 @@ def _show(report: ImportReport, *, quiet: bool, dry_run: bool) -> None:
 
 def _as_json(name: str, report: ImportReport) -> dict[str, Any]:
     return {
-        "source": name,
-        "images": [str(image) for image in report.images],
-        "tags": [
+        "Source": name,
+        "Images": [str(image) for image in report.images],
+        "Tags": [
             {
-                "name": tag.reference.familiar,
-                "image": None if tag.image_id is None else str(tag.image_id),
-                "manifest": None if tag.manifest is None else str(tag.manifest),
-                "replaced": None if tag.replaced is None else str(tag.replaced),
+                "Name": tag.reference.familiar,
+                "Id": None if tag.image_id is None else str(tag.image_id),
+                "Digest": None if tag.manifest is None else str(tag.manifest),
+                "Replaced": None if tag.replaced is None else str(tag.replaced),
             }
             for tag in report.tags
         ],
-        "notes": list(report.notes),
-        "changed": report.changed,
-        "newImages": report.new_images,
-        "newLayers": report.new_layers,
-        "newBytes": report.new_bytes,
-        "readBytes": report.read_bytes,
+        "Notes": list(report.notes),
+        "Changed": report.changed,
+        "NewImages": report.new_images,
+        "NewLayers": report.new_layers,
+        "NewBytes": report.new_bytes,
+        "ReadBytes": report.read_bytes,
     }

@@ -32,10 +32,10 @@ _NEVER = "0001-01-01T00:00:00Z"
     "-f",
     "--format",
     "template",
-    metavar="TEMPLATE",
+    metavar="FORMAT",
     help=(
-        "Print a line for each image from a Go template: {{.Field}}, {{json .Field}}, {{join"
-        ' .Field ","}}, {{index .Field 0}}, {{len .Field}}.'
+        "Format output: json (one line), or a Go template for each image: {{.Field}}, {{json .}},"
+        " {{range .Field}}{{.}}{{end}}."
     ),
 )
 @click.option(
@@ -62,6 +62,8 @@ def command(
         documents, code = for_each(names, lambda name: _document(store, name))
     if template is None:
         render.document(documents)
+    elif template == "json":
+        render.json_lines([documents])
     else:
         from storectl.output.go_template.template import Template  # noqa: PLC0415
 

@@ -149,10 +149,10 @@ def command(  # noqa: PLR0913 - one for each option
     if as_json:
         render.document(
             {
-                "output": output,
-                "format": format_,
-                "images": [str(image) for image in export.images],
-                "size": export.size_bytes,
+                "Output": output,
+                "Format": format_,
+                "Images": [str(image) for image in export.images],
+                "Size": export.size_bytes,
             }
         )
 

@@ -27,7 +27,10 @@ def command(settings: Settings, *, as_json: bool, source: str, target: str) -> N
     with settings.open() as store:
         change = store.tag(source, target)
     if as_json:
-        replaced = None if change.replaced is None else str(change.replaced)
         render.document(
-            {"name": change.reference.familiar, "image": str(change.image_id), "replaced": replaced}
+            {
+                "Name": change.reference.familiar,
+                "Id": None if change.image_id is None else str(change.image_id),
+                "Replaced": None if change.replaced is None else str(change.replaced),
+            }
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from store.errors import printable
 from store.files.os_errors import Whose, translated
+from storectl.output.json_text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,13 +84,20 @@ def lines(texts: Iterable[str]) -> None:
 
 
 def document(value: Any) -> None:  # noqa: ANN401 - JSON
-    """Print one JSON document to standard output in ASCII, which every terminal can show."""
-    write(json.dumps(value, indent=4))
+    """Print one JSON document to standard output, indented."""
+    write(json_text(value, indent=4, encoding=_encoding()))
 
 
-def json_lines(rows: Iterable[dict[str, str]]) -> None:
-    """Print one JSON object per line, like docker's ``--format json``."""
-    lines(json.dumps(row) for row in rows)
+def json_lines(rows: Iterable[Any]) -> None:
+    """Print one JSON value per line, like docker's ``--format json``."""
+    encoding = _encoding()
+    together = "\n".join(json_text(row, encoding=encoding) for row in rows)
+    if together:
+        write(together)
+
+
+def _encoding() -> str | None:
+    return getattr(sys.stdout, "encoding", None)
 
 
 def time(moment: datetime | None) -> str | None:

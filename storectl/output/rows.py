@@ -51,11 +51,11 @@ def show(
             ([row[column] for column in columns] for row in rows),
         )
     elif format_.startswith(_TABLE):
-        template = _parsed(format_.removeprefix(_TABLE).lstrip())
+        template = parsed(format_.removeprefix(_TABLE).lstrip())
         head = template.header(dict(heads)).split("\t")
         render.table(head, (template.apply(row).split("\t") for row in rows))
     else:
-        template = _parsed(format_)
+        template = parsed(format_)
         for row in rows:
             render.text(template.apply(row))
 
@@ -69,7 +69,7 @@ def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
     )
 
 
-def _parsed(source: str) -> Template:
+def parsed(source: str) -> Template:
     r"""Parse a template; ``\t`` and ``\n`` mean a tab and a line end (docker's ``preFormat``)."""
     from storectl.output.go_template.template import (  # noqa: PLC0415 - only templates need it
         Template,

@@ -52,13 +52,13 @@ def test_import_prints_dockers_lines_on_stdout_and_remarks_on_stderr(run: Runner
     run("import", "-q", str(GOLDEN / "single-layer.tar"))
     assert run.err == ""
     report = run.json("import", str(GOLDEN / "single-layer.tar"))
-    assert report[0]["changed"] is False
-    assert report[0]["tags"] == [
+    assert report[0]["Changed"] is False
+    assert report[0]["Tags"] == [
         {
-            "name": "spec-one:latest",
-            "image": report[0]["images"][0],
-            "manifest": None,
-            "replaced": None,
+            "Name": "spec-one:latest",
+            "Id": report[0]["Images"][0],
+            "Digest": None,
+            "Replaced": None,
         }
     ]
 
@@ -79,7 +79,7 @@ def test_a_terminal_as_input_is_refused(run: Runner, monkeypatch: pytest.MonkeyP
 def test_save_to_stdout_and_to_a_file_give_the_same_bytes(filled: Runner, tmp_path: Path) -> None:
     target = tmp_path / "out.tar"
     report = filled.json("save", "-o", str(target), "spec-many")
-    assert report["size"] == target.stat().st_size
+    assert report["Size"] == target.stat().st_size
     assert target.read_bytes() == (GOLDEN / "multi-layer.tar").read_bytes()
     filled("export", "-o", str(target), "spec-many")
     piped = subprocess.run(
@@ -166,43 +166,43 @@ def test_history_lists_the_steps_of_an_image(filled: Runner) -> None:
     assert lines[1].startswith("e678c099804f")
     assert filled("history", "-q", "spec-many").splitlines()[1] == "<missing>"
     assert "…" not in filled("history", "--no-trunc", "--no-human", "spec-many")
-    assert filled.json("history", "spec-many")[0]["id"].startswith("sha256:e678")
+    assert filled.json("history", "spec-many")[0]["Id"].startswith("sha256:e678")
 
 
 def test_names_are_set_and_removed(filled: Runner) -> None:
     filled("tag", "spec-many", "other:1")
-    assert filled.json("tag", "spec-many", "other:2")["name"] == "other:2"
+    assert filled.json("tag", "spec-many", "other:2")["Name"] == "other:2"
     assert filled("untag", "other:1") == "Untagged: other:1\n"
-    assert filled.json("untag", "other:2") == [{"untagged": "other:2"}]
+    assert filled.json("untag", "other:2") == [{"Untagged": "other:2"}]
     assert filled("rm", "spec-many").splitlines()[0] == "Untagged: spec-many:latest"
     assert filled.json("rmi", "-f", "--no-prune", "spec-golden-parent:child")[0] == {
-        "untagged": "spec-golden-parent:child"
+        "Untagged": "spec-golden-parent:child"
     }
 
 
 def test_events_are_filtered_by_time_and_kind(filled: Runner) -> None:
     filled("tag", "spec-many", "other:1")
     assert " image import sha256:" in filled("events", "--since", "10m")
-    assert [one["action"] for one in filled.json("events", "--filter", "event=tag")] == ["tag"]
+    assert [one["Action"] for one in filled.json("events", "--filter", "event=tag")] == ["tag"]
     assert filled("events", "--until", "2020-01-01T00:00:00Z") == ""
     assert filled("events", "--until", "2020-01-01", "--since", "1000000") == ""
-    assert filled.json("events", "--filter", "image=other:1")[0]["action"] == "import"
+    assert filled.json("events", "--filter", "image=other:1")[0]["Action"] == "import"
 
 
 def test_collection_and_checks_report_what_they_did(
     filled: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "RECLAIMABLE" in filled("df", "-v")
-    assert filled.json("df")["onDisk"] > 0
+    assert filled.json("df")["OnDisk"] > 0
     assert "Would delete: 1 image(s)" in filled("gc", "--dry-run", "--dangling")
-    assert filled.json("gc")["images"] == []
+    assert filled.json("gc")["ImagesDeleted"] == []
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert "Total reclaimed space: 0B" in filled("prune")
     assert "Are you sure" in filled.err
     assert "Total reclaimed space" in filled("prune", "-f")
-    assert filled.json("prune", "-f")["layers"] == 0
+    assert filled.json("prune", "-f")["Layers"] == 0
     assert "clean" in filled("fsck")
-    assert filled.json("verify") == []
+    assert filled.json("verify") == {"Findings": []}
 
 
 def test_fsck_ends_with_5_when_something_is_wrong(filled: Runner) -> None:
@@ -220,16 +220,16 @@ def test_db_shows_upgrades_and_checks_the_schema(run: Runner) -> None:
     assert "there is no store" in run.err
     run("import", str(GOLDEN / "single-layer.tar"))
     assert "up to date" in run("db", "current")
-    assert run.json("db", "current")["current"] == run.json("db", "current")["head"]
+    assert run.json("db", "current")["Current"] == run.json("db", "current")["Head"]
     assert "already at" in run("db", "upgrade")
-    assert run.json("db", "upgrade")["backup"] is None
+    assert run.json("db", "upgrade")["Backup"] is None
     assert "no difference" in run("db", "check")
-    assert run.json("db", "check") == []
+    assert run.json("db", "check") == {"Differences": []}
 
 
 def test_version_and_completion_scripts_are_printed(run: Runner) -> None:
     assert run("version").startswith("storectl")
-    assert "zstandard" in run.json("version")
+    assert run.json("version")["Client"]["Components"]
     for shell in ("bash", "zsh", "fish"):
         if shell == "bash":
             # click asks bash for its version

@@ -307,7 +307,7 @@ def test_the_command_line_shows_artifacts_and_indexes(
     ]
     assert layout.roots[1]["digest"] in run("images", "--digests", "--no-trunc")
     artifact = json.loads(run("images", "--json"))[1]
-    assert (artifact["id"], artifact["kind"], artifact["subject"]) == (
+    assert (artifact.get("Id"), artifact["Kind"], artifact["Subject"]) == (
         None,
         "manifest",
         top["digest"],

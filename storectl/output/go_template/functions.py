@@ -6,7 +6,6 @@ Sources: Go's text/template, funcs.go; docker/cli, templates/templates.go.
 from __future__ import annotations
 
 import html
-import json
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote_plus
 
@@ -14,12 +13,14 @@ from storectl.output.go_template.printf import sprint, sprintf, sprintln
 from storectl.output.go_template.syntax import MAX_OUTPUT_CHARACTERS
 from storectl.output.go_template.values import (
     Missing,
+    Struct,
     ValueFault,
     equal,
     is_true,
     kind,
     less,
 )
+from storectl.output.json_text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,9 +48,9 @@ _JS: Final = str.maketrans(
 
 def as_json(value: Any) -> str:  # noqa: ANN401 - JSON
     """Return a value as Go's encoder writes it: without spaces, and letters unescaped."""
-    return json.dumps(
-        None if isinstance(value, Missing) else value, ensure_ascii=False, separators=(",", ":")
-    )
+    if isinstance(value, Struct):
+        return json_text(value.document)
+    return json_text(None if isinstance(value, Missing) else value)
 
 
 def _string(value: Any) -> str:  # noqa: ANN401 - JSON

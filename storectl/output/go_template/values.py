@@ -25,7 +25,7 @@ ZERO: Final[dict[str, Any]] = {
 """The values of fields that docker's JSON leaves out if they are empty."""
 
 MAPS: Final = frozenset({"Labels", "ExposedPorts", "Volumes", "Attributes", "Annotations"})
-"""The fields whose values are maps: a missing key is no error there."""
+"""The fields whose values are maps, where a key may be missing."""
 
 
 @final
@@ -36,6 +36,20 @@ class ValueFault(Exception):
 @final
 class Map(dict[str, Any]):
     """A map, whose keys are not known in advance."""
+
+
+@final
+class Struct(dict[str, Any]):
+    """An object whose fields have other names in templates than in JSON, as some of Docker's.
+
+    Args:
+        fields: The names in templates, with their values.
+        document: The object as JSON.
+    """
+
+    def __init__(self, fields: dict[str, Any], document: dict[str, Any]) -> None:
+        super().__init__(fields)
+        self.document = document
 
 
 @final

@@ -36,12 +36,12 @@ def test_interrupted_operations_are_mentioned_only_if_there_were_any(
 def test_json_has_every_number(capsys: pytest.CaptureFixture[str]) -> None:
     show(collection_report(dead_operations=2), as_json=True)
     assert json.loads(capsys.readouterr().out) == {
-        "images": [str(ONE)],
-        "manifests": 1,
-        "layers": 2,
-        "blobs": [str(PRESENT)],
-        "freed": 1_234_567,
-        "orphanFiles": 1,
-        "deadOperations": 2,
-        "dryRun": False,
+        "ImagesDeleted": [{"Deleted": str(ONE)}],
+        "Manifests": 1,
+        "Layers": 2,
+        "Blobs": [str(PRESENT)],
+        "SpaceReclaimed": 1_234_567,
+        "OrphanFiles": 1,
+        "DeadOperations": 2,
+        "DryRun": False,
     }

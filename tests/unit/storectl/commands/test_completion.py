@@ -23,8 +23,8 @@ def test_every_shell_has_a_script(shell: Shell, shell_name: str, marks: str) -> 
     assert marks in script
     assert "_STORECTL_COMPLETE" in script
     assert as_json(shell("completion", shell_name, "--json")) == {
-        "shell": shell_name,
-        "script": script,
+        "Shell": shell_name,
+        "Script": script,
     }
 
 

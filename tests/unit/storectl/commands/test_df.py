@@ -56,12 +56,25 @@ def test_the_table_is_followed_by_disk_usage_and_shared_bytes(
 def test_json_has_numbers_in_bytes(shell: Shell, fake: FakeStore) -> None:
     fake.answers["usage"] = USAGE
     shown = as_json(shell("df", "--json"))
-    assert shown["rows"][0] == {
-        "type": "Images",
-        "total": 2,
-        "active": 1,
-        "size": 6144,
-        "reclaimable": 2048,
+    assert shown["Rows"][0] == {
+        "Type": "Images",
+        "TotalCount": 2,
+        "Active": 1,
+        "Size": 6144,
+        "Reclaimable": 2048,
     }
-    assert shown["images"][0]["names"] == ["x:1", "y:1"]
-    assert (shown["shared"], shown["onDisk"], shown["database"]) == (2048, 123_456, 100_000)
+    assert shown["Images"][0]["RepoTags"] == ["x:1", "y:1"]
+    assert (shown["Shared"], shown["OnDisk"], shown["Database"]) == (2048, 123_456, 100_000)
+
+
+def test_format_prints_dockers_fields_and_nothing_else(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["usage"] = USAGE
+    assert as_json(shell("df", "--format", "json").splitlines()[0]) == {
+        "Type": "Images",
+        "TotalCount": "2",
+        "Active": "1",
+        "Size": "6.144kB",
+        "Reclaimable": "2.048kB (33%)",
+    }
+    assert shell("df", "--format", "{{.Type}}={{.Reclaimable}}").splitlines()[2] == "Blobs=0B"
+    shell("df", "-v", "--format", "json", code=2)

@@ -27,10 +27,14 @@ def test_events_are_dockers_lines_or_one_document(shell: Shell, fake: FakeStore)
         "2026-01-02T03:04:05.000005000Z image gc ",
     ]
     assert as_json(shell("events", "--json"))[0] == {
-        "time": "2026-01-02T03:04:05Z",
-        "action": "import",
-        "target": str(ONE),
-        "attributes": {"name": "x:1\x1b", "a": "b"},
+        "status": "import",
+        "id": str(ONE),
+        "Type": "image",
+        "Action": "import",
+        "Actor": {"ID": str(ONE), "Attributes": {"name": "x:1\x1b", "a": "b"}},
+        "scope": "local",
+        "time": 1767323045,
+        "timeNano": 1767323045000000000,
     }
 
 
@@ -54,6 +58,13 @@ def test_format_json_prints_dockers_objects(shell: Shell, fake: FakeStore) -> No
         }
     ]
     assert shell("events", "--filter", "type=container") == ""
+    assert (
+        shell("events", "--format", "{{.Time}} {{.Actor.Attributes.name}} {{.Actor.Attributes.a}}")
+        == "1767323045 x:1 <no value>\n"
+    )
+    assert as_json(shell("events", "--format", "{{json .}}"))["Actor"]["ID"] == str(ONE)
+    shell("events", "--format", "yaml", code=2)
+    assert "expected text, json or a template" in shell.err
 
 
 def test_following_ends_at_until_and_reads_old_events_once(
@@ -151,7 +162,7 @@ def test_the_image_filter_finds_removed_images_too(
         Event(NOW, "gc", str(TWO), {}),
     )
     assert [
-        one["action"] for one in as_json(shell("events", "--json", "--filter", f"image={wanted}"))
+        one["Action"] for one in as_json(shell("events", "--json", "--filter", f"image={wanted}"))
     ] == found
 
 

@@ -27,14 +27,14 @@ def test_findings_are_listed_and_errors_set_exit_code_5(shell: Shell, fake: Fake
     fake.answers["fsck"] = iter([orphan])
     assert shell("verify", "-q").splitlines()[-1] == "1 finding(s), including 0 error(s)"
     fake.answers["fsck"] = iter([rotten])
-    assert as_json(shell("fsck", "--json", code=5)) == [
+    assert as_json(shell("fsck", "--json", code=5))["Findings"] == [
         {
-            "severity": "error",
-            "kind": "damaged",
-            "subject": str(PRESENT),
-            "message": "rotten\x1b",
-            "images": ["x:1", "y:1"],
-            "hint": "import it again",
+            "Severity": "error",
+            "Kind": "damaged",
+            "Subject": str(PRESENT),
+            "Message": "rotten\x1b",
+            "Images": ["x:1", "y:1"],
+            "Hint": "import it again",
         }
     ]
     fake.answers["fsck"] = iter([])

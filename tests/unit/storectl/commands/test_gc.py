@@ -24,12 +24,12 @@ def test_a_dry_run_prints_what_would_be_removed(shell: Shell, fake: FakeStore) -
         {"dry_run": True, "dangling": True},
     ]
     assert as_json(shell("gc", "--json")) == {
-        "images": [str(ONE)],
-        "manifests": 1,
-        "layers": 2,
-        "blobs": [str(PRESENT)],
-        "freed": 1_234_567,
-        "orphanFiles": 1,
-        "deadOperations": 0,
-        "dryRun": True,
+        "ImagesDeleted": [{"Deleted": str(ONE)}],
+        "Manifests": 1,
+        "Layers": 2,
+        "Blobs": [str(PRESENT)],
+        "SpaceReclaimed": 1_234_567,
+        "OrphanFiles": 1,
+        "DeadOperations": 0,
+        "DryRun": True,
     }

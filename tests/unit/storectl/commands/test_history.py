@@ -59,9 +59,9 @@ def test_json_has_a_line_for_each_step_or_one_document(shell: Shell, fake: FakeS
         "Size": "0B",
     }
     assert as_json(shell("history", "--json", "x:1"))[0] == {
-        "id": str(ONE),
-        "created": "2026-01-02T03:04:04Z",
-        "createdBy": "RUN true",
-        "size": 2048,
-        "comment": "",
+        "Id": str(ONE),
+        "Created": "2026-01-02T03:04:04Z",
+        "CreatedBy": "RUN true",
+        "Size": 2048,
+        "Comment": "",
     }

@@ -82,14 +82,15 @@ def test_json_has_a_line_for_each_row_or_one_document(shell: Shell, listed: Fake
     }
     assert len(lines) == 3
     assert as_json(shell("images", "--json"))[1] == {
-        "id": str(TWO),
-        "tags": [],
-        "manifests": [str(MANIFEST)],
-        "created": None,
-        "size": 4096,
-        "parent": str(ONE),
-        "dangling": True,
-        "intermediate": False,
+        "Id": str(TWO),
+        "RepoTags": [],
+        "RepoDigests": [],
+        "Manifests": [{"Digest": str(MANIFEST)}],
+        "Created": None,
+        "Size": 4096,
+        "Parent": str(ONE),
+        "Dangling": True,
+        "Intermediate": False,
     }
 
 

@@ -95,15 +95,15 @@ def test_json_lists_the_archives_before_an_invalid_one(shell: Shell, fake: FakeS
     fake.answers["import_archive"] = imported()
     (report,) = as_json(shell("import", "--json", "a.tar"))
     assert report == {
-        "source": "a.tar",
-        "images": [str(ONE)],
-        "tags": [{"name": "x:1", "image": str(ONE), "manifest": None, "replaced": str(TWO)}],
-        "notes": ["a note"],
-        "changed": True,
-        "newImages": 1,
-        "newLayers": 2,
-        "newBytes": 1234,
-        "readBytes": 5678,
+        "Source": "a.tar",
+        "Images": [str(ONE)],
+        "Tags": [{"Name": "x:1", "Id": str(ONE), "Digest": None, "Replaced": str(TWO)}],
+        "Notes": ["a note"],
+        "Changed": True,
+        "NewImages": 1,
+        "NewLayers": 2,
+        "NewBytes": 1234,
+        "ReadBytes": 5678,
     }
     assert shell.err == ""
     fake.answers["import_archive"] = {
@@ -111,7 +111,7 @@ def test_json_lists_the_archives_before_an_invalid_one(shell: Shell, fake: FakeS
         Path("bad.tar"): errors.InvalidArchive("bad"),
     }
     assert [
-        one["source"] for one in as_json(shell("import", "--json", "a.tar", "bad.tar", code=4))
+        one["Source"] for one in as_json(shell("import", "--json", "a.tar", "bad.tar", code=4))
     ] == ["a.tar"]
     assert shell("import", "--json", "bad.tar", code=4) == ""
 

@@ -104,3 +104,15 @@ def test_an_unknown_name_does_not_hide_the_known_ones(shell: Shell, fake: FakeSt
     fake.answers["inspect_manifest"] = errors.ImageNotFound("No such image: y")
     assert len(as_json(shell("inspect", "y", "x", code=3))) == 1
     assert as_json(shell("inspect", "y", code=3)) == []
+
+
+def test_format_json_is_one_line_with_the_whole_document(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["inspect"] = image_details()
+    documents = as_json(shell("inspect", "x:1"))
+    shown = shell("inspect", "--format", "json", "x:1")
+    assert shown.count("\n") == 1
+    assert as_json(shown) == documents
+    assert as_json(shell("inspect", "--format", "{{json .}}", "x:1")) == documents[0]
+    assert shell("inspect", "-f", "{{range .RepoTags}}{{.}};{{end}}", "x:1") == "x:2;x:1;y:1;\n"
+    shell("inspect", "-f", "{{.RepoTags", "x:1", code=2)
+    assert "line 1, column 1: the action" in shell.err

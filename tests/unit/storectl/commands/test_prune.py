@@ -41,7 +41,7 @@ def test_force_does_not_ask_and_closed_input_means_no(
     shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.answers["collect"] = collection_report()
-    assert as_json(shell("prune", "-f", "--json"))["images"] == [str(ONE)]
+    assert as_json(shell("prune", "-f", "--json"))["ImagesDeleted"] == [{"Deleted": str(ONE)}]
     assert shell.err == ""
     monkeypatch.setattr("sys.stdin", None)
-    assert as_json(shell("prune", "--json"))["images"] == []
+    assert as_json(shell("prune", "--json"))["ImagesDeleted"] == []

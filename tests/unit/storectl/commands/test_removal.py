@@ -31,10 +31,10 @@ def test_a_line_is_printed_for_each_removed_name(capsys: pytest.CaptureFixture[s
 def test_json_is_one_list_for_all_names(capsys: pytest.CaptureFixture[str]) -> None:
     remove_each(["a", "b"], remove, as_json=True)
     assert json.loads(capsys.readouterr().out) == [
-        {"untagged": "a"},
-        {"deleted": "sha256:a"},
-        {"untagged": "b"},
-        {"deleted": "sha256:b"},
+        {"Untagged": "a"},
+        {"Deleted": "sha256:a"},
+        {"Untagged": "b"},
+        {"Deleted": "sha256:b"},
     ]
 
 

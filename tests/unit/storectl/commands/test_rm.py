@@ -19,8 +19,8 @@ def test_an_error_about_one_name_does_not_stop_the_others(shell: Shell, fake: Fa
         == "storectl: error: in use\nhint: untag it\nstorectl: error: No such image: gone\n"
     )
     assert as_json(shell("rmi", "--json", "-f", "--no-prune", "x:1")) == [
-        {"untagged": "x:1"},
-        {"deleted": str(ONE)},
+        {"Untagged": "x:1"},
+        {"Deleted": str(ONE)},
     ]
     assert fake.asked[-1] == ("remove", ("x:1",), {"force": True, "prune_parents": False})
 

@@ -54,10 +54,10 @@ def test_a_file_gets_the_archive_and_json_describes_it(
     assert shell.err == "note: a note\\x1b\n"
     assert target.read_bytes() == b"archive"
     assert as_json(shell("export", "-q", "--json", "-o", str(target), "x", "y:1")) == {
-        "output": str(target),
-        "format": "legacy",
-        "images": [str(ONE)],
-        "size": 7,
+        "Output": str(target),
+        "Format": "legacy",
+        "Images": [str(ONE)],
+        "Size": 7,
     }
     assert shell.err == ""
     del export

@@ -14,12 +14,12 @@ def test_tagging_prints_nothing_unless_json_is_asked_for(shell: Shell, fake: Fak
     )
     assert shell("tag", "x", "y:1") == ""
     assert as_json(shell("tag", "--json", "x", "y:1")) == {
-        "name": "y:1",
-        "image": str(ONE),
-        "replaced": None,
+        "Name": "y:1",
+        "Id": str(ONE),
+        "Replaced": None,
     }
     fake.answers["tag"] = SimpleNamespace(
         reference=Reference.parse("y:1"), image_id=ONE, replaced=TWO
     )
-    assert as_json(shell("tag", "--json", "x", "y:1"))["replaced"] == str(TWO)
+    assert as_json(shell("tag", "--json", "x", "y:1"))["Replaced"] == str(TWO)
     assert fake.asked[0] == ("tag", ("x", "y:1"), {})

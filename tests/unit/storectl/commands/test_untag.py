@@ -13,4 +13,4 @@ def test_each_removed_tag_is_printed(shell: Shell, fake: FakeStore) -> None:
         "y": errors.ReferenceNotFound("No such tag: y"),
     }
     assert shell("untag", "x:1") == "Untagged: x:1\n"
-    assert as_json(shell("untag", "--json", "y", "x:1", code=3)) == [{"untagged": "x:1"}]
+    assert as_json(shell("untag", "--json", "y", "x:1", code=3)) == [{"Untagged": "x:1"}]

@@ -40,8 +40,8 @@ def listing(format_: str) -> None:
         (
             "json",
             (
-                '{"ID": "e678c099804f", "Tag": "latest", "Size": "10B"}\n{"ID": "36e4962502e9",'
-                ' "Tag": "child", "Size": "11B"}\n'
+                '{"ID":"e678c099804f","Tag":"latest","Size":"10B"}\n'
+                '{"ID":"36e4962502e9","Tag":"child","Size":"11B"}\n'
             ),
         ),
     ],
