@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from mirror.access.user_names import check_user_name
 from mirror.access.weak_tokens import weak_hash
 from store.errors import InvalidInput, printable
-from store.formats.distribution.names import BY_ID
+from store.formats.distribution.names import BY_ID, without_alias
 from store.formats.golang.path_match import compile_pattern
 from store.model.references import DEFAULT_DOMAIN, OFFICIAL
 
@@ -66,7 +66,7 @@ class Pattern:
         Raises:
             InvalidInput: The pattern is invalid.
         """
-        parts = text.split("/")
+        parts = without_alias(text).split("/")
         if text not in ("**", str(BY_ID)):
             if not all(
                 _PART.fullmatch(part) and ("**" not in part or part == "**") for part in parts

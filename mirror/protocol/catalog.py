@@ -1,11 +1,15 @@
-"""The catalog: repository names in byte order, without the domain of the default registry."""
+"""The catalog: repository names in byte order, without the domain of the default registry.
+
+The order is that of the full names: a registry with a port stands where its name would stand, and
+is listed by its alias.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, final
 
-from store.formats.distribution.names import Names, begins_with_registry
+from store.formats.distribution.names import Names, begins_with_registry, without_alias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,8 +98,9 @@ class Catalog:
         The key is the name without the domain of the default registry, then whether the name has
         this domain.
         """
-        position = name.removeprefix(f"{self.names.default_domain}/")
-        return position, position != name
+        full = without_alias(name)
+        position = full.removeprefix(f"{self.names.default_domain}/")
+        return position, position != full
 
 
 def _just_before(name: str) -> str:

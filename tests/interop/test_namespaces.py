@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.interop.test_mirror_config import files
 from tests.support import images
 from tests.support.engine import require
 from tests.support.mirror_process import Mirror
 from tests.support.peers.containerd import Containerd
+from tests.support.peers.mirror_config import configure
 from tests.support.peers.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -70,23 +70,10 @@ def requests(mirror: Mirror) -> list[dict[str, Any]]:
 
 
 def hosts(folder: Path, mirror: Mirror) -> Path:
-    """Write `storectl mirror-config`'s output for all registries into a folder for containerd."""
+    """Write `storectl mirror-config`'s files for all registries into a folder for containerd."""
     options = [option for domain in UPSTREAMS for option in ("--upstream", domain)]
-    command = [
-        sys.executable,
-        "-m",
-        "storectl",
-        "mirror-config",
-        "containerd",
-        f"http://{mirror.host}",
-        *options,
-    ]
-    printed = subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=300
-    ).stdout
-    written = [path for path in files(printed, folder) if path.name == "hosts.toml"]
-    assert len(written) == len(UPSTREAMS)
-    return written[0].parent.parent
+    configure(folder, "containerd", f"http://{mirror.host}", *options)
+    return folder / "etc/containerd/certs.d"
 
 
 def test_the_answer_depends_on_the_named_registry(mirror: Mirror) -> None:

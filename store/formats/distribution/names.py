@@ -4,10 +4,15 @@ If a request has the parameter ``ns``, its value is the registry of the name. Ot
 image reference, the first part of the name is the registry if it contains ``.`` or ``:`` or is
 ``localhost``. All other names belong to the default registry. Pull and push use the same rule, so
 one mirror serves images of every registry.
+
+A part of a path cannot contain ``:``. So clients refuse the name
+``mirror.example/registry.example:5000/app`` before they send a request. Such a registry has an
+alias (`alias`), which they can write: ``mirror.example/registry.example_5000/app``.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, final
@@ -23,6 +28,12 @@ This name is not valid in an image reference, and the mirror accepts no push to 
 
 _DOCKER_HUB_HOSTS: Final = ("registry-1.docker.io", "index.docker.io")
 _MAX_CACHED_CHARACTERS: Final = 512
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_REGISTRY_WITH_PORT: Final = re.compile(rf"(?P<host>{_LABEL}(?:\.{_LABEL})*):(?P<port>[0-9]+)")
+_ALIAS: Final = re.compile(
+    rf"(?P<host>{_LABEL}(?:\.{_LABEL})+)_(?P<port>[0-9]+)"
+    rf"|(?P<label>{_LABEL})_(?P<label_port>[0-9]+)\.registry"
+)
 
 
 @final
@@ -63,6 +74,7 @@ class Names:
                     f"invalid registry name: {printable(namespace)!r}", text=namespace
                 )
             return repository
+        name = without_alias(name)
         has_registry = "/" in name and begins_with_registry(name)
         return Repository.parse(name if has_registry else f"{self.default_domain}/{name}")
 
@@ -84,9 +96,13 @@ class Names:
         return Reference.parse(f"{repository}{text[len(name) :]}")
 
     def spell(self, repository: Repository) -> str:
-        """Return the shortest name for a repository in requests without the parameter ``ns``."""
+        """Return the shortest name for a repository in requests without the parameter ``ns``.
+
+        Clients can write the name after the name of the server: a registry with a port has its
+        alias.
+        """
         if repository.domain != self.default_domain or begins_with_registry(repository.path):
-            return str(repository)
+            return f"{alias(repository.domain)}/{repository.path}"
         return repository.path
 
 
@@ -98,6 +114,39 @@ def begins_with_registry(name: str) -> bool:
     """
     first = name.partition("/")[0]
     return "." in first or ":" in first or first == "localhost"
+
+
+def alias(registry: str) -> str:
+    """Return the name of a registry as a part of a path: ``registry.example_5000``.
+
+    If the host has no dot, the alias ends with ``.registry`` (``corp_5000.registry``), because a
+    name without a dot would be a path in the default registry. No alias is the name of a registry,
+    because host names have no underscore.
+
+    Args:
+        registry: The name of the registry, with or without a port.
+
+    Returns:
+        The alias; the same name if the registry has no port, or if its host has capital letters,
+        which no part of a path can contain.
+    """
+    match = _REGISTRY_WITH_PORT.fullmatch(registry)
+    if match is None:
+        return registry
+    return f"{match['host']}_{match['port']}" + ("" if "." in match["host"] else ".registry")
+
+
+def without_alias(name: str) -> str:
+    """Return a name or pattern whose first part is not an alias, but the registry itself.
+
+    Args:
+        name: A name that may begin with an alias. A name of one part has no registry.
+    """
+    first, slash, path = name.partition("/")
+    match = _ALIAS.fullmatch(first) if slash else None
+    if match is None:
+        return name
+    return f"{match['host'] or match['label']}:{match['port'] or match['label_port']}/{path}"
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,7 @@ from mirror.access import (
     Action,
     read_rules,
 )
+from mirror.access.rules import Pattern
 from store.errors import InvalidInput
 from store.model.references import Repository
 
@@ -47,6 +48,11 @@ def test_invalid_rules_are_refused_with_their_place(text: str, place: str) -> No
     with pytest.raises(InvalidInput) as refused:
         read_rules(text)
     assert place in refused.value.message
+
+
+@pytest.mark.parametrize("pattern", ["a.example:5000/team/*", "a.example_5000/team/*"])
+def test_registry_with_a_port_may_be_written_by_its_alias(pattern: str) -> None:
+    assert Pattern.parse(pattern).matches("a.example:5000/team/app")
 
 
 @pytest.mark.parametrize("user", ["@builders", "@users"])

@@ -62,6 +62,15 @@ def test_default_registry_is_left_out_of_its_names() -> None:
     assert "docker.io/library/x" in page
 
 
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_registries_with_a_port_are_listed_by_their_alias(limit: int) -> None:
+    catalog = Catalog(Names(), Index(("a.b:5000/c", "a.bc/c", "host:80/c")))
+    found: list[str] = []
+    while page := catalog.page(after=found[-1] if found else "", limit=limit):
+        found += page
+    assert found == ["a.b_5000/c", "a.bc/c", "host_80.registry/c"]
+
+
 def test_only_visible_names_fill_a_page() -> None:
     names = [f"quay.io/team/{number:04}" for number in range(2500)]
     index = Index(names)

@@ -1,0 +1,1 @@
+"""Configuration files that make other programs use a mirror, one module for each family."""
