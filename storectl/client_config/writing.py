@@ -63,7 +63,7 @@ def write(files: Sequence[ClientFile], folder: Path, *, force: bool) -> list[Pat
         force: Whether to replace files with other content.
 
     Returns:
-        The paths of the files, also of those that had the content already.
+        The paths of the files, also of files that had the content already.
 
     Raises:
         FileTaken: A file exists that this program did not write, or that was changed since.

@@ -84,7 +84,7 @@ def test_docker_asks_the_mirror_first(endpoint: Endpoint, workshop: Workshop) ->
     with Engine(workshop.folder / "mirrored", options=(f"--config-file={config}",)) as engine:
         docker.pull(engine, "mirrored:1", "pulled:1")
         assert engine.inspect("pulled:1")["Id"] == image_id(endpoint)
-        # The name of a registry with a port is no path, but its alias is.
+        # A path cannot contain the name of a registry with a port, but its alias.
         docker.pull(engine, f"{endpoint.host}/{ALIAS}", "pulled:2")
         assert engine.inspect("pulled:2")["Id"] == image_id(endpoint)
 
