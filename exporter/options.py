@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Self, final
 
 from store.errors import InvalidInput, printable
-from store.model.platforms import DEFAULT, Platform
+from store.model.platforms import DEFAULT, Platform, PlatformChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -73,7 +73,7 @@ class SaveOptions:
         platforms: The platforms to save of an index. If empty, every platform is saved, or the best
             image for ``machine`` in a format that holds one image of an index.
         machine: The platform to choose for if ``platforms`` is empty and the format holds one image
-            of an index.
+            of an index. If no image is for it, the index's first image is saved.
         sparse: Whether to save an index even if some of its images are not in the archive.
         referrers: Whether to include signatures, attestations and other referrers.
         layers: The encoding to give to layers, or None to keep their stored encoding.
@@ -106,17 +106,7 @@ class SaveOptions:
         Returns:
             The position in ``offers``, or None if no image fits.
         """
-        known = list(offers)
-        wanted = self.platforms or (self.machine,)
-        for platform in wanted:
-            ranks = [
-                (rank, position)
-                for position, offer in enumerate(known)
-                if offer is not None and (rank := platform.runs(offer)) is not None
-            ]
-            if ranks:
-                return min(ranks)[1]
-        return None
+        return PlatformChoice(self.platforms, self.machine).choose(offers)
 
     def wants(self, platform: Platform | None) -> bool:
         """Return whether to save an image for ``platform``; None stands for an unknown platform."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, final
 
 from store.errors import DamagedContent, FalseEncoding
 from store.model.digests import ImageID
+from store.model.platforms import DEFAULT_CHOICE
 from store.workspace import engines, root_folder
 from store.workspace.workspace import Workspace, utc_now
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from store.maintenance.reports import CollectionReport, Finding
     from store.maintenance.verification import Verifier
     from store.model.contents import DiffState
+    from store.model.platforms import PlatformChoice
     from store.model.progress import Progress
     from store.model.references import Reference
     from store.names.tagging import RemovedName, TagChange
@@ -132,7 +134,7 @@ class Store(Workspace):
             return lists.list_images(connection, filters)
 
     def manifests(self, filters: ImageFilter | None = None) -> tuple[ManifestSummary, ...]:
-        """Return the artifacts, and the indexes without an image for the default platform.
+        """Return the artifacts, and the indexes without an image.
 
         These are the manifests that `images` does not list.
 
@@ -172,20 +174,25 @@ class Store(Workspace):
         with self.read() as connection:
             return details.manifest_contents(connection, name)
 
-    def inspect(self, name: str) -> ImageDetails:
+    def inspect(self, name: str, choice: PlatformChoice | None = None) -> ImageDetails:
         """Return the details of one image: its config, layers, names, manifests and relatives.
 
         Args:
-            name: A tag, digest reference or image ID.
+            name: A tag, digest reference, digest or image ID.
+            choice: The platform to choose for, if the name is that of an index; None for
+                linux/amd64, or else the first.
 
         Raises:
             ImageNotFound: No image has this name.
+            InvalidInput: The name has no image for the wanted platforms.
             AmbiguousName: The name begins the IDs of several images.
         """
         from store.queries import details
 
         with self.read() as connection:
-            return details.image_details(connection, name, self.read_whole)
+            return details.image_details(
+                connection, name, self.read_whole, choice or DEFAULT_CHOICE
+            )
 
     def events(
         self,

@@ -18,11 +18,12 @@ from exporter.planning.plan import Plan
 from exporter.planning.v1_layers import v1_layers_28
 from exporter.selection.document_reader import keep_going
 from exporter.selection.json_documents import compact
-from exporter.selection.loading import ATTESTED, platform_of
+from exporter.selection.loading import platform_of
 from store.errors import InvalidDocument
 from store.formats.golang.json_writing import quote, write_object
 from store.formats.image.docker_28_config import read_v1_image_28
 from store.formats.image.graph_walk import links_below
+from store.formats.image.layout_names import ATTESTED
 from store.formats.image.manifests import Kind
 from store.formats.image.media_types import OCI_LAYER
 from store.model.digests import ChainID, Digest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, final
 
 from exporter.selection.scopes import WHOLE_STORE, Scope, usable_sources
 from store.catalog import content
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from store.model.contents import Sources
     from store.model.digests import Digest
     from store.model.limits import Limits
-
-ATTESTED: Final = "vnd.docker.reference.digest"
-"""The annotation of an attestation in an index: the digest of the manifest it describes.
-
-Source: BuildKit, attestation-storage.md.
-"""
 
 
 @final

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.selection.loading import ATTESTED
 from exporter.selection.roots import SavedRoot
 from store.catalog import manifests
 from store.errors import InvalidInput, ReferenceNotFound
 from store.formats.image.graph_walk import links_below
+from store.formats.image.layout_names import ATTESTED
 from store.formats.image.manifests import Kind
 from store.formats.image.media_types import INDEXES
 from store.model.remedies import Note, Remedy

@@ -12,11 +12,11 @@ import zstandard
 
 from exporter.options import Layers
 from exporter.selection.json_documents import compact, descriptor_of, parse_editable
-from exporter.selection.loading import ATTESTED
 from exporter.selection.roots import SavedRoot
 from exporter.selection.scopes import WHOLE_STORE
 from store.catalog import content
 from store.files.os_errors import translated
+from store.formats.image.layout_names import ATTESTED
 from store.formats.image.manifests import Document, Kind
 from store.formats.image.media_types import (
     DOCKER_LAYER_GZIP,

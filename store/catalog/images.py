@@ -1,4 +1,4 @@
-"""Images: their rows, parents, and the manifests that describe them."""
+"""Images: their rows, parents, the manifests that describe them, and the indexes they are in."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from store.catalog import labels
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import content, image, kept, manifest, manifest_edge, reference
 from store.db.types import ContentKey, LayerKey
+from store.formats.image.layout_names import ATTESTED
 from store.model.digests import ImageID
+from store.model.platforms import DEFAULT_CHOICE, Platform, PlatformChoice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sqlalchemy import Connection
 
@@ -242,8 +244,121 @@ def rooted(connection: Connection, images: Iterable[ContentKey]) -> set[ContentK
     return found
 
 
+def platform_of(connection: Connection, image_key: ContentKey) -> Platform:
+    """Return the platform in the config of an image that is in the store."""
+    row = connection.execute(
+        select(image.c.os, image.c.architecture, image.c.variant).where(
+            image.c.content_id == image_key
+        )
+    ).one()
+    # Docker reads a config without an operating system as one for Linux.
+    return Platform.of(row.os or "linux", row.architecture, row.variant)
+
+
 def id_of(connection: Connection, image_key: ContentKey) -> ImageID:
     """Return the ID of an image that is in the store."""
     return ImageID(
         connection.execute(select(content.c.digest).where(content.c.id == image_key)).scalar_one()
     )
+
+
+# --- the images of an index -----------------------------------------------------------------------
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class IndexImage:
+    """A stored image that an index lists, directly or in a nested index.
+
+    Attributes:
+        manifest: Row number of the image's manifest.
+        digest: Digest of the image's manifest.
+        image: Row number of the image.
+        image_id: ID of the image.
+        platform: The platform that the index states, else the platform of the config.
+    """
+
+    manifest: ContentKey
+    digest: Digest
+    image: ContentKey
+    image_id: ImageID
+    platform: Platform
+
+
+def images_of_index(connection: Connection, index: ContentKey) -> list[IndexImage]:
+    """Return the stored images of an index, in the order in which the index lists them.
+
+    Attestations, and images for an unknown platform, are left out. The images of a nested index
+    stand in its place. Each image is returned once for each platform.
+    """
+    found: dict[tuple[ContentKey, Platform], IndexImage] = {}
+    # Each nested index is read once: if a walk followed every link, the work could double with each
+    # level.
+    seen = {index}
+    levels = [_children(connection, index)]
+    while levels:
+        row = next(levels[-1], None)
+        if row is None:
+            levels.pop()
+        elif isinstance(row, IndexImage):
+            found.setdefault((row.manifest, row.platform), row)
+        elif row not in seen:
+            seen.add(row)
+            levels.append(_children(connection, row))
+    return list(found.values())
+
+
+def image_of_index(
+    connection: Connection, index: ContentKey, choice: PlatformChoice = DEFAULT_CHOICE
+) -> IndexImage | None:
+    """Return the image that an index stands for; None if it has no image that fits.
+
+    Args:
+        connection: An open transaction.
+        index: Row number of the index.
+        choice: The platform to choose for.
+    """
+    offers = images_of_index(connection, index)
+    position = choice.choose(offer.platform for offer in offers)
+    return None if position is None else offers[position]
+
+
+def _children(connection: Connection, index: ContentKey) -> Iterator[IndexImage | ContentKey]:
+    """Yield the images and the nested indexes that one index lists."""
+    config = content.alias("config")
+    rows = connection.execute(
+        select(
+            manifest_edge.c.platform,
+            manifest_edge.c.annotations,
+            manifest.c.content_id,
+            manifest.c.kind,
+            content.c.digest,
+            manifest.c.image_id,
+            config.c.digest.label("config_digest"),
+            image.c.os,
+            image.c.architecture,
+            image.c.variant,
+        )
+        .join(manifest, manifest.c.content_id == manifest_edge.c.content_id)
+        .join(content, content.c.id == manifest.c.content_id)
+        .outerjoin(image, image.c.content_id == manifest.c.image_id)
+        .outerjoin(config, config.c.id == manifest.c.image_id)
+        .where(manifest_edge.c.manifest_id == index, manifest_edge.c.role == "child")
+        .order_by(manifest_edge.c.position)
+    ).all()
+    for row in rows:
+        if row.kind == "index":
+            yield ContentKey(row.content_id)
+        elif row.image_id is not None and ATTESTED not in (row.annotations or {}):
+            stated = Platform.of_fields(row.platform or {})
+            # Docker reads a config without an operating system as one for Linux.
+            own = Platform.of(row.os or "linux", row.architecture, row.variant)
+            platform = stated if stated.is_known else own
+            if platform.is_known:
+                yield IndexImage(
+                    ContentKey(row.content_id),
+                    row.digest,
+                    ContentKey(row.image_id),
+                    ImageID(row.config_digest),
+                    platform,
+                )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 from sqlalchemy import and_, exists, func, select
 
 from store.catalog.batches import PAIRS, batches
+from store.catalog.images import image_of_index
 from store.db.schema import (
     content,
     event,
@@ -19,8 +20,8 @@ from store.db.schema import (
     repository_content,
 )
 from store.db.types import ContentKey
-from store.model import platforms
 from store.model.digests import ImageID
+from store.model.platforms import DEFAULT_CHOICE
 from store.model.references import DEFAULT_DOMAIN, OFFICIAL, Reference, Repository
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
     from store.model.digests import Digest
+    from store.model.platforms import PlatformChoice
 
 _LAST: Final = "\x7f"
 """A character that sorts after every character that a name can contain."""
@@ -44,8 +46,8 @@ class TagTarget:
         reference: Full name of the tag.
         manifest: Row number of the manifest or index.
         digest: Digest of the manifest or index.
-        image: Row number of the image that the tag stands for; None for an artifact, and for an
-            index without an image for the default platform.
+        image: Row number of the image that the tag stands for (see `PlatformChoice`); None for an
+            artifact, and for an index without an image.
         image_id: The ID of the image that the tag stands for.
     """
 
@@ -76,7 +78,11 @@ def _targets() -> Select[tuple[object, ...]]:
     )
 
 
-def _read(connection: Connection, query: Select[tuple[object, ...]]) -> tuple[TagTarget, ...]:
+def _read(
+    connection: Connection,
+    query: Select[tuple[object, ...]],
+    choice: PlatformChoice = DEFAULT_CHOICE,
+) -> tuple[TagTarget, ...]:
     found: list[TagTarget] = []
     # Many tags may point at one index, and an index may have many children.
     children: dict[int, tuple[int | None, Digest | None]] = {}
@@ -87,7 +93,7 @@ def _read(connection: Connection, query: Select[tuple[object, ...]]) -> tuple[Ta
             key, image_id = row.image_id, row.config_digest
         else:
             if row.manifest_id not in children:
-                children[row.manifest_id] = _default_child(connection, row.manifest_id)
+                children[row.manifest_id] = _image_of_index(connection, row.manifest_id, choice)
             key, image_id = children[row.manifest_id]
         found.append(
             TagTarget(
@@ -101,21 +107,12 @@ def _read(connection: Connection, query: Select[tuple[object, ...]]) -> tuple[Ta
     return tuple(found)
 
 
-def _default_child(connection: Connection, index: int) -> tuple[int | None, Digest | None]:
-    """Return the image of an index's first child for the default platform."""
-    rows = connection.execute(
-        select(manifest_edge.c.platform, manifest.c.image_id, content.c.digest)
-        .join(manifest, manifest.c.content_id == manifest_edge.c.content_id)
-        .join(content, content.c.id == manifest.c.image_id)
-        .where(manifest_edge.c.manifest_id == index, manifest_edge.c.role == "child")
-        .order_by(manifest_edge.c.position)
-    )
-    for row in rows:
-        if row.platform is not None and platforms.DEFAULT.matches(
-            platforms.Platform.of_fields(row.platform)
-        ):
-            return row.image_id, row.digest
-    return None, None
+def _image_of_index(
+    connection: Connection, index: int, choice: PlatformChoice
+) -> tuple[int | None, Digest | None]:
+    """Return the row number and the ID of the image that an index stands for."""
+    found = image_of_index(connection, ContentKey(index), choice)
+    return (None, None) if found is None else (found.image, found.image_id.digest)
 
 
 def get(connection: Connection, name: Reference) -> TagTarget | None:
@@ -160,18 +157,23 @@ def tagged(
 
 
 def of_image(connection: Connection, key: ContentKey) -> tuple[TagTarget, ...]:
-    """Return every tag that points at a manifest of an image, or at an index with such a manifest.
+    """Return every tag that points at a manifest of an image, or at an index above such a manifest.
 
     The tags are in byte order of the full reference.
     """
-    mine = select(manifest.c.content_id).where(manifest.c.image_id == key)
-    indexes = select(manifest_edge.c.manifest_id).where(
-        manifest_edge.c.content_id.in_(mine), manifest_edge.c.role == "child"
-    )
-    found = _read(
-        connection, _targets().where(reference.c.manifest_id.in_(mine.union_all(indexes)))
-    )
+    found = _read(connection, _targets().where(reference.c.manifest_id.in_(_naming((key,)))))
     return tuple(sorted(found, key=lambda target: str(target.reference).encode()))
+
+
+def _naming(keys: Sequence[ContentKey]) -> Select[tuple[int]]:
+    """Return a query for the manifests of images, and the indexes above them at any depth."""
+    up = (
+        select(manifest.c.content_id.label("id"))
+        .where(manifest.c.image_id.in_(keys))
+        .cte("up", recursive=True)
+    )
+    above = select(manifest_edge.c.manifest_id).join(up, up.c.id == manifest_edge.c.content_id)
+    return select(up.union(above.where(manifest_edge.c.role == "child")).c.id)
 
 
 def of_manifest(connection: Connection, key: ContentKey) -> tuple[TagTarget, ...]:
@@ -181,21 +183,25 @@ def of_manifest(connection: Connection, key: ContentKey) -> tuple[TagTarget, ...
 
 
 def default_images_of_indexes(connection: Connection) -> set[ContentKey]:
-    """Return the images for the default platform of all tagged indexes."""
+    """Return the image that each tagged index stands for."""
     indexes = (
         select(reference.c.manifest_id)
         .join(manifest, manifest.c.content_id == reference.c.manifest_id)
         .where(manifest.c.kind == "index")
         .distinct()
     )
-    children = (
-        _default_child(connection, key)[0] for key in connection.execute(indexes).scalars().all()
+    found = (
+        image_of_index(connection, ContentKey(key))
+        for key in connection.execute(indexes).scalars().all()
     )
-    return {ContentKey(key) for key in children if key is not None}
+    return {one.image for one in found if one is not None}
 
 
 def beginning_with(
-    connection: Connection, prefix: str, limit: int | None = None
+    connection: Connection,
+    prefix: str,
+    limit: int | None = None,
+    choice: PlatformChoice = DEFAULT_CHOICE,
 ) -> tuple[TagTarget, ...]:
     """Return the tags of repositories whose familiar name begins with a prefix.
 
@@ -206,6 +212,7 @@ def beginning_with(
         connection: An open transaction.
         prefix: The first characters of the name as users write it; an empty string for all.
         limit: The most tags of each range; None for all.
+        choice: The image that stands for an index.
     """
     starts = (
         [f"{DEFAULT_DOMAIN}/{prefix}", f"{DEFAULT_DOMAIN}/{OFFICIAL}/{prefix}", prefix]
@@ -218,7 +225,7 @@ def beginning_with(
     found: list[TagTarget] = []
     for one in within:
         query = _targets().where(one)
-        found += _read(connection, query if limit is None else query.limit(limit))
+        found += _read(connection, query if limit is None else query.limit(limit), choice)
     return tuple({target.reference: target for target in found}.values())
 
 
@@ -248,12 +255,18 @@ def holds(connection: Connection, name: Repository, digest: Digest) -> ContentKe
     return None if found is None else ContentKey(found)
 
 
-def image_of(connection: Connection, manifest_key: ContentKey) -> ContentKey | None:
-    """Return the image of a manifest; for an index, its image for the default platform."""
+def image_of(
+    connection: Connection, manifest_key: ContentKey, choice: PlatformChoice = DEFAULT_CHOICE
+) -> ContentKey | None:
+    """Return the image of a manifest; for an index, the image that ``choice`` chooses."""
     row = connection.execute(
         select(manifest.c.kind, manifest.c.image_id).where(manifest.c.content_id == manifest_key)
     ).one()
-    found = row.image_id if row.kind == "manifest" else _default_child(connection, manifest_key)[0]
+    found = (
+        row.image_id
+        if row.kind == "manifest"
+        else _image_of_index(connection, manifest_key, choice)[0]
+    )
     return None if found is None else ContentKey(found)
 
 
@@ -288,22 +301,21 @@ def is_manifest(connection: Connection, digest: Digest) -> bool:
 
 
 def of_images(
-    connection: Connection, keys: Sequence[ContentKey]
+    connection: Connection,
+    keys: Sequence[ContentKey],
+    choice: PlatformChoice = DEFAULT_CHOICE,
 ) -> dict[ContentKey, list[TagTarget]]:
     """Return the tags of each tagged image, sorted by repository and tag.
 
     Args:
         connection: An open transaction.
         keys: Row numbers of at most `BATCH` images.
+        choice: The image that stands for an index.
     """
-    mine = select(manifest.c.content_id).where(manifest.c.image_id.in_(keys))
-    indexes = select(manifest_edge.c.manifest_id).where(
-        manifest_edge.c.content_id.in_(mine), manifest_edge.c.role == "child"
-    )
     wanted = set(keys)
     found: dict[ContentKey, list[TagTarget]] = {}
     for target in _read(
-        connection, _targets().where(reference.c.manifest_id.in_(mine.union(indexes)))
+        connection, _targets().where(reference.c.manifest_id.in_(_naming(keys))), choice
     ):
         if target.image in wanted:
             found.setdefault(target.image, []).append(target)

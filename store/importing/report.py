@@ -18,7 +18,7 @@ class ImportedTag:
     Attributes:
         reference: The full name of the tag.
         image_id: The image that the tag names now; None for an artifact, and for an index without
-            an image for the default platform.
+            an image.
         replaced: The different image that the tag named before; None if there was none.
         manifest: The digest of the manifest or index; None if the archive has none for the image.
     """

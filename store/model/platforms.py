@@ -153,6 +153,48 @@ It is never the platform of the host, because a store's behaviour must not depen
 """
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class PlatformChoice:
+    """The choice of the one image that a name stands for, if it names an index.
+
+    Attributes:
+        wanted: The platforms that the user asked for, the preferred one first; empty for none.
+        machine: The platform to choose for if the user asked for none.
+    """
+
+    wanted: tuple[Platform, ...] = ()
+    machine: Platform = DEFAULT
+
+    def choose(self, offers: Iterable[Platform | None]) -> int | None:
+        """Return the position of the image to choose.
+
+        If the user asked for no platform, an image that the machine can run is preferred, and else
+        the first image is chosen. So an index with images for other platforms names an image too.
+
+        Args:
+            offers: The platform of each image; None for an unknown platform, which never fits.
+
+        Returns:
+            The position in ``offers``; None if no image is for the wanted platforms, or if no
+            platform is known.
+        """
+        known = [(position, offer) for position, offer in enumerate(offers) if offer is not None]
+        for platform in self.wanted or (self.machine,):
+            position = best(platform, (offer for _, offer in known))
+            if position is not None:
+                return known[position][0]
+        return known[0][0] if known and not self.wanted else None
+
+    def fits(self, platform: Platform) -> bool:
+        """Return whether an image for ``platform`` is one that the user asked for."""
+        return not self.wanted or any(one.runs(platform) is not None for one in self.wanted)
+
+
+DEFAULT_CHOICE: Final = PlatformChoice()
+"""The image for `DEFAULT`, or else the first one: what a tag stands for on every machine."""
+
+
 def best(machine: Platform, offers: Iterable[Platform]) -> int | None:
     """Return the position of the image that suits a machine best.
 

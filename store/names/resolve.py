@@ -2,26 +2,29 @@
 
 A name is a full digest, a tag, a digest reference (``name@digest``), a bare repository name or the
 beginning of an image ID. The forms are tried in Docker's order. All names that users type are read
-here.
+here, and `resolve_image` decides which of its images the name of an index stands for.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from store.catalog import images, manifests, references
+from store.catalog.images import images_of_index
 from store.errors import (
     AmbiguousName,
     ImageNotFound,
     InvalidDigest,
+    InvalidInput,
     InvalidReference,
     ReferenceNotFound,
     printable,
 )
 from store.model.contents import DiffState
 from store.model.digests import Digest, ImageID
+from store.model.platforms import DEFAULT_CHOICE
 from store.model.references import Reference
 from store.model.remedies import Remedy
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from store.catalog.references import TagTarget
     from store.db.types import ContentKey
+    from store.model.platforms import Platform, PlatformChoice
 
 _FULL: Final = re.compile(r"[0-9a-f]{64}")
 _PREFIX: Final = re.compile(r"(?:sha256:)?(?P<hex>[0-9a-f]{1,64})")
@@ -76,8 +80,8 @@ class ResolvedManifest:
         reference: The text as a tag or digest reference; None if the text is a bare digest or an
             image ID.
         target: The tag that the text named; None if the text was an ID or a digest.
-        image: The image that the manifest describes; None for an artifact, and for an index
-            without an image for the default platform.
+        image: The image that the manifest describes, or that the index stands for; None for an
+            artifact, and for an index without an image.
     """
 
     key: ContentKey
@@ -147,38 +151,79 @@ def resolve(connection: Connection, text: str, *, max_tags: int | None = None) -
     return found
 
 
-def resolve_image(connection: Connection, text: str) -> ResolvedImage:
+def resolve_image(
+    connection: Connection, text: str, choice: PlatformChoice = DEFAULT_CHOICE
+) -> ResolvedImage:
     """Return the one image that ``text`` names; a name without a tag means ``latest``.
+
+    The name of an index stands for one of its images (see `PlatformChoice`).
 
     Args:
         connection: A read or write unit.
-        text: An image ID or its beginning, a tag or a digest reference.
+        text: An image ID or its beginning, a manifest's digest, a tag or a digest reference.
+        choice: The platform to choose for.
 
     Raises:
         AmbiguousName: The text begins the IDs of several images.
         ImageNotFound: No image has this name or ID.
+        InvalidInput: The name has no image for the wanted platforms.
         InvalidReference: The text is neither an ID nor a reference.
     """
     digest = parse_full_id(text)
     if digest is not None:
-        return _image(connection, ImageID(digest), text)
+        return _image_by_digest(connection, digest, text, choice)
     try:
         name = Reference.parse(text).with_default_tag()
     except (InvalidReference, InvalidDigest):
         found = _by_prefix(connection, text)
         if found is None:
             raise
-        return _image(connection, found, text)
+        return _fitting(connection, _image(connection, found, text), text, choice)
     if name.digest is not None:
         manifest = references.holds(connection, name.repository, name.digest)
-        key = None if manifest is None else references.image_of(connection, manifest)
-        if key is None:
+        if manifest is None:
             raise image_not_found(text)
-        return ResolvedImage(key, images.id_of(connection, key), None)
+        return image_of_manifest(connection, manifest, text, choice)
     target = references.get(connection, name)
-    if target is not None and target.image is not None and target.image_id is not None:
+    if target is None or target.image is None:
+        return _fitting(connection, _image_by_prefix(connection, text), text, choice)
+    if choice == DEFAULT_CHOICE and target.image_id is not None:
         return ResolvedImage(target.image, target.image_id, target)
-    return _image_by_prefix(connection, text)
+    return replace(image_of_manifest(connection, target.manifest, text, choice), target=target)
+
+
+def image_of_manifest(
+    connection: Connection,
+    manifest: ContentKey,
+    name: str,
+    choice: PlatformChoice = DEFAULT_CHOICE,
+) -> ResolvedImage:
+    """Return the image that a manifest describes, or that an index stands for.
+
+    Args:
+        connection: A read or write unit.
+        manifest: Row number of the manifest or index.
+        name: The name that the user gave, for messages.
+        choice: The platform to choose for.
+
+    Raises:
+        ImageNotFound: The manifest is an artifact, or the index has no stored image.
+        InvalidInput: No image is for the wanted platforms.
+    """
+    if not manifests.is_index(connection, manifest):
+        key = references.image_of(connection, manifest)
+        if key is None:
+            raise image_not_found(name)
+        return _fitting(
+            connection, ResolvedImage(key, images.id_of(connection, key), None), name, choice
+        )
+    offers = images_of_index(connection, manifest)
+    position = choice.choose(offer.platform for offer in offers)
+    if position is not None:
+        return ResolvedImage(offers[position].image, offers[position].image_id, None)
+    if not offers:
+        raise image_not_found(name)
+    raise _no_image_for(name, choice.wanted, (offer.platform for offer in offers))
 
 
 def resolve_manifest(connection: Connection, text: str) -> ResolvedManifest:
@@ -244,6 +289,35 @@ def manifest_of_image(
     return ResolvedManifest(key, digest, None, None, image.key)
 
 
+# --- platforms ------------------------------------------------------------------------------------
+
+
+def _fitting(
+    connection: Connection, image: ResolvedImage, name: str, choice: PlatformChoice
+) -> ResolvedImage:
+    """Return ``image`` if it is for a wanted platform.
+
+    Raises:
+        InvalidInput: The image is for another platform.
+    """
+    if choice.wanted:
+        platform = images.platform_of(connection, image.key)
+        if not choice.fits(platform):
+            raise _no_image_for(name, choice.wanted, (platform,))
+    return image
+
+
+def _no_image_for(
+    name: str, wanted: Iterable[Platform], offers: Iterable[Platform]
+) -> InvalidInput:
+    stored = ", ".join(sorted({str(platform) for platform in offers}))
+    return InvalidInput(
+        f"{printable(name)} has no image for {' or '.join(map(str, wanted))} in the store",
+        hint=f"choose from the stored platforms: {stored}",
+        remedy=Remedy.CHOOSE_PLATFORM,
+    )
+
+
 # --- parts ----------------------------------------------------------------------------------------
 
 
@@ -286,6 +360,16 @@ def _manifest_by_reference(connection: Connection, name: Reference) -> ResolvedM
     if target is None:
         return None
     return ResolvedManifest(target.manifest, target.digest, target.reference, target, target.image)
+
+
+def _image_by_digest(
+    connection: Connection, digest: Digest, text: str, choice: PlatformChoice
+) -> ResolvedImage:
+    """Return the image with this ID, or else the image of the manifest with this digest."""
+    manifest = manifests.key_of(connection, digest)
+    if manifest is None or images.key_of(connection, ImageID(digest)) is not None:
+        return _fitting(connection, _image(connection, ImageID(digest), text), text, choice)
+    return image_of_manifest(connection, manifest, text, choice)
 
 
 def _image_by_prefix(connection: Connection, text: str) -> ResolvedImage:

@@ -11,6 +11,7 @@ from store.formats.image.deterministic import deterministic_manifest
 from store.formats.image.manifests import Document
 from store.model.contents import Codec, ContentState, Sources, StoredEncoding
 from store.model.digests import Digest
+from store.model.platforms import DEFAULT_CHOICE
 from store.names.resolve import resolve_image, resolve_manifest
 from store.queries.lists import summary_of
 from store.queries.results import ManifestSummary, TaggedReference
@@ -22,23 +23,29 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.model.digests import ChainID, DiffID, ImageID
+    from store.model.platforms import PlatformChoice
 
 
 def image_details(
-    connection: Connection, name: str, document: Callable[[Digest], bytes]
+    connection: Connection,
+    name: str,
+    document: Callable[[Digest], bytes],
+    choice: PlatformChoice = DEFAULT_CHOICE,
 ) -> ImageDetails:
     """Return the details of one image.
 
     Args:
         connection: A read unit.
-        name: A tag, digest reference or image ID.
+        name: A tag, digest reference, digest or image ID.
         document: Returns the bytes of a config by its digest.
+        choice: The platform to choose for, if the name is that of an index.
 
     Raises:
         ImageNotFound: No image has this name.
+        InvalidInput: The name has no image for the wanted platforms.
         AmbiguousName: The name begins the IDs of several images.
     """
-    found = resolve_image(connection, name)
+    found = resolve_image(connection, name, choice)
     config = ImageConfig.parse(document(found.image_id.digest))
     chain = layers.chain(connection, found.key)
     diffs = [layer.diff_id.digest for layer in chain]

@@ -8,10 +8,10 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from store.catalog import manifests, references
+from store.catalog import images, manifests, references
 from store.catalog.lists import image_list
-from store.errors import ImageNotFound
 from store.formats.golang.path_match import compile_pattern, literal_start
+from store.model.digests import ImageID
 from store.model.moments import moment
 from store.names.resolve import parse_full_id, resolve_image
 from store.queries.results import ImageFilter, ImageSummary, ManifestSummary, TaggedReference
@@ -87,7 +87,7 @@ def _candidates(
     The images come from the database's index of names or labels if a filter is about names or
     labels. Otherwise they come from the index of creation times.
     """
-    named = None if not filters.references else _with_names(connection, filters.references)
+    named = None if not filters.references else _with_names(connection, filters)
     labelled = None if not filters.labels else image_list.with_labels(connection, filters.labels)
     if named is not None or labelled is not None:
         keys = labelled if named is None else named if labelled is None else named & labelled
@@ -107,14 +107,14 @@ def _candidates(
         size = min(_BATCH, 2 * size)
 
 
-def _with_names(connection: Connection, texts: Sequence[str]) -> set[ContentKey]:
-    """Return the images with a tag that matches one of the patterns ``texts``."""
-    patterns = [compile_pattern(text) for text in texts]
-    starts = {literal_start(text).partition(":")[0] for text in texts}
+def _with_names(connection: Connection, filters: ImageFilter) -> set[ContentKey]:
+    """Return the images with a tag that matches one of the patterns for names."""
+    patterns = [compile_pattern(text) for text in filters.references]
+    starts = {literal_start(text).partition(":")[0] for text in filters.references}
     return {
         target.image
         for start in starts
-        for target in references.beginning_with(connection, start)
+        for target in references.beginning_with(connection, start, choice=filters.choice)
         if target.image is not None and _fits(target, patterns)
     }
 
@@ -126,7 +126,8 @@ def _summaries(
     patterns: Sequence[re.Pattern[str]],
 ) -> Iterator[ImageSummary]:
     rows = image_list.summaries(connection, keys)
-    tags = references.of_images(connection, keys)
+    keys = [key for key in keys if filters.choice.fits(rows[key].platform)]
+    tags = references.of_images(connection, keys, filters.choice)
     inside = manifests.parts_of_named_indexes(connection, keys)
     passing_tags = {
         key: _passing_tags(
@@ -147,6 +148,7 @@ def _summaries(
             ),
             manifests=tuple(described.get(key, ())),
             created=moment(row.created_s),
+            platform=row.platform,
             size_bytes=sizes.get(key, 0),
             parent=row.parent,
             dangling=key not in tags and not is_part,
@@ -208,15 +210,15 @@ def _fits(target: TagTarget, patterns: Iterable[re.Pattern[str]]) -> bool:
 def list_manifests(
     connection: Connection, filters: ImageFilter | None
 ) -> tuple[ManifestSummary, ...]:
-    """Return the artifacts, and the indexes without an image for the default platform.
+    """Return the artifacts, and the indexes without an image.
 
     Args:
         connection: A read unit.
         filters: The manifests to list; None for all.
     """
     filters = filters or ImageFilter()
-    if filters.labels or filters.before or filters.since:
-        # Artifacts and indexes have neither labels nor a creation time.
+    if filters.labels or filters.before or filters.since or filters.choice.wanted:
+        # Artifacts and indexes have neither labels nor a creation time nor a platform.
         return ()
     after = None if filters.after is None else _manifest_position(connection, filters.after)
     return tuple(islice(_passing_manifests(connection, filters, after), filters.limit))
@@ -249,11 +251,7 @@ def _manifest_position(connection: Connection, name: str) -> Digest | None:
     digest = parse_full_id(name)
     if digest is None or manifests.key_of(connection, digest) is None:
         return None
-    try:
-        resolve_image(connection, name)
-    except ImageNotFound:
-        return digest
-    return None
+    return digest if images.key_of(connection, ImageID(digest)) is None else None
 
 
 def summary_of(row: manifests.ManifestRow, tags: Sequence[TagTarget]) -> ManifestSummary:

@@ -8,10 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
+from store.model.platforms import DEFAULT_CHOICE
+
 if TYPE_CHECKING:
     from datetime import datetime
 
     from store.model.digests import Digest, ImageID
+    from store.model.platforms import Platform, PlatformChoice
     from store.model.references import Reference
 
 
@@ -34,6 +37,7 @@ class ImageSummary:
         references: The image's tags that pass the filters.
         manifests: The manifests that describe the image.
         created: The creation time in the config; None if the config has none.
+        platform: The platform in the config.
         size_bytes: The size of all uncompressed layers.
         parent: The image that this one was built on; None if it is unknown.
         dangling: Whether the image has no tag, no image is built on it, and it is not part of an
@@ -46,6 +50,7 @@ class ImageSummary:
     references: tuple[TaggedReference, ...]
     manifests: tuple[Digest, ...]
     created: datetime | None
+    platform: Platform
     size_bytes: int
     parent: ImageID | None
     dangling: bool
@@ -55,7 +60,7 @@ class ImageSummary:
 @final
 @dataclass(frozen=True, slots=True)
 class ManifestSummary:
-    """An artifact, or an index without an image for the default platform, as lists show it.
+    """An artifact, or an index without an image, as lists show it.
 
     Attributes:
         digest: The manifest's digest.
@@ -93,6 +98,8 @@ class ImageFilter:
         include_intermediate: Whether to list intermediate images.
         limit: The most images on a page; None for all.
         after: The last image or manifest of the previous page; None for the first page.
+        choice: The image that the tag of an index stands for. If platforms are wanted, only images
+            for these platforms pass.
     """
 
     references: tuple[str, ...] = ()
@@ -103,3 +110,4 @@ class ImageFilter:
     include_intermediate: bool = False
     limit: int | None = None
     after: str | None = None
+    choice: PlatformChoice = DEFAULT_CHOICE

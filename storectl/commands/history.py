@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from storectl.commands._platform import platform_choice, platform_option
 from storectl.output.rows import format_option, show
 from storectl.output.units import human_age, human_size
 from storectl.system.completion import image_names
@@ -39,6 +40,7 @@ _SHOWN: Final = 45
     default=True,
     help="Print sizes and dates in human-readable format.  [default: human]",
 )
+@platform_option
 @format_option
 @json_option
 @click.argument("name", shell_complete=image_names)
@@ -49,6 +51,7 @@ def command(
     no_trunc: bool,
     quiet: bool,
     human: bool,
+    platform: str | None,
     format_: str,
     as_json: bool,
     name: str,
@@ -57,7 +60,7 @@ def command(
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     with settings.open() as store:
-        details = store.inspect(name)
+        details = store.inspect(name, platform_choice(settings, platform))
         steps = _steps(details, _ancestry(store, details))
     if as_json:
         render.document([{**step, "Created": render.time(step["Created"])} for step in steps])

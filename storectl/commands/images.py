@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from storectl.commands._platform import platform_choice, platform_option
 from storectl.output.rows import format_option, show
 from storectl.output.units import human_age, human_size
 from storectl.system.completion import image_names
@@ -76,6 +77,7 @@ _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 )
 @click.option("--no-trunc", is_flag=True, help="Do not truncate IDs.")
 @click.option("-q", "--quiet", is_flag=True, help="Only show image IDs.")
+@platform_option
 @format_option
 @json_option
 @click.argument("name", required=False, metavar="[REPOSITORY[:TAG]]", shell_complete=image_names)
@@ -90,6 +92,7 @@ def command(  # noqa: PLR0913 - one for each option
     after: str | None,
     no_trunc: bool,
     quiet: bool,
+    platform: str | None,
     format_: str,
     as_json: bool,
     name: str | None,
@@ -106,7 +109,12 @@ def command(  # noqa: PLR0913 - one for each option
 
     from storectl.output import render  # noqa: PLC0415
 
-    chosen = replace(parse_filters(filters, name, everything=everything), limit=limit, after=after)
+    chosen = replace(
+        parse_filters(filters, name, everything=everything),
+        limit=limit,
+        after=after,
+        choice=platform_choice(settings, platform),
+    )
     with settings.open() as store:
         found = store.images(chosen)
         left = None if limit is None else limit - len(found)

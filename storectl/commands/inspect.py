@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from storectl.commands._platform import platform_choice, platform_option
 from storectl.system.completion import image_names
 from storectl.verb import Verb, for_each
 
 if TYPE_CHECKING:
     from store import Store
     from store.formats.image.docker_config import Config
+    from store.model.platforms import PlatformChoice
     from store.queries.details import ImageDetails, LayerDetails, ManifestContents
     from storectl.output.exit_codes import ExitCode
     from storectl.settings import Settings
@@ -38,13 +40,19 @@ _NEVER = "0001-01-01T00:00:00Z"
         " {{range .Field}}{{.}}{{end}}."
     ),
 )
+@platform_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the result as one JSON document (the default)."
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=image_names)
 @click.pass_obj
 def command(
-    settings: Settings, *, template: str | None, as_json: bool, names: tuple[str, ...]
+    settings: Settings,
+    *,
+    template: str | None,
+    platform: str | None,
+    as_json: bool,
+    names: tuple[str, ...],
 ) -> ExitCode:
     """Show detailed information on images, as JSON.
 
@@ -52,14 +60,16 @@ def command(
     the child images.
 
     For an artifact, the output lists the content that the artifact points to. The same applies to
-    an index that you name by digest, or that has no image for linux/amd64.
+    a manifest or index that you name by its digest alone without --platform, and to an index
+    without stored images.
     """
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     if template is not None and as_json:
         raise click.UsageError("--format and --json exclude each other")
+    choice = platform_choice(settings, platform)
     with settings.open() as store:
-        documents, code = for_each(names, lambda name: _document(store, name))
+        documents, code = for_each(names, lambda name: _document(store, name, choice))
     if template is None:
         render.document(documents)
     elif template == "json":
@@ -74,13 +84,18 @@ def command(
     return code
 
 
-def _document(store: Store, name: str) -> dict[str, Any]:
+def _document(store: Store, name: str, choice: PlatformChoice) -> dict[str, Any]:
     from store.errors import ImageNotFound  # noqa: PLC0415 - `--help` does without
+    from store.names.resolve import parse_full_id  # noqa: PLC0415
 
+    digest = parse_full_id(name)
     try:
-        return document(store.inspect(name))
+        details = store.inspect(name, choice)
     except ImageNotFound:
         return manifest_document(store.inspect_manifest(name))
+    if digest is not None and digest != details.image_id.digest and not choice.wanted:
+        return manifest_document(store.inspect_manifest(name))
+    return document(details)
 
 
 def manifest_document(contents: ManifestContents) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from store.formats.distribution.names import BY_ID
 from store.model.contents import DiffState
 from store.model.digests import Digest, ImageID
 from store.model.limits import ArchiveLimits
+from store.model.platforms import DEFAULT, PlatformChoice
 from store.model.references import Reference
 from store.registry.registry import Registry
 from storectl import cli
@@ -126,6 +127,7 @@ def call_every_verb(root: Path, folder: Path) -> None:
         ):
             store.images(filters)
             store.manifests(filters)
+        store.inspect(str(image_id), PlatformChoice((DEFAULT,)))
         for format_ in Format:
             digest = str(store.inspect("demo:1").manifests[0].digest)
             known = ("demo:1", "demo", digest, str(image_id), image_id.digest.short)

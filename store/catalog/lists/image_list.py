@@ -11,6 +11,7 @@ from store.catalog.batches import batches
 from store.db.schema import content, image, label, layer, manifest
 from store.db.types import ContentKey
 from store.model.digests import ImageID
+from store.model.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,6 +32,7 @@ class ImageSummary:
         created_s: Creation time as Unix time in seconds; None if it is not known.
         parent: The image that this image was built on; None if it is not recorded.
         has_children: Whether another image was built on it.
+        platform: The platform in the config.
     """
 
     key: ContentKey
@@ -38,6 +40,7 @@ class ImageSummary:
     created_s: int | None
     parent: ImageID | None
     has_children: bool
+    platform: Platform
 
 
 def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, int]:
@@ -160,6 +163,9 @@ def summaries(connection: Connection, keys: Sequence[ContentKey]) -> dict[Conten
             image.c.created_s,
             parent.c.digest.label("parent"),
             has_children.label("has_children"),
+            image.c.os,
+            image.c.architecture,
+            image.c.variant,
         )
         .join(content, content.c.id == image.c.content_id)
         .outerjoin(parent, parent.c.id == image.c.parent_id)
@@ -172,6 +178,7 @@ def summaries(connection: Connection, keys: Sequence[ContentKey]) -> dict[Conten
             row.created_s,
             None if row.parent is None else ImageID(row.parent),
             bool(row.has_children),
+            Platform.of(row.os or "linux", row.architecture, row.variant),
         )
         for row in rows
     }

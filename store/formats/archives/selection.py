@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 from store.errors import InvalidInput, InvalidReference, printable
 from store.formats.archives.claims import ArchiveClaim, Graph, Root
 from store.formats.golang.path_match import compile_pattern
+from store.formats.image.layout_names import ATTESTED
 from store.model.platforms import Platform
 from store.model.references import Reference
 from store.model.remedies import Note, Remedy
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from store.formats.archives.claims import ImageClaim
     from store.formats.image.manifests import Link
     from store.model.digests import Digest
-
-ATTESTED: Final = "vnd.docker.reference.digest"
-"""The annotation of an attestation in an index: the digest of the manifest it describes."""
 
 _SHOWN: Final = 10
 

@@ -15,6 +15,11 @@ INDEX: Final = "index.json"
 
 CONTAINERD_NAME: Final = "io.containerd.image.name"
 REF_NAME: Final = "org.opencontainers.image.ref.name"
+ATTESTED: Final = "vnd.docker.reference.digest"
+"""The annotation of an attestation in an index: the digest of the manifest it describes.
+
+Source: BuildKit, attestation-storage.md.
+"""
 
 
 _BLOB_PATH: Final = re.compile(r"blobs/(?P<algorithm>sha256|sha512)/[0-9a-f]+")

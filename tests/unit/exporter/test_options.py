@@ -32,7 +32,7 @@ def test_the_best_image_for_the_machine_is_chosen_if_no_platform_is_asked_for() 
     offers = [None, AMD64, ARM_V6, ARM_V7]
     assert SaveOptions(machine=ARM_V7).choose(offers) == 3
     assert SaveOptions(machine=ARM_V6).choose(offers) == 2
-    assert SaveOptions(machine=Platform.parse("linux/s390x")).choose(offers) is None
+    assert SaveOptions(machine=Platform.parse("linux/s390x")).choose(offers) == 1
 
 
 def test_the_first_platform_with_an_image_is_chosen() -> None:

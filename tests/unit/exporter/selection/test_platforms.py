@@ -147,9 +147,14 @@ def test_one_image_of_an_index_is_chosen_with_a_note_on_all_others(index: Index)
     assert index.image(index.amd64) == (index.amd64["digest"], ())
 
 
-def test_a_machine_without_an_image_is_refused(index: Index) -> None:
+def test_a_machine_without_an_image_gets_the_first_one_and_a_platform_is_refused(
+    index: Index,
+) -> None:
+    digest, notes = index.image(index.top, machine=Platform.parse("linux/riscv64"))
+    assert digest == index.amd64["digest"]
+    assert notes == ("app:1: saved linux/amd64; left out: linux/arm64, linux/s390x",)
     with pytest.raises(errors.InvalidInput) as caught:
-        index.image(index.top, machine=Platform.parse("linux/s390x"))
+        index.image(index.top, platforms=platforms("linux/s390x"))
     assert caught.value.remedy is Remedy.CHOOSE_PLATFORM
 
 

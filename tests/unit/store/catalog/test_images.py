@@ -9,7 +9,8 @@ from store.formats.image.config import ImageConfig
 from store.model.contents import ContentState
 from store.model.digests import Digest, ImageID
 from store.model.limits import DEFAULT_LIMITS
-from tests.support.catalog_rows import AMD64, NOW, named
+from store.model.platforms import Platform, PlatformChoice
+from tests.support.catalog_rows import AMD64, ARM64, NOW, named
 from tests.support.images import A, config
 
 if TYPE_CHECKING:
@@ -101,3 +102,58 @@ def test_an_image_is_rooted_by_a_tag_a_kept_manifest_or_an_index(rows: Rows) -> 
     rows.manifest("lm", loose)
     every = [tagged, kept, indexed, loose]
     assert images.rooted(rows.connection, every) == {tagged, kept, indexed}
+
+
+# --- the images of an index -----------------------------------------------------------------------
+
+UNKNOWN = {"os": "unknown", "architecture": "unknown"}
+
+
+def platforms(rows: Rows, index: str, *children: tuple[str, dict[str, str] | None]) -> list[str]:
+    key = rows.index(index, *children)
+    return [str(one.platform) for one in images.images_of_index(rows.connection, key)]
+
+
+def test_images_are_in_the_order_of_the_index(rows: Rows) -> None:
+    rows.manifest("a", rows.image("one"))
+    rows.manifest("b", rows.image("two"))
+    assert platforms(rows, "index", ("b", ARM64), ("a", AMD64)) == ["linux/arm64", "linux/amd64"]
+
+
+def test_a_platform_that_the_index_does_not_state_is_that_of_the_config(rows: Rows) -> None:
+    rows.manifest("a", rows.image("one"))
+    assert platforms(rows, "none", ("a", None)) == ["linux/amd64"]
+    assert platforms(rows, "unknown", ("a", UNKNOWN)) == ["linux/amd64"]
+
+
+def test_images_of_a_nested_index_stand_in_its_place_and_only_once(rows: Rows) -> None:
+    rows.manifest("a", rows.image("one"))
+    rows.manifest("b", rows.image("two"))
+    rows.index("inner", ("b", ARM64))
+    for level in range(20):
+        rows.index(f"{level}", (f"{level - 1}" if level else "inner", None), ("inner", None))
+    assert platforms(rows, "outer", ("19", None), ("a", AMD64), ("inner", None)) == [
+        "linux/arm64",
+        "linux/amd64",
+    ]
+
+
+def test_absent_children_and_artifacts_are_left_out(rows: Rows) -> None:
+    rows.manifest("artifact")
+    assert platforms(rows, "index", ("artifact", AMD64), ("absent", ARM64)) == []
+
+
+def test_an_index_stands_for_the_image_that_the_choice_chooses(rows: Rows) -> None:
+    one, two = rows.image("one"), rows.image("two")
+    rows.manifest("a", one)
+    rows.manifest("b", two)
+    index = rows.index("index", ("b", ARM64), ("a", AMD64))
+
+    def chosen(choice: PlatformChoice) -> int | None:
+        found = images.image_of_index(rows.connection, index, choice)
+        return None if found is None else found.image
+
+    assert chosen(PlatformChoice()) == one
+    assert chosen(PlatformChoice(machine=Platform.parse("linux/arm64"))) == two
+    assert chosen(PlatformChoice(machine=Platform.parse("linux/s390x"))) == two
+    assert chosen(PlatformChoice((Platform.parse("linux/s390x"),))) is None

@@ -9,11 +9,14 @@ import pytest
 
 from store.catalog import naming, references
 from store.model.digests import ImageID
+from store.model.platforms import Platform, PlatformChoice
 from store.model.references import Reference, Repository
 from tests.support.catalog_rows import AMD64, ARM64, NOW, named
 
 if TYPE_CHECKING:
     from tests.support.catalog_rows import Rows
+
+ARM_CHOICE = PlatformChoice((Platform.parse("linux/arm64"),))
 
 
 def texts(found: tuple[references.TagTarget, ...]) -> list[str]:
@@ -26,15 +29,18 @@ def test_a_tag_of_an_index_stands_for_the_default_platforms_image(rows: Rows) ->
     rows.manifest("amdm", amd)
     index = rows.index("index", ("armm", ARM64), ("amdm", AMD64))
     only_arm = rows.index("only", ("armm", ARM64))
+    empty = rows.index("empty")
     both = references.get(rows.connection, rows.tag("demo:1", index))
     other = references.get(rows.connection, rows.tag("demo:2", only_arm))
     assert both is not None
     assert other is not None
     assert (both.image, both.image_id) == (amd, ImageID(named("amd")))
-    assert (other.image, other.image_id) == (None, None)
+    assert (other.image, other.image_id) == (arm, ImageID(named("arm")))
     assert references.image_of(rows.connection, index) == amd
-    assert references.image_of(rows.connection, only_arm) is None
-    assert references.default_images_of_indexes(rows.connection) == {amd}
+    assert references.image_of(rows.connection, index, ARM_CHOICE) == arm
+    assert references.image_of(rows.connection, only_arm) == arm
+    assert references.image_of(rows.connection, empty) is None
+    assert references.default_images_of_indexes(rows.connection) == {amd, arm}
 
 
 def test_only_the_tags_that_were_asked_for_are_returned(rows: Rows) -> None:
@@ -64,14 +70,23 @@ def test_tags_of_an_image_include_those_of_its_indexes(rows: Rows) -> None:
     assert texts(tuple(references.of_images(rows.connection, [app])[app])) == ["a:1", "b:1"]
 
 
-def test_an_image_inside_an_index_for_another_platform_is_not_what_the_tag_stands_for(
-    rows: Rows,
-) -> None:
-    arm = rows.image("arm")
-    rows.manifest("m", arm)
-    rows.tag("a:1", rows.index("index", ("m", ARM64)))
+def test_a_tag_belongs_to_the_one_image_that_its_index_stands_for(rows: Rows) -> None:
+    arm, amd = rows.image("arm"), rows.image("amd")
+    rows.manifest("armm", arm)
+    rows.manifest("amdm", amd)
+    rows.tag("a:1", rows.index("index", ("armm", ARM64), ("amdm", AMD64)))
     assert texts(references.of_image(rows.connection, arm)) == ["a:1"]
-    assert references.of_images(rows.connection, [arm]) == {}
+    assert set(references.of_images(rows.connection, [arm, amd])) == {amd}
+    assert set(references.of_images(rows.connection, [arm, amd], ARM_CHOICE)) == {arm}
+
+
+def test_a_tag_of_a_nested_index_belongs_to_an_image_inside(rows: Rows) -> None:
+    arm = rows.image("arm")
+    rows.manifest("armm", arm)
+    rows.index("inner", ("armm", ARM64))
+    rows.tag("a:1", rows.index("outer", ("inner", None)))
+    assert texts(references.of_image(rows.connection, arm)) == ["a:1"]
+    assert texts(tuple(references.of_images(rows.connection, [arm])[arm])) == ["a:1"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from store.errors import InvalidInput
-from store.model.platforms import DEFAULT, Platform, best
+from store.model.platforms import DEFAULT, Platform, PlatformChoice, best
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,24 @@ def test_a_machine_prefers_its_own_variant_then_the_next_older_one() -> None:
 def test_the_first_of_equal_offers_is_chosen() -> None:
     assert best(DEFAULT, [DEFAULT, DEFAULT]) == 0
     assert best(DEFAULT, []) is None
+
+
+def test_a_choice_prefers_the_wanted_platforms_then_the_machine_then_the_first() -> None:
+    arm, amd, s390x = (Platform.parse(f"linux/{name}") for name in ("arm64", "amd64", "s390x"))
+    offers = [None, arm, amd]
+    assert PlatformChoice().choose(offers) == 2
+    assert PlatformChoice(machine=s390x).choose(offers) == 1
+    assert PlatformChoice((s390x, arm), amd).choose(offers) == 1
+    assert PlatformChoice((s390x,), amd).choose(offers) is None
+    assert PlatformChoice().choose([None]) is None
+    assert PlatformChoice().choose([]) is None
+
+
+def test_a_choice_without_wanted_platforms_fits_every_image() -> None:
+    arm = Platform.parse("linux/arm64")
+    assert PlatformChoice().fits(arm)
+    assert PlatformChoice((arm,)).fits(arm)
+    assert not PlatformChoice((arm,)).fits(DEFAULT)
 
 
 @pytest.mark.parametrize("variant", ["v\u00b2", "\u00b2", "v\u0663.1", "v\u2460", "v1234"])

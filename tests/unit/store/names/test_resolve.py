@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 
 from store import ImageID, Store, errors
 from store.model.digests import Digest
+from store.model.platforms import DEFAULT_CHOICE, Platform, PlatformChoice
 from store.model.references import Reference
 from store.names import resolve
 from store.names.resolve import ResolvedImage, ResolvedManifest, ResolvedRepository
 from tests.support.images import A, B, config, image
-from tests.support.layouts import INDEX, encode
+from tests.support.layouts import INDEX, Layout, encode
 from tests.support.stored_images import put_image
 
 ABSENT = "0" * 64
@@ -157,3 +159,77 @@ def test_one_manifest_of_a_tag_may_have_no_image(store: Store) -> None:
 def test_only_a_whole_digest_is_a_full_id(text: str, want: str | None) -> None:
     found = resolve.parse_full_id(text)
     assert (None if found is None else str(found)) == want
+
+
+# --- the image of an index ------------------------------------------------------------------------
+
+ARM = PlatformChoice((Platform.parse("linux/arm64"),))
+S390X = PlatformChoice((Platform.parse("linux/s390x"),))
+
+
+def image_of(
+    store: Store, text: str, choice: PlatformChoice = DEFAULT_CHOICE
+) -> resolve.ResolvedImage:
+    with store.read() as connection:
+        return resolve.resolve_image(connection, text, choice)
+
+
+def platform_of(store: Store, found: resolve.ResolvedImage) -> str:
+    config = json.loads(store.read_whole(found.image_id.digest))
+    return f"{config['os']}/{config['architecture']}"
+
+
+@pytest.fixture
+def indexes(store: Store) -> dict[str, str]:
+    """Import indexes for several platforms; return the digest of each."""
+    layout = Layout()
+    amd, arm, s390x = (
+        layout.image(layer, platform=f"linux/{name}")
+        for layer, name in ((A, "amd64"), (B, "arm64"), (A + B, "s390x"))
+    )
+    tops = {
+        "both": layout.index(arm, amd),
+        "arm": layout.index(arm, layout.absent("linux/amd64")),
+        "others": layout.index(s390x, arm),
+        "nested": layout.index(layout.index(arm)),
+        "empty": layout.index(layout.absent("linux/amd64")),
+        "single": arm,
+    }
+    for name, top in tops.items():
+        layout.root(top, f"docker.io/library/x:{name}")
+    store.import_archive(io.BytesIO(layout.tar()))
+    return {name: str(top["digest"]) for name, top in tops.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        ("both", "linux/amd64"),
+        ("arm", "linux/arm64"),
+        ("others", "linux/s390x"),
+        ("nested", "linux/arm64"),
+        ("single", "linux/arm64"),
+    ],
+)
+def test_the_name_of_an_index_is_its_default_or_first_image(
+    store: Store, indexes: dict[str, str], name: str, want: str
+) -> None:
+    for text in (f"x:{name}", f"x@{indexes[name]}", indexes[name]):
+        assert platform_of(store, image_of(store, text)) == want
+        assert platform_of(store, image_of(store, text, ARM)) == "linux/arm64"
+
+
+def test_the_image_for_the_machine_is_preferred(store: Store, indexes: dict[str, str]) -> None:
+    del indexes
+    on_arm = PlatformChoice(machine=Platform.parse("linux/arm64"))
+    assert platform_of(store, image_of(store, "x:both", on_arm)) == "linux/arm64"
+
+
+def test_a_platform_without_an_image_is_refused(store: Store, indexes: dict[str, str]) -> None:
+    arm_id = image_of(store, "x:arm").image_id
+    for text in ("x:both", "x:single", indexes["arm"], str(arm_id), arm_id.digest.short):
+        with pytest.raises(errors.InvalidInput) as caught:
+            image_of(store, text, S390X)
+        assert "linux/arm64" in (caught.value.hint or "")
+    with pytest.raises(errors.ImageNotFound):
+        image_of(store, "x:empty")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from store.model.platforms import Platform
 from tests.support.fake_shell import ONE, TWO, FakeStore, Shell, as_json, image_details
 
 HISTORY = [
@@ -14,6 +15,12 @@ HISTORY = [
     {"created_by": "ENV A=1\x1b[2J", "empty_layer": True, "comment": "a comment"},
     {"created": "2026-01-02T03:04:04Z", "created_by": "RUN true"},
 ]
+
+
+def test_a_platform_chooses_the_image_of_an_index(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["inspect"] = image_details()
+    shell("history", "--platform", "linux/aarch64", "x:1")
+    assert fake.asked[0][1][1].wanted == (Platform.parse("linux/arm64"),)
 
 
 def test_steps_are_newest_first_in_dockers_columns(shell: Shell, fake: FakeStore) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from store import ImageFilter
+from store.model.platforms import DEFAULT, DEFAULT_CHOICE, Platform
 from store.queries.results import ImageSummary
 from tests.support.fake_shell import MANIFEST, NOW, ONE, TWO, FakeStore, Shell, as_json, tagged
 
@@ -16,6 +18,7 @@ from tests.support.fake_shell import MANIFEST, NOW, ONE, TWO, FakeStore, Shell, 
 def summary(image: Any, *names: str, **changes: Any) -> ImageSummary:  # noqa: ANN401 - any field
     fields: dict[str, Any] = {
         "created": NOW - timedelta(days=3),
+        "platform": DEFAULT,
         "size_bytes": 4096,
         "parent": None,
         "dangling": not names,
@@ -122,7 +125,14 @@ def test_filters_reach_the_store(
         "CREATED",
         "SIZE",
     ]
-    assert fake.asked == [("images", (asked,), {}), ("manifests", (asked,), {})]
+    given = [(verb, replace(args[0], choice=DEFAULT_CHOICE)) for verb, args, _ in fake.asked]
+    assert given == [("images", asked), ("manifests", asked)]
+
+
+def test_a_platform_chooses_the_image_of_an_index(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["images"] = ()
+    shell("images", "--platform", "linux/aarch64")
+    assert fake.asked[0][1][0].choice.wanted == (Platform.parse("linux/arm64"),)
 
 
 @pytest.mark.parametrize("text", ["dangling", "color=red", "label=", "dangling=maybe", "=x"])

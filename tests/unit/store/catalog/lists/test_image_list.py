@@ -9,6 +9,7 @@ import pytest
 from store.catalog import images
 from store.catalog.lists import image_list
 from store.model.digests import ImageID
+from store.model.platforms import DEFAULT
 from tests.support.catalog_rows import LAYER_BYTES, named
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def test_a_summary_names_the_parent(rows: Rows) -> None:
     found = image_list.summaries(rows.connection, [base, app])
     assert (found[base].parent, found[base].has_children) == (None, True)
     assert found[app] == image_list.ImageSummary(
-        app, ImageID(named("app")), 3, ImageID(named("base")), has_children=False
+        app, ImageID(named("app")), 3, ImageID(named("base")), has_children=False, platform=DEFAULT
     )
 
 
