@@ -25,7 +25,8 @@ INTRODUCTION: Final = """\
 <!-- Written by scripts/gen_cli_docs.py (`make docs`): change the commands, not this file. -->
 
 Results go to standard output; progress, notes and errors go to standard error. With `--json`,
-standard output holds one JSON document and nothing else. Progress is shown on terminals only.
+standard output holds one JSON document and nothing else, and each error is one line of JSON on
+standard error. Progress is shown on terminals only.
 Archives are neither written to a terminal nor read from one. Control characters in names and labels
 are printed escaped.
 """

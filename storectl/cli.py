@@ -16,7 +16,9 @@ from typing import Final, NoReturn
 import click
 
 from storectl.output.exit_codes import ExitCode
+from storectl.output.json_flag import use_json, wants_json
 from storectl.system import signals
+from storectl.system.other_verbs import no_such_command
 from storectl.verb import write_examples
 from storectl.version import __version__
 
@@ -39,6 +41,7 @@ VERBS: Final = {
     "mirror-config": ("mirror_config", "Print client configuration for a mirror."),
     "version": ("version", "Show version information."),
     "completion": ("completion", "Generate a shell completion script."),
+    "help": ("help", "Show help for a command."),
 }
 """Every command: its module in `storectl.commands`, and its line in the list of commands."""
 
@@ -90,7 +93,7 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as exc:
-            raise click.exceptions.NoSuchCommand(
+            raise no_such_command(
                 exc.command_name, possibilities=(*VERBS, *ALIASES), ctx=ctx
             ) from None
 
@@ -192,8 +195,11 @@ def _dispatch(arguments: list[str]) -> int:
     `click.Command.main` is not used because it exits with 1 after a broken pipe and treats an
     EOFError like Ctrl-C.
     """
+    as_json = wants_json(arguments)
     try:
         with cli.make_context("storectl", list(arguments)) as context:
+            if as_json:
+                use_json(context)
             try:
                 result = cli.invoke(context)
             except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
@@ -209,7 +215,7 @@ def _dispatch(arguments: list[str]) -> int:
     except click.ClickException as error:
         from storectl.output.failures import report_usage  # noqa: PLC0415 - only when something failed
 
-        return report_usage(error)
+        return report_usage(error, as_json=as_json)
     return result if isinstance(result, int) else ExitCode.OK
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, final
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from store import Store
 
@@ -40,6 +41,9 @@ class Settings:
     now: Callable[[], datetime] = utc_now
     """The clock, with a time zone."""
 
+    origin: str = ""
+    """Where the root comes from, as a sentence without a final period."""
+
     sleep: Callable[[float], None] = time.sleep
     """A function that waits for a number of seconds."""
 
@@ -62,14 +66,31 @@ class Settings:
         """
         from store import Store  # noqa: PLC0415 - `--help` does without
 
-        return Store.open(
-            self.root,
-            create=create,
-            read_only=read_only,
-            group=group,
-            clock=self.now,
-            on_wait=report_wait,
-        )
+        with self.explained():
+            return Store.open(
+                self.root,
+                create=create,
+                read_only=read_only,
+                group=group,
+                clock=self.now,
+                on_wait=report_wait,
+                on_create=report_creation,
+            )
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Add to an error about a missing store where the name of its folder comes from.
+
+        Raises:
+            StoreNotFound: The block raised it.
+        """
+        from store.errors import StoreNotFound  # noqa: PLC0415 - `--help` does without
+
+        try:
+            yield
+        except StoreNotFound as error:
+            error.hint = self.origin or None
+            raise
 
 
 def resolve(root: str | None, environment: Mapping[str, str], *, debug: bool = False) -> Settings:
@@ -83,7 +104,14 @@ def resolve(root: str | None, environment: Mapping[str, str], *, debug: bool = F
     Raises:
         click.UsageError: Neither the root nor a home folder is known.
     """
-    return Settings(store_root(root, environment), debug)
+    return Settings(store_root(root, environment), debug, origin=_origin(root, environment))
+
+
+def _origin(given: str | None, environment: Mapping[str, str]) -> str:
+    if not given:
+        return "this is the default folder: neither --root nor STORECTL_ROOT names another one"
+    variable = environment.get("STORECTL_ROOT")
+    return f"{'STORECTL_ROOT' if given == variable else '--root'} names this folder"
 
 
 def store_root(given: str | None, environment: Mapping[str, str]) -> Path:
@@ -128,6 +156,17 @@ def report_wait(owner: str) -> None:
     Args:
         owner: The name of the other process's operation; empty if it is unknown.
     """
-    from storectl.output import render  # noqa: PLC0415
+    from storectl.output import messages  # noqa: PLC0415
 
-    render.line(f"storectl: waiting for {owner or 'another process'}…", err=True)
+    messages.note(f"waiting for {owner or 'another process'}…")
+
+
+def report_creation(root: Path) -> None:
+    """Print on standard error that a store was created.
+
+    Args:
+        root: The folder of the new store.
+    """
+    from storectl.output import messages  # noqa: PLC0415
+
+    messages.note(f"created a store in {root}")

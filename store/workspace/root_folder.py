@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from store.blobs.directory import BLOBS
-from store.errors import Conflict, PermissionDenied
+from store.errors import Conflict, PermissionDenied, printable
 from store.files.accounts import is_private_group, user_name
 from store.files.creation import (
     PRIVATE_FOLDER,
@@ -30,6 +30,9 @@ FOLDERS: Final = (BLOBS, STAGING, UPLOADS)
 
 _HARMLESS: Final = frozenset({"lost+found", ".DS_Store"})
 """Names that systems create in any folder."""
+
+_SHOWN: Final = 3
+"""The most names of other files in an error."""
 
 _ABOVE: Final = 0o755
 """The mode of missing folders above a new root."""
@@ -72,7 +75,7 @@ def create(root: Path, *, group: int | None = None) -> Path:
 
     Raises:
         PermissionDenied: The folder exists, and another user owns it or may change it.
-        Conflict: The folder cannot be shared with ``group``.
+        Conflict: The folder has other files, or cannot be shared with ``group``.
         Unavailable: A folder cannot be created or synced.
     """
     resolved = Path(os.path.realpath(root))
@@ -85,6 +88,8 @@ def create(root: Path, *, group: int | None = None) -> Path:
             found = _folder(resolved, os.fstat(descriptor))
             if group is None:
                 _raise(_fault(found), resolved)
+            _refuse_other_files(resolved, descriptor)
+            if group is None:
                 # A folder that root prepared for a service keeps its mode.
                 if os.geteuid() in (found.uid, ROOT_USER) and not _is_tight(found):
                     _restrict(found, descriptor, is_new=True)
@@ -98,6 +103,34 @@ def create(root: Path, *, group: int | None = None) -> Path:
             with open_folder(folder.parent) as above:
                 os.fsync(above)
     return resolved
+
+
+def _refuse_other_files(root: Path, descriptor: int) -> None:
+    """Refuse a folder that has files of something else, or content of a store without its database.
+
+    Raises:
+        Conflict: The folder is neither empty nor prepared by an interrupted creation.
+    """
+    if _has_store(descriptor):
+        # Another process has created the store in the meantime.
+        return
+    names = set(os.listdir(descriptor)) - _HARMLESS
+    others = sorted(
+        name for name in names - set(FOLDERS) if not name.startswith(engines.DATABASE_FILES)
+    )
+    if others:
+        more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+        raise Conflict(
+            f"cannot create a store in {root}: the folder is not empty (it has"
+            f" {', '.join(map(printable, others[:_SHOWN]))}{more})",
+            hint="choose a new or empty folder for the store",
+        )
+    if BLOBS in names and any((root / BLOBS).iterdir()):
+        raise Conflict(
+            f"cannot create a store in {root}: the folder has the content of a store, but not its"
+            f" database {engines.DATABASE_FILES[0]}",
+            hint="restore the database from a backup, or choose a new folder for the store",
+        )
 
 
 def require_shared(root: Path, group: int) -> None:

@@ -90,6 +90,7 @@ class Workspace:
         group: int | None = None,
         clock: Callable[[], datetime] = utc_now,
         on_wait: Callable[[str], None] | None = None,
+        on_create: Callable[[Path], None] | None = None,
         decoding: Decoding | None = None,
     ) -> Self:
         """Open the store at ``root``; upgrade an older schema after a backup.
@@ -102,13 +103,15 @@ class Workspace:
                 that exists has to be shared with this group.
             clock: Returns the current time, in UTC.
             on_wait: Called with the name of the writer that this process has to wait for.
+            on_create: Called with the folder of the store if there was none.
             decoding: The ceilings and the memory for decoding; None for those of a command.
 
         Raises:
             StoreNotFound: There is no store at ``root``.
             SchemaMismatch: A newer program has upgraded the store.
             PermissionDenied: Another user owns the store, or may change it.
-            Conflict: The store exists and is not shared with ``group``.
+            Conflict: The store exists and is not shared with ``group``, or the folder of a new
+                store has other files.
             Unavailable: The store cannot be opened, or is on several file systems.
         """
         resolved = root_folder.trusted(root, read_only=read_only)
@@ -122,6 +125,8 @@ class Workspace:
             resolved = root_folder.create(root, group=group)
             engines.upgrade(resolved, now=clock, on_wait=on_wait)
             database = engines.open_database(resolved, read_only=False, now=clock, on_wait=on_wait)
+            if on_create is not None:
+                on_create(resolved)
         try:
             require_one_file_system(resolved)
             if group is not None:

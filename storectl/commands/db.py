@@ -44,7 +44,8 @@ def current(settings: Settings, *, as_json: bool) -> None:
     from store import Store  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
 
-    state = Store.schema_state(settings.root)
+    with settings.explained():
+        state = Store.schema_state(settings.root)
     if as_json:
         render.document({"Current": state.current, "Head": state.head})
     else:
@@ -68,7 +69,8 @@ def upgrade(settings: Settings, *, as_json: bool) -> None:
     from storectl.output import render  # noqa: PLC0415
     from storectl.settings import report_wait  # noqa: PLC0415
 
-    report = Store.upgrade(settings.root, clock=settings.now, on_wait=report_wait)
+    with settings.explained():
+        report = Store.upgrade(settings.root, clock=settings.now, on_wait=report_wait)
     if as_json:
         render.document(
             {
@@ -96,7 +98,8 @@ def check(settings: Settings, *, as_json: bool) -> ExitCode:
     from store import Store  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
 
-    differences = Store.check_schema(settings.root)
+    with settings.explained():
+        differences = Store.check_schema(settings.root)
     if as_json:
         render.document({"Differences": list(differences)})
     else:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from store.errors import StoreError, printable
+from store.errors import StoreError
 from store.files.os_errors import Whose, translate
+from storectl.output import messages
 from storectl.output.exit_codes import ExitCode, exit_code
 from storectl.output.remedies import hints
 
@@ -31,34 +32,43 @@ def report(exc: Exception, *, debug: bool, about: str = "the operating system sa
     if isinstance(exc, StoreError):
         print_error(exc)
         return exit_code(exc)
-    _say(
+    messages.error(
         f"internal error: {type(exc).__name__}: {exc}",
-        "this is a bug in storectl: report it with the output of the same command with --debug",
+        ("this is a bug in storectl: report it with the output of the same command with --debug",),
+        kind="InternalError",
+        code=ExitCode.FAILURE,
     )
     return ExitCode.FAILURE
 
 
 def print_error(error: StoreError) -> None:
     """Print an error of the store and its hints."""
-    _say(f"error: {error.message}", *hints(error))
+    messages.error(
+        f"error: {error.message}",
+        hints(error),
+        kind=type(error).__name__,
+        code=exit_code(error),
+    )
 
 
-def report_usage(error: click.ClickException) -> ExitCode:
-    """Print the error of a command line that click cannot parse, and return the exit code."""
+def report_usage(error: click.ClickException, *, as_json: bool = False) -> ExitCode:
+    """Print the error of a command line that click cannot parse, and return the exit code.
+
+    Args:
+        error: The error; its ``advice``, if it has any, stands in for a pointer to the help.
+        as_json: Whether to print JSON.
+    """
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.message, err=True)
         return ExitCode.USAGE
-    _say(
+    usual = None if context is None else f"run `{context.command_path} --help` for the usage"
+    advice = getattr(error, "advice", None) or usual
+    messages.error(
         f"error: {error.format_message()}",
-        *(() if context is None else (f"run `{context.command_path} --help` for the usage",)),
+        () if advice is None else (advice,),
+        kind="UsageError",
+        code=ExitCode.USAGE,
+        as_json=as_json,
     )
     return ExitCode.USAGE
-
-
-def _say(message: str, *advice: str) -> None:
-    # Line ends in a message come from the program. All other text may come from an archive, so
-    # control characters are escaped.
-    click.echo("\n".join(printable(line) for line in f"storectl: {message}".split("\n")), err=True)
-    for hint in advice:
-        click.echo(f"hint: {printable(hint)}", err=True)

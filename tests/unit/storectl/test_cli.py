@@ -44,8 +44,8 @@ def test_every_command_has_help_an_example_and_json(shell: Shell, words: tuple[s
     example = out.partition("Example:\n")[2]
     assert all(line.startswith("  ") for line in example.splitlines())
     assert "storectl" in example
-    # A server prints no result, and a client's configuration has the client's own format.
-    assert "--json" in out or words in {("db",), ("serve",), ("mirror-config",)}
+    # A server prints no result, and help and a client's configuration have formats of their own.
+    assert "--json" in out or words in {("db",), ("help",), ("serve",), ("mirror-config",)}
 
 
 @pytest.mark.parametrize("name", cli.VERBS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def test_the_root_is_the_given_folder_else_the_xdg_data_folder(
     given: str | None, environment: dict[str, str], root: str
 ) -> None:
     assert store_root(given, environment) == Path(root)
-    assert resolve(given, environment, debug=True) == Settings(Path(root), debug=True)
+    assert resolve(given, environment, debug=True).root == Path(root)
 
 
 def test_the_root_must_be_given_without_a_home_folder() -> None:
@@ -39,14 +40,38 @@ def test_the_clock_has_a_time_zone() -> None:
     assert utc_now().tzinfo is UTC
 
 
-def test_opening_creates_a_store_only_if_asked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "environment", "said"),
+    [
+        ("x", {}, "--root names this folder"),
+        ("x", {"STORECTL_ROOT": "x"}, "STORECTL_ROOT names this folder"),
+        (None, {"HOME": "/h"}, "this is the default folder: neither --root nor"),
+    ],
+)
+def test_a_missing_store_says_where_its_name_comes_from(
+    tmp_path: Path, given: str | None, environment: dict[str, str], said: str
+) -> None:
+    settings = replace(resolve(given, environment), root=tmp_path / "store")
+    with pytest.raises(errors.StoreNotFound, match=str(tmp_path / "store")) as caught:
+        settings.open()
+    assert (caught.value.hint or "").startswith(said)
+
+
+def test_opening_creates_a_store_only_if_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = Settings(tmp_path / "store", now=lambda: utc_now() - timedelta(days=1))
     with pytest.raises(errors.StoreNotFound):
         settings.open()
     with pytest.raises(errors.StoreNotFound):
         settings.open(create=True, read_only=True)
+    assert not list(tmp_path.iterdir())
+    capsys.readouterr()
     with settings.open(create=True) as store:
         assert utc_now() - store.now() > timedelta(hours=23)
+    assert capsys.readouterr().err == f"storectl: created a store in {tmp_path / 'store'}\n"
+    settings.open(create=True).close()
+    assert capsys.readouterr().err == ""
     with settings.open(read_only=True) as store:
         assert store.read_only
 

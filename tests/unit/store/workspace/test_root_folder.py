@@ -82,14 +82,40 @@ def test_the_owner_restricts_an_older_store(made: Path, caplog: pytest.LogCaptur
     assert len(caplog.records) == 1
 
 
-@pytest.mark.parametrize("exists", [False, True])
-def test_the_mode_of_a_folder_with_other_files_is_not_changed(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, exists: bool
+@pytest.mark.parametrize("group", [None, os.getegid()])
+def test_a_folder_with_other_files_does_not_become_a_store(
+    tmp_path: Path, group: int | None
 ) -> None:
     root = tmp_path / "home"
-    if exists:
-        Store.open(root, create=True).close()
-        loosen(root)
+    root.mkdir(0o755)
+    for name in ("a", "b", "c", "d\x1b"):
+        (root / name).touch()
+    with pytest.raises(
+        errors.Conflict, match=r"the folder is not empty \(it has a, b, c and 1 more"
+    ):
+        Store.open(root, create=True, group=group)
+    assert sorted(one.name for one in root.iterdir()) == ["a", "b", "c", "d\x1b"]
+    assert stat.S_IMODE(root.stat().st_mode) == 0o755
+
+
+def test_a_store_without_its_database_does_not_become_a_new_store(made: Path) -> None:
+    for path in made.glob("store.db*"):
+        path.unlink()
+    Store.open(made, create=True).close()  # it has no content that could be lost
+    (made / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+    for path in made.glob("store.db*"):
+        path.unlink()
+    with pytest.raises(errors.Conflict, match=r"not its database store\.db"):
+        Store.open(made, create=True)
+    assert not (made / "store.db").exists()
+
+
+def test_the_mode_of_a_folder_with_other_files_is_not_changed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tmp_path / "home"
+    Store.open(root, create=True).close()
+    loosen(root)
     (root / "website").mkdir(parents=True)
     root.chmod(0o755)
     Store.open(root, create=True).close()
