@@ -9,15 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias, final
 
 from store.catalog import content
-from store.errors import InvalidDocument, TooLarge
+from store.errors import TooLarge
 from store.formats.image.config import ImageConfig
+from store.formats.image.described_image import parse_config
 from store.formats.image.manifests import Document
+from store.model.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sqlalchemy import Connection
 
+    from store.formats.image.described_image import ParsedConfig
     from store.model.contents import Sources
     from store.model.digests import Digest
     from store.model.limits import ArchiveLimits, Limits
@@ -52,7 +55,7 @@ class DocumentReader:
         self.ceilings = ceilings
         self._read = read
         self._manifests: dict[tuple[Digest, str], Document] = {}
-        self._configs: dict[Digest, ImageConfig | None] = {}
+        self._configs: dict[Digest, ParsedConfig] = {}
         self._read_bytes = 0
         self._names = 0
 
@@ -77,18 +80,17 @@ class DocumentReader:
             self.require_manifests(len(self._manifests))
         return self._manifests[key]
 
-    def config(self, sources: Sources) -> ImageConfig | None:
-        """Return the config of an image, or None if the bytes are not a config.
+    def config(self, sources: Sources) -> ParsedConfig:
+        """Return the config of an image, or why the bytes are not a config.
 
         Raises:
             DamagedContent: The bytes do not have their digest.
             TooLarge: The save has read more than its ceilings allow.
         """
         if sources.digest not in self._configs:
-            try:
-                self._configs[sources.digest] = self.image_config(sources)
-            except InvalidDocument:
-                self._configs[sources.digest] = None
+            self._configs[sources.digest] = parse_config(
+                self._counted(sources), DEFAULT_LIMITS, sources.digest
+            )
         return self._configs[sources.digest]
 
     def image_config(self, sources: Sources) -> ImageConfig:
@@ -100,7 +102,7 @@ class DocumentReader:
             TooLarge: The save has read more than its ceilings allow.
         """
         known = self._configs.get(sources.digest)
-        if known is None:
+        if not isinstance(known, ImageConfig):
             known = ImageConfig.parse(self._counted(sources), digest=sources.digest)
             self._configs[sources.digest] = known
         return known

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, final
 
 from exporter.selection.scopes import WHOLE_STORE, Scope, usable_sources
 from store.catalog import content
+from store.formats.image.described_image import NotAnImage, claims_image, described_image
 from store.formats.image.graph_walk import bottom_up, levels, too_many_nodes
 from store.model.contents import ContentState
 from store.model.limits import DEFAULT_LIMITS
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from exporter.selection.document_reader import DocumentReader
     from exporter.selection.roots import SavedRoot
     from store.formats.image.config import ImageConfig
-    from store.formats.image.manifests import Document
+    from store.formats.image.described_image import ParsedConfig
+    from store.formats.image.manifests import Document, Link
     from store.model.contents import Sources
     from store.model.digests import Digest
     from store.model.limits import Limits
@@ -93,25 +95,26 @@ class Loading:
 
     def config(self, document: Document) -> ImageConfig | None:
         """Return the config of a manifest, or None if the manifest does not describe an image."""
-        link = document.config
-        if link is None or not document.claims_image:
-            return None
+        config = described_image(document, self.limits, self._read_config)
+        return None if isinstance(config, NotAnImage) else config
+
+    def _read_config(self, link: Link) -> ParsedConfig:
         if link.digest not in self._configs:
-            self._find_configs(document)
+            self._find_configs(link.digest)
         sources = self._configs[link.digest]
         if sources is None or sources.state is not ContentState.PRESENT:
-            return None
-        config = self.reader.config(sources)
-        if config is None or len(config.diff_ids) != len(document.layers):
-            return None
-        return config
+            return NotAnImage("the store does not have its config")
+        return self.reader.config(sources)
 
-    def _find_configs(self, document: Document) -> None:
-        """Find the config of a document, and those of all documents read, by few statements."""
+    def _find_configs(self, wanted: Digest) -> None:
+        """Find a config, and those of all documents read, by few statements."""
         digests = {
-            one.config.digest
-            for one in (document, *self.documents.values())
-            if one.config is not None and one.claims_image
+            wanted,
+            *(
+                one.config.digest
+                for one in self.documents.values()
+                if one.config is not None and claims_image(one)
+            ),
         } - self._configs.keys()
         self.reader.require_small(self.connection, digests)
         found = usable_sources(self.connection, self.scope, digests)

@@ -73,6 +73,9 @@ class ReadArchive:
         foreign: Links to layers that have a download address and no bytes, by diff ID.
         sources: Every link with a download address for a layer, by the image whose manifest has
             the link, and diff ID. Layers whose bytes were read are included.
+        mismatches: Why the layers of a manifest are not those of its config, by the manifest's
+            digest.
+        undecoded: The manifests of images with a layer that the store has and never decoded.
     """
 
     claim: ArchiveClaim
@@ -81,6 +84,8 @@ class ReadArchive:
     others: dict[Digest, Staged] = field(default_factory=dict)
     foreign: dict[DiffID, tuple[Link, ...]] = field(default_factory=dict)
     sources: dict[tuple[ImageID, DiffID], tuple[Link, ...]] = field(default_factory=dict)
+    mismatches: dict[Digest, str] = field(default_factory=dict)
+    undecoded: set[Digest] = field(default_factory=set)
 
     def staged(self) -> list[Staged]:
         """Return every staged file once, including the originals of recoded layers."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, final
 
 from store.catalog import content, encodings
+from store.catalog.checking import verification
 from store.catalog.in_progress import leases
 from store.formats.archives.opening import open_source
 from store.formats.archives.selection import ALL, Choice
@@ -168,17 +169,21 @@ class _Holdings:
         return {known.digest for known in here}
 
     def layers(self, wanted: Iterable[tuple[Digest, DiffID]]) -> set[tuple[Digest, DiffID]]:
-        """Return the (blob, diff) pairs of ``wanted`` that the store has and knows as encodings."""
+        """Return the (blob, diff) pairs of ``wanted`` that the store has and knows as layers."""
         pairs = list(wanted)
         here = self.blobs({digest for pair in pairs for digest in (pair[0], pair[1].digest)})
         with self._workspace.read() as connection:
             decoded = encodings.encoded(
                 connection, (digest for digest, _ in pairs if digest in here)
             )
+            plain = verification.checked_layers(
+                connection, (digest for digest, diff in pairs if digest == diff.digest)
+            )
         return {
             (digest, diff)
             for digest, diff in pairs
-            if digest in here and (digest == diff.digest or (digest, diff.digest) in decoded)
+            if digest in here
+            and ((digest, diff.digest) in decoded or (digest == diff.digest and digest in plain))
         }
 
     def document(self, digest: Digest) -> bytes | None:

@@ -6,7 +6,7 @@ read. From a pipe, all bytes are read and staged before the documents are known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
 from store.errors import InvalidArchive, MissingMember
@@ -15,16 +15,19 @@ from store.formats.archives.selection import choose
 from store.formats.image.label_budget import LabelBudget
 from store.formats.image.layout_names import INDEX, LAYOUT
 from store.importing.archive import ReadArchive
+from store.importing.doubts import MAX_NOTES
 from store.importing.image_layers import stage_image_layers, stage_v1_layers
 from store.importing.manifest_blobs import ManifestBlobs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from store.formats.archives.claims import ArchiveClaim
+    from store.formats.archives.claims import ArchiveClaim, Graph
     from store.formats.archives.oci_layout import BlobPaths
+    from store.formats.image.described_image import NotAnImage
     from store.importing.archive import ArchiveInput
     from store.importing.members.members import Members
+    from store.model.digests import Digest
 
 
 @final
@@ -73,9 +76,12 @@ def _read_layout(source: ArchiveInput) -> ReadArchive:
     labels = LabelBudget(limits)
     claim = oci_layout.claim(members, limits, source.holdings.document, labels=labels)
     if members.exists(docker.MANIFEST):
-        not_images = docker_and_oci.artifact_configs(claim.graph)
+        not_images, unfit = docker_and_oci.artifact_configs(claim.graph)
         claim = docker_and_oci.reconcile(
-            claim, docker.claim(members.document, limits, no_images=not_images, labels=labels)
+            claim,
+            docker.claim(
+                members.document, limits, no_images=not_images, unfit=unfit, labels=labels
+            ),
         )
     return _read_manifests(claim, oci_layout.oci_blob_paths(members), source)
 
@@ -92,13 +98,32 @@ def _read_dir_folder(source: ArchiveInput) -> ReadArchive:
 
 
 def _read_manifests(claim: ArchiveClaim, paths: BlobPaths, source: ArchiveInput) -> ReadArchive:
+    artifacts = claim.graph.artifacts
     claim = choose(claim, source.choice)
-    for digest, config in claim.graph.configs.items():
-        if len(claim.graph.documents[digest].layers) != len(config.diff_ids):
-            raise docker_and_oci.layers_do_not_fit(claim.graph, digest)
+    claim = replace(claim, notes=(*claim.notes, *_artifact_notes(claim.graph, artifacts)))
     archive = ReadArchive(claim, stage_image_layers(claim, source))
     ManifestBlobs(paths, source, archive).stage(claim.graph)
     return archive
+
+
+def _artifact_notes(graph: Graph, artifacts: Mapping[Digest, NotAnImage]) -> list[str]:
+    """Return a note for each manifest that claims to be an image and is not one.
+
+    A manifest without layers is left out: many artifacts have the media type of images for an empty
+    config.
+    """
+    odd = [
+        (digest, artifacts[digest].reason)
+        for digest, document in graph.documents.items()
+        if document.layers and digest in artifacts and artifacts[digest].claims_image
+    ]
+    notes = [
+        f"kept manifest {digest} as an artifact, not as an image: {reason}"
+        for digest, reason in odd[:MAX_NOTES]
+    ]
+    if len(odd) > MAX_NOTES:
+        notes.append(f"kept {len(odd) - MAX_NOTES} more manifests as artifacts")
+    return notes
 
 
 # --- Docker's archives ----------------------------------------------------------------------------

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-from store.errors import DigestMismatch, MissingBlobs, StoreError
+from store.errors import DigestMismatch, MissingBlobs, StoreError, TooLarge
 from store.formats.image.manifests import Role
-from store.formats.image.media_types import is_layer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +36,7 @@ class ManifestBlobs:
         self._holdings = source.holdings
         self._archive = archive
         self._missing: list[tuple[str, str, Digest]] = []
+        self._without_bytes: list[tuple[Document, Link, DiffID]] = []
 
     def stage(self, graph: Graph) -> None:
         """Stage every blob that the store does not have.
@@ -45,9 +45,9 @@ class ManifestBlobs:
             graph: The manifests and indexes, with the configs of images.
 
         Raises:
-            DigestMismatch: The digest, size or diff ID of a blob is wrong.
+            DigestMismatch: The digest or size of a blob is wrong.
             MissingBlobs: Some blobs are neither in the archive nor in the store, and have no URL.
-            InvalidInput: A blob cannot be read.
+            InvalidInput: A blob cannot be read, or decodes to more than a limit allows.
         """
         layers = [
             (document, link, diff)
@@ -71,7 +71,11 @@ class ManifestBlobs:
                 self._archive.sources[place] = (*self._archive.sources.get(place, ()), link)
             if (link.digest, diff) not in held:
                 self._layer(document, link, diff)
+        self._keep_undecoded()
         held_blobs = self._holdings.blobs(link.digest for _, link in others)
+        for digest in self._archive.blobs:
+            # Another manifest's config is right about this layer.
+            self._archive.others.pop(digest, None)
         for document, link in others:
             if (
                 link.digest not in held_blobs
@@ -105,7 +109,7 @@ class ManifestBlobs:
         if staged is None:
             path = self._paths.find_checked(link.target, where)
             if path is None and link.data is None:
-                self._note_missing_layer(document, link, diff)
+                self._without_bytes.append((document, link, diff))
                 return
             staged = (
                 self._members.layer(path)
@@ -115,15 +119,43 @@ class ManifestBlobs:
                 )
             )
             _verify(staged, link, where)
-            staged.checked()
+        wrong = self._mismatch(staged, diff)
+        if wrong is None:
+            self._archive.blobs[link.digest] = staged
+            return
+        # The blob is what the manifest says, and only the config is wrong about it. The other side
+        # had it so: keep the bytes as they are, and do not let them stand for the diff.
+        self._archive.others[link.digest] = staged.original or staged
+        self._archive.mismatches.setdefault(
+            document.digest, f"layer {link.position} ({link.digest}) {wrong}"
+        )
+
+    def _mismatch(self, staged: Staged, diff: DiffID) -> str | None:
+        """Return how a layer differs from the layer of the config; None if it is that layer.
+
+        Raises:
+            TooLarge: The layer decodes to more than a limit allows.
+        """
+        if isinstance(staged.problem, TooLarge):
+            raise staged.problem
+        if not staged.is_decoded and staged.problem is not None:
+            return f"does not decode: {staged.problem.message}"
         if not self._stager.has_diff(staged, diff.digest):
-            raise DigestMismatch(
-                f"{where}: digest of {link.digest} after decoding",
-                want=diff,
-                got=staged.diff.digest,
-                hint="save the image again: the layer and the image's config do not match",
-            )
-        self._archive.blobs[link.digest] = staged
+            return f"decodes to {staged.diff.digest}, but the config has {diff}"
+        return None if staged.problem is None else f"is not a layer: {staged.problem.message}"
+
+    def _keep_undecoded(self) -> None:
+        """Rely on the store for layers that are not in the archive.
+
+        The store may have such a layer without knowing what it decodes to, for example after a
+        push.
+        """
+        held = self._holdings.blobs({link.digest for _, link, _ in self._without_bytes})
+        for document, link, diff in self._without_bytes:
+            if link.digest in held:
+                self._archive.undecoded.add(document.digest)
+            else:
+                self._note_missing_layer(document, link, diff)
 
     def _note_missing_layer(self, document: Document, link: Link, diff: DiffID) -> None:
         if link.urls:
@@ -146,7 +178,7 @@ class ManifestBlobs:
                 _ignore,
                 algorithm=link.digest.algorithm,
             )
-        elif link.urls and is_layer(link.target.media_type):
+        elif link.urls:
             return
         else:
             self._note_missing(document, link)

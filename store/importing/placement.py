@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, final
 
 from store.catalog import content, encodings, foreign_layers, images, layers, manifests
 from store.catalog.batches import batches
@@ -13,11 +14,12 @@ from store.formats.archives.docker_manifest import LayerSource
 from store.formats.image.deterministic import deterministic_manifest
 from store.formats.image.manifests import Link, Role
 from store.formats.image.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
-from store.model.contents import ContentState
+from store.importing.needed_files import still_needed
+from store.model.contents import ContentState, DiffState
 from store.model.digests import Descriptor, DiffID, Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from store.model.limits import Limits
     from store.workspace.operations import Operation
 
+
+_NO_DOUBTS: Final[Mapping[Any, DiffState]] = MappingProxyType({})
 
 _MANIFEST_BATCH: Final = 500
 """Number of manifests in memory at once: an archive may hold thousands of images."""
@@ -93,7 +97,7 @@ class Placement:
         Raises:
             Unavailable: A file cannot be moved.
         """
-        layers = self._still_needed(archive)
+        layers = still_needed(self._connection, archive)
         names = {id(one): (one, as_layer) for one, as_layer in layers}
         fresh = [one for one, _ in names.values()]
         files = [(one.path, one.stored.digest) for one in fresh]
@@ -107,36 +111,6 @@ class Placement:
             self._operation.announce(digest for _, digest in files)
             self._blobs.publish((path, self._blobs.location(digest)) for path, digest in files)
         self._rows(list(names.values()))
-
-    def _still_needed(self, archive: ReadArchive) -> list[tuple[Staged, bool]]:
-        """Return each staged file that the store lacks, and whether the file is a layer."""
-        diffs = content.present(
-            self._connection,
-            (
-                *(diff.digest for diff in archive.layers),
-                *(staged.diff.digest for staged in archive.blobs.values()),
-            ),
-        )
-        pairs = encodings.encoded(self._connection, archive.blobs)
-        present = content.present(self._connection, (*archive.blobs, *archive.others))
-        needed = [
-            (staged, True) for diff, staged in archive.layers.items() if diff.digest not in diffs
-        ]
-        for digest, staged in archive.blobs.items():
-            # The decoded form of bzip2 and xz is stored too, because readers do not decode them.
-            decodes = (
-                (staged.diff.digest in diffs)
-                if staged.original is not None
-                else digest == staged.diff.digest or (digest, staged.diff.digest) in pairs
-            )
-            if digest not in present or not decodes:
-                needed.append((staged, True))
-                if staged.original is not None:
-                    needed.append((staged.original, False))
-        needed += [
-            (staged, False) for digest, staged in archive.others.items() if digest not in present
-        ]
-        return needed
 
     def _rows(self, needed: Sequence[tuple[Staged, bool]]) -> None:
         blobs: dict[Digest, int] = {}
@@ -207,13 +181,18 @@ class Placement:
     # --- images -----------------------------------------------------------------------------------
 
     def find_diffs(
-        self, wanted: Iterable[DiffID], foreign: Mapping[DiffID, Sequence[Link]]
+        self,
+        wanted: Iterable[DiffID],
+        foreign: Mapping[DiffID, Sequence[Link]],
+        doubtful: Collection[DiffID] = (),
     ) -> None:
         """Look up every diff that images rely on. Call this before rows refer to the diffs.
 
         Args:
             wanted: The diff IDs of all images.
             foreign: Links to layers that have a download address and no bytes, by diff ID.
+            doubtful: Diffs of images whose layers were not decoded, or are other layers. They may
+                be absent.
 
         Raises:
             ContentMissing: A diff was removed from the store, which leases should prevent.
@@ -224,7 +203,7 @@ class Placement:
             diff, known = DiffID(digest), found.get(digest)
             if known is not None and known.state is ContentState.PRESENT:
                 self._diffs[diff] = (known.key, known.size_bytes or 0)
-            elif diff in foreign:
+            elif diff in foreign or diff in doubtful:
                 self._diffs[diff] = (
                     content.ensure(self._connection, digest, None, ContentState.ABSENT),
                     0,
@@ -240,8 +219,15 @@ class Placement:
                     hint="import the archive again",
                 )
 
-    def add_images(self, configs: Iterable[ImageConfig]) -> dict[ImageID, ContentKey]:
+    def add_images(
+        self, configs: Iterable[ImageConfig], doubtful: Mapping[ImageID, DiffState] = _NO_DOUBTS
+    ) -> dict[ImageID, ContentKey]:
         """Insert the images that are new; mark images whose layers are now complete as verified.
+
+        Args:
+            configs: The configs of all images.
+            doubtful: The state of each image that only manifests with undecoded or wrong layers
+                describe.
 
         Returns:
             The row number of each image.
@@ -259,13 +245,19 @@ class Placement:
         )
         new = {
             keys[config.image_id.digest]: images.NewImage.of(
-                config, top, verified=self._absent.isdisjoint(config.diff_ids)
+                config,
+                top,
+                verified=config.image_id not in doubtful
+                and self._absent.isdisjoint(config.diff_ids),
             )
             for config, top in zip(wanted.values(), tops, strict=True)
         }
         made = images.add(self._connection, new)
         self.new_images += len(made)
         self.changed |= bool(made)
+        for image_id, state in doubtful.items():
+            if (key := keys[image_id.digest]) in made:
+                verification.set_diff_state(self._connection, key, state.value)
         self.changed |= verification.mark_verified(
             self._connection, [key for key, one in new.items() if one.verified]
         )
@@ -375,8 +367,14 @@ class Placement:
             verified=self._absent.isdisjoint(config.diff_ids),
         )
 
-    def add_documents(self, graph: Graph) -> dict[Digest, ContentKey]:
+    def add_documents(
+        self, graph: Graph, doubtful: Mapping[Digest, DiffState] = _NO_DOUBTS
+    ) -> dict[Digest, ContentKey]:
         """Insert an archive's manifests and indexes, with their links.
+
+        Args:
+            graph: The manifests and indexes.
+            doubtful: The state of each manifest with undecoded or wrong layers, by digest.
 
         Returns:
             The row number of each document, by digest.
@@ -408,12 +406,22 @@ class Placement:
                     subject,
                     edges,
                     document.annotations,
-                    verified=config is not None and self._has_layers(document),
+                    verified=config is not None
+                    and digest not in doubtful
+                    and self._has_layers(document),
                 )
             )
             if not document.states_media_type:
                 self.stated_types[keys[digest]] = document.media_type
         self.changed |= bool(manifests.add(self._connection, new))
+        verification.set_manifest_states(
+            self._connection,
+            {
+                keys[digest]: state
+                for digest, state in doubtful.items()
+                if state is DiffState.MISMATCH
+            },
+        )
         return keys
 
     def _has_layers(self, document: Document) -> bool:

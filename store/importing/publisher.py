@@ -14,6 +14,7 @@ from store.catalog import events, images, naming, references, serving
 from store.catalog.checking import verification
 from store.catalog.events import Event
 from store.errors import NameTaken
+from store.importing.doubts import image_states, manifest_states, mismatch_notes
 from store.importing.placement import Placement
 from store.importing.report import ImportedTag
 from store.model.contents import DiffState
@@ -111,18 +112,22 @@ class Publisher:
         """
         claims, graph, done = archive.claim.images, archive.claim.graph, self._done
         configs = [*(claim.config for claim in claims), *graph.configs.values()]
+        states = manifest_states(archive)
         self._placement.move_files(archive)
         self._placement.find_diffs(
-            dict.fromkeys(diff for config in configs for diff in config.diff_ids), archive.foreign
+            dict.fromkeys(diff for config in configs for diff in config.diff_ids),
+            archive.foreign,
+            {diff for digest in states for diff in graph.configs[digest].diff_ids},
         )
-        keys = self._placement.add_images(configs)
+        keys = self._placement.add_images(configs, image_states(archive, states))
         self._placement.add_links(archive.sources)
         done.images.extend(keys)
         for claim in claims:
             self._placement.add_sources(claim.config.image_id, claim.sources)
             if claim.parent is not None:
                 self._placement.set_parent(claim.config.image_id, claim.parent)
-        documents = self._placement.add_documents(graph)
+        documents = self._placement.add_documents(graph, states)
+        done.notes.extend(mismatch_notes(archive))
         self._root_tags(graph, documents)
         self._image_tags(claims)
         self._refuse_clobbering()

@@ -17,7 +17,7 @@ from store.formats.compression.codecs import MAGIC_BYTES, detect
 from store.formats.compression.decoders import decoder
 from store.formats.compression.growth import ratio_of
 from store.formats.compression.settings import FRAME_BYTES, Compression
-from store.formats.tar.checker import TarCheck
+from store.formats.tar.layer_check import LayerCheck
 from store.importing.sinks import FrameSink, KeptSink, LayerSink, PlainSink
 from store.model.contents import Codec
 from store.model.digests import DEFAULT_ALGORITHM, Digest, Hashed
@@ -50,6 +50,7 @@ class Staged:
         codec: The codec of the file; None if the file holds the decoded bytes.
         seekable: Whether any part can be decoded alone.
         problem: Why the bytes are not a layer; they may still be a document or some other blob.
+        is_decoded: Whether all bytes were decoded, so that ``diff`` is the digest of them all.
         original: The bytes as received, if the layer was recoded and a manifest may list them.
         aliases: Other digests of the decoded bytes, each with a file of its own if ``codec`` is
             None.
@@ -63,6 +64,7 @@ class Staged:
     codec: Codec | None
     seekable: bool
     problem: StoreError | None = None
+    is_decoded: bool = True
     original: Staged | None = None
     aliases: dict[Digest, Path] = field(default_factory=dict)
     is_ours: bool = False
@@ -147,7 +149,7 @@ class Stager:
         """
         first = next(pieces, b"")
         codec = detect(first[:MAGIC_BYTES])
-        check = _Check(member)
+        check = LayerCheck(member)
         if codec is Codec.IDENTITY:
             with self._new_file() as (path, file):
                 sink = self._plain_sink(file, algorithm)
@@ -159,7 +161,15 @@ class Stager:
                 self._kept(kept, codec, _again(first, pieces), check, on_read)
                 diff, stored = kept.finish()
                 self._pool.sync(file, path)
-                return Staged(path, diff, stored, codec, seekable=False, problem=check.problem)
+                return Staged(
+                    path,
+                    diff,
+                    stored,
+                    codec,
+                    seekable=False,
+                    problem=check.problem,
+                    is_decoded=check.is_decoded,
+                )
         original = None
         decode = decoder(
             codec, max_bytes=self._limits.layer_bytes, member=member, ratio=self._ratio
@@ -176,7 +186,7 @@ class Stager:
             except (InvalidArchive, TooLarge) as exc:
                 if original is None:
                     raise
-                check.problem = exc
+                check.fail(exc)
             staged = self._plain_staged(path, file, sink, check)
             staged.original = original
             staged.was_recoded = True
@@ -269,7 +279,9 @@ class Stager:
             else FrameSink(file, self._pool, level, algorithm)
         )
 
-    def _plain_staged(self, path: Path, file: BinaryIO, sink: LayerSink, check: _Check) -> Staged:
+    def _plain_staged(
+        self, path: Path, file: BinaryIO, sink: LayerSink, check: LayerCheck
+    ) -> Staged:
         diff, stored = sink.finish()
         # Sync after `finish`, because `finish` writes the last bytes.
         self._pool.sync(file, path)
@@ -282,6 +294,7 @@ class Stager:
             codec,
             ours and diff.size_bytes > FRAME_BYTES,
             check.problem,
+            check.is_decoded,
             is_ours=ours,
         )
 
@@ -289,7 +302,7 @@ class Stager:
         self,
         sink: LayerSink,
         pieces: Iterator[bytes],
-        check: _Check,
+        check: LayerCheck,
         on_read: Callable[[int], None],
     ) -> None:
         size = 0
@@ -307,7 +320,7 @@ class Stager:
         sink: KeptSink,
         codec: Codec,
         pieces: Iterator[bytes],
-        check: _Check,
+        check: LayerCheck,
         on_read: Callable[[int], None],
     ) -> None:
         decode = decoder(
@@ -324,50 +337,10 @@ class Stager:
                 raise too_large(check.member, self._limits)
             sink.feed_stored(piece)
             if decodes:
-                decodes = check.guard(decode.feed(piece), sink)
+                decodes = check.guard(decode.feed(piece), sink.feed)
             on_read(len(piece))
-        if decodes and check.guard(decode.finish(), sink):
+        if decodes and check.guard(decode.finish(), sink.feed):
             check.finish()
-
-
-@final
-class _Check:
-    """A `TarCheck` that keeps the first error as ``problem`` instead of raising it."""
-
-    def __init__(self, member: str) -> None:
-        self.member = member
-        self.problem: StoreError | None = None
-        self._check = TarCheck(member)
-
-    def feed(self, piece: bytes) -> None:
-        """Check the next bytes, unless there is a problem already."""
-        if self.problem is None:
-            try:
-                self._check.feed(piece)
-            except InvalidArchive as exc:
-                self.problem = exc
-
-    def guard(self, decoded: Iterator[bytes], sink: KeptSink) -> bool:
-        """Check and hash decoded bytes; return whether the decoder succeeded.
-
-        If the decoder failed, the bytes are not a layer, but they may be some other blob.
-        """
-        try:
-            for piece in decoded:
-                self.feed(piece)
-                sink.feed(piece)
-        except (InvalidArchive, TooLarge) as exc:
-            self.problem = exc
-            return False
-        return True
-
-    def finish(self) -> None:
-        """Check the end of the layer."""
-        if self.problem is None:
-            try:
-                self._check.finish()
-            except InvalidArchive as exc:
-                self.problem = exc
 
 
 def plain_bytes(staged: Staged, limits: Limits) -> Iterator[bytes]:

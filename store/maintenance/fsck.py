@@ -219,6 +219,7 @@ class Checker:
                         digest=row.digest,
                         media_type=row.media_type,
                         limits=_LIMITS,
+                        is_stored=True,
                     )
                 except IntegrityError:
                     continue

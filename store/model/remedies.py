@@ -75,6 +75,9 @@ class Remedy(StrEnum):
     RECOMPRESS_AS_GZIP = "recompress-as-gzip"
     """Some layers are compressed with zstd, which old readers do not support."""
 
+    REBUILD_IMAGE = "rebuild-image"
+    """The layers of an image contradict its config: build it again where it was made."""
+
     LISTEN_ELSEWHERE = "listen-elsewhere"
     """The server cannot listen on the address it was given."""
 

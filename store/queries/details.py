@@ -120,7 +120,10 @@ def _stated_sizes(connection: Connection, digest: Digest) -> dict[Digest, int]:
     if data is None:
         return {}
     document = Document.parse(
-        data, digest=digest, media_type=manifests.media_types(connection, (digest,))[digest]
+        data,
+        digest=digest,
+        media_type=manifests.media_types(connection, (digest,))[digest],
+        is_stored=True,
     )
     return {link.digest: link.target.size_bytes for link in document.links}
 

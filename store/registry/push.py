@@ -25,11 +25,10 @@ from store.errors import (
     ContentNotFound,
     DamagedContent,
     DigestMismatch,
-    InvalidDocument,
     MissingBlobs,
     TooLarge,
 )
-from store.formats.image.config import ImageConfig
+from store.formats.image.described_image import NotAnImage, described_image, parse_config
 from store.formats.image.graph_walk import levels
 from store.formats.image.label_budget import require_few_annotations, require_few_labels
 from store.formats.image.manifests import Document, Role
@@ -47,6 +46,8 @@ if TYPE_CHECKING:
 
     from store.blobs.protocol import BlobStore
     from store.db.types import ContentKey
+    from store.formats.image.config import ImageConfig
+    from store.formats.image.described_image import ParsedConfig
     from store.formats.image.manifests import Link
     from store.model.digests import ImageID
     from store.model.limits import Limits
@@ -108,7 +109,7 @@ def parse_manifest(
         TooLarge: The manifest is larger than `MAX_MANIFEST_BYTES`, or exceeds a ceiling of
             ``limits``.
         DigestMismatch: The digest that the client states is wrong.
-        InvalidDocument: The bytes are not a manifest or index.
+        InvalidDocument: The bytes are not a manifest or index, or their type was withdrawn.
     """
     if len(data) > MAX_MANIFEST_BYTES:
         raise TooLarge(
@@ -128,10 +129,6 @@ def image_config(
 ) -> ImageConfig | None:
     """Return the config of the image that a manifest describes, or None if it describes none.
 
-    Signatures and other artifacts often borrow the media types of images. The config of such an
-    artifact cannot be parsed as an image config, or lists a different number of layers than the
-    manifest.
-
     Args:
         document: A manifest or index.
         limits: The limits of documents.
@@ -140,14 +137,15 @@ def image_config(
     Raises:
         TooLarge: The config has too many labels.
     """
-    link = document.config
-    if not document.claims_image or link is None or link.target.size_bytes > limits.inline_bytes:
-        return None
-    try:
-        config = ImageConfig.parse(read(link.digest), limits, digest=link.digest)
-    except (ContentNotFound, DamagedContent, InvalidDocument, TooLarge):
-        return None
-    if len(config.diff_ids) != len(document.layers):
+
+    def read_config(link: Link) -> ParsedConfig:
+        try:
+            return parse_config(read(link.digest), limits, link.digest)
+        except (ContentNotFound, DamagedContent) as exc:
+            return NotAnImage(exc.message)
+
+    config = described_image(document, limits, read_config)
+    if isinstance(config, NotAnImage):
         return None
     require_few_labels(config, limits)
     return config

@@ -42,6 +42,10 @@ WORDS: Final = {
     Remedy.CHOOSE_PLATFORM: "choose a stored platform with --platform",
     Remedy.KEEP_LAYERS: "leave out --layers, or save into a new folder",
     Remedy.RECOMPRESS_AS_GZIP: "give --layers gzip to save an archive for older versions",
+    Remedy.REBUILD_IMAGE: (
+        "build the image again where it was made, and push or import it under the same name: until"
+        " then no engine can run it"
+    ),
     Remedy.LISTEN_ELSEWHERE: "give another address with --listen HOST:PORT",
     Remedy.OPEN_REGISTRY: (
         "start the server with --htpasswd or --rules to add users, or with --open to let every"

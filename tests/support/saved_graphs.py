@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from exporter.selection.graph import SavedGraph
 from exporter.selection.roots import SavedRoot
 from store.formats.image.config import ImageConfig
+from store.formats.image.described_image import claims_image
 from store.formats.image.manifests import Document
 from store.model.contents import ContentState, Sources
 from store.model.digests import Digest
@@ -37,7 +38,7 @@ def graph_of(
         sources[digest] = inline(digest, data)
         if b'"schemaVersion"' in data:
             document = documents[digest] = Document.parse(data, digest=digest)
-            if document.config is not None and document.claims_image:
+            if document.config is not None and claims_image(document):
                 configs[digest] = ImageConfig.parse(
                     layout.blobs[str(document.config.digest)], digest=document.config.digest
                 )

@@ -9,6 +9,7 @@ from sqlalchemy import and_, bindparam, exists, func, literal, select, update
 from store.catalog.batches import batches
 from store.db.schema import (
     content,
+    encoding,
     image,
     layer,
     manifest,
@@ -178,6 +179,35 @@ def unverified_layers(
         found.setdefault(ContentKey(row.content_id), []).append(
             (row.digest, ContentState(row.state))
         )
+    return found
+
+
+def checked_layers(connection: Connection, digests: Iterable[Digest]) -> set[Digest]:
+    """Return the digests of ``digests`` that are known to be layers without compression.
+
+    A verified manifest lists such a digest as a layer, and the digest does not decode to others.
+
+    Args:
+        connection: An open transaction.
+        digests: Digests of blobs.
+    """
+    found: set[Digest] = set()
+    for some in batches(list(dict.fromkeys(digests))):
+        query = select(content.c.digest).where(
+            content.c.digest.in_(some),
+            exists(
+                select(literal(1))
+                .select_from(manifest_edge)
+                .join(manifest, manifest.c.content_id == manifest_edge.c.manifest_id)
+                .where(
+                    manifest_edge.c.content_id == content.c.id,
+                    manifest_edge.c.role == "layer",
+                    manifest.c.diff_state == "verified",
+                )
+            ),
+            ~exists(select(literal(1)).where(encoding.c.stored_id == content.c.id)),
+        )
+        found.update(connection.execute(query).scalars())
     return found
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from store.formats.image.config import ImageConfig
+    from store.formats.image.described_image import NotAnImage
     from store.formats.image.manifests import Document, Link
     from store.model.digests import DiffID, Digest, ImageID
 
@@ -62,11 +63,13 @@ class Graph:
         documents: All documents at or below ``roots`` that the archive or the store has, by digest.
             A document comes after its children.
         configs: The configs of manifests that describe an image, by the manifest's digest.
+        artifacts: Why each of the other documents does not describe an image, by digest.
     """
 
     roots: tuple[Root, ...] = ()
     documents: Mapping[Digest, Document] = field(default_factory=dict)
     configs: Mapping[Digest, ImageConfig] = field(default_factory=dict)
+    artifacts: Mapping[Digest, NotAnImage] = field(default_factory=dict)
 
     def absent(self) -> tuple[tuple[Document, Link], ...]:
         """Return the manifests that are neither in the archive nor in the store.

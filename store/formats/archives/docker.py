@@ -36,6 +36,7 @@ def claim(
     limits: Limits,
     *,
     no_images: Collection[str] = (),
+    unfit: Collection[str] = (),
     labels: LabelBudget | None = None,
 ) -> ArchiveClaim:
     """Return the images that ``manifest.json`` lists, with their configs, as claims.
@@ -45,6 +46,8 @@ def claim(
             unchanged.
         limits: Ceilings for the documents.
         no_images: Paths of configs that belong to artifacts; their entries are skipped.
+        unfit: Paths of configs that also belong to artifacts with another number of layers; an
+            entry with such a number is skipped.
         labels: Counts the labels together with those of other documents; None if the archive has
             no other documents.
 
@@ -73,7 +76,10 @@ def claim(
     notes: list[str] = []
     histories = _Histories()
     images = tuple(
-        _image(entry, configs[entry.config], in_archive, histories, notes) for entry in entries
+        _image(entry, configs[entry.config], in_archive, histories, notes)
+        for entry in entries
+        if posixpath.normpath(entry.config) not in unfit
+        or len(entry.layers) == len(configs[entry.config].diff_ids)
     )
     refuse_cycles(
         {image.config.image_id: image.parent for image in images if image.parent is not None}

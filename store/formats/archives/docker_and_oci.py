@@ -13,7 +13,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from store.errors import InvalidArchive, InvalidDocument, TooLarge, printable
+from store.errors import InvalidArchive, TooLarge, printable
 from store.formats.archives.claims import ArchiveClaim, Graph, Root
 from store.formats.archives.docker import display_name
 from store.formats.image.graph_walk import levels
@@ -48,7 +48,6 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
 
     Raises:
         InvalidArchive: The two files contradict each other.
-        InvalidDocument: A manifest and its config have different numbers of layers.
         TooLarge: The images of ``manifest.json`` have too many manifests.
     """
     graph = layout.graph
@@ -57,7 +56,7 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
     flawed: set[Digest] = set()
     matching: list[tuple[ImageClaim, frozenset[Digest]]] = []
     by_config: dict[Digest, list[Digest]] = {}
-    for digest, config in graph.configs.items():
+    for digest, config in (*graph.configs.items(), *_unfit(graph).items()):
         by_config.setdefault(_sha256(config), []).append(digest)
     steps = 0
     for image in docker.images:
@@ -83,7 +82,10 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
         same = frozenset(
             digest
             for digest in candidates
-            if wanted is None or [link.digest for link in graph.documents[digest].layers] == wanted
+            if digest in graph.configs
+            and (
+                wanted is None or [link.digest for link in graph.documents[digest].layers] == wanted
+            )
         )
         if same:
             matching.append((image, same))
@@ -105,13 +107,6 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
             f"the manifest of {printable(display_name(image))} was left out: its layers are not in"
             " the order of manifest.json (a bug in Docker 25.0.0)"
         )
-    for digest in graph.documents:
-        if (
-            digest not in flawed
-            and digest in graph.configs
-            and len(graph.documents[digest].layers) != len(graph.configs[digest].diff_ids)
-        ):
-            raise layers_do_not_fit(graph, digest)
     graph = _without(graph, flawed)
     return ArchiveClaim(
         layout.digest,
@@ -121,33 +116,39 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
     )
 
 
-def artifact_configs(graph: Graph) -> frozenset[str]:
-    """Return the paths of configs that belong only to artifacts.
+def artifact_configs(graph: Graph) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the paths of configs that belong to artifacts.
 
     ``ctr images export`` lists these configs in ``manifest.json``, as if they were image configs.
+
+    Args:
+        graph: The manifests of the archive.
+
+    Returns:
+        The configs that belong only to artifacts and are not configs of images; and the configs of
+        images that also belong to artifacts with another number of layers.
     """
-    images = {config.image_id.digest for config in graph.configs.values()}
+    unfit = {config.image_id.digest for config in _unfit(graph).values()}
+    images = {config.image_id.digest for config in graph.configs.values()} | unfit
     others = {
         document.config.digest
         for document in graph.documents.values()
         if document.config is not None
     } - images
-    return frozenset(f"blobs/{digest.algorithm}/{digest.hex}" for digest in others)
+    return frozenset(map(_path, others)), frozenset(map(_path, unfit))
 
 
-def layers_do_not_fit(graph: Graph, digest: Digest) -> InvalidDocument:
-    """Return the error for a manifest and a config with different numbers of layers.
+def _path(digest: Digest) -> str:
+    return f"blobs/{digest.algorithm}/{digest.hex}"
 
-    Args:
-        graph: The manifests of the archive.
-        digest: The digest of the manifest.
-    """
-    document, config = graph.documents[digest], graph.configs[digest]
-    return InvalidDocument(
-        f"the manifest has {len(document.layers)} layers, but its config {config.image_id} has"
-        f" {len(config.diff_ids)}",
-        document=f"manifest {digest}",
-    )
+
+def _unfit(graph: Graph) -> dict[Digest, ImageConfig]:
+    """Return the config of each manifest that has another number of layers than its config."""
+    return {
+        digest: artifact.config
+        for digest, artifact in graph.artifacts.items()
+        if artifact.config is not None
+    }
 
 
 def _sha256(config: ImageConfig) -> Digest:
@@ -169,8 +170,9 @@ def _digests(paths: Sequence[str | None]) -> list[Digest] | None:
 def _without(graph: Graph, flawed: set[Digest]) -> Graph:
     return Graph(
         tuple(root for root in graph.roots if root.digest not in flawed),
-        {digest: document for digest, document in graph.documents.items() if digest not in flawed},
+        {digest: one for digest, one in graph.documents.items() if digest not in flawed},
         {digest: config for digest, config in graph.configs.items() if digest not in flawed},
+        {digest: one for digest, one in graph.artifacts.items() if digest not in flawed},
     )
 
 

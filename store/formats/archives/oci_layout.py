@@ -6,6 +6,7 @@ Source: OCI image-spec, image-layout.md; containers/image, directory transport.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from store.errors import (
@@ -21,11 +22,11 @@ from store.formats.archives.claims import ArchiveClaim, Graph, Root
 from store.formats.golang.json import parse
 from store.formats.golang.structs import Struct, member, unmarshal
 from store.formats.golang.types import STRING
-from store.formats.image.config import ImageConfig
+from store.formats.image.described_image import NotAnImage, described_image, parse_config
 from store.formats.image.graph_walk import bottom_up, levels
 from store.formats.image.label_budget import LabelBudget
 from store.formats.image.layout_names import CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME
-from store.formats.image.manifests import Document, Link, Role, schema_1
+from store.formats.image.manifests import Document, Link, Role, refuse_withdrawn, schema_1
 from store.formats.image.media_types import SCHEMA_1, is_document
 from store.model.digests import Descriptor, Digest
 from store.model.references import Reference, is_tag
@@ -33,6 +34,8 @@ from store.model.references import Reference, is_tag
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from store.formats.image.config import ImageConfig
+    from store.formats.image.described_image import ParsedConfig
     from store.model.limits import Limits
 
 MANIFEST: Final = "manifest.json"
@@ -239,6 +242,7 @@ def _roots(links: Iterable[Link], notes: list[str]) -> tuple[Root, ...]:
     for link in links:
         if link.target.media_type in SCHEMA_1:
             raise schema_1(f"{INDEX}: {link.digest}")
+        refuse_withdrawn(link.target.media_type, f"{INDEX}: {link.digest}")
         if link.target.media_type and not is_document(link.target.media_type):
             raise InvalidDocument(
                 f"the media type of {link.digest} is {printable(link.target.media_type)!r}:"
@@ -298,7 +302,7 @@ class _Walk:
         self._labels = labels or LabelBudget(limits)
         self._documents: dict[Digest, Document] = {}
         self._listed: dict[Digest, tuple[Link, str]] = {}
-        self._parsed: dict[Digest, ImageConfig | InvalidDocument] = {}
+        self._parsed: dict[Digest, ParsedConfig] = {}
         self._config_bytes: dict[Digest, int] = {}
         self._stored_bytes = 0
 
@@ -310,14 +314,18 @@ class _Walk:
         self._require_one_type(top, INDEX)
         documents: dict[Digest, Document] = {}
         configs: dict[Digest, ImageConfig] = {}
+        artifacts: dict[Digest, NotAnImage] = {}
         for digest in bottom_up((link.digest for link in top), self._below):
             document = self._documents[digest]
             self._require_one_type(document.children, f"index {digest}")
             documents[digest] = document
-            config = self._config(document)
-            if config is not None:
+            config = described_image(document, self._limits, partial(self._config, document))
+            if isinstance(config, NotAnImage):
+                artifacts[digest] = config
+            else:
+                self._labels.add_config(config)
                 configs[digest] = config
-        return Graph(roots, documents, configs)
+        return Graph(roots, documents, configs, artifacts)
 
     def _list(self, links: Iterable[Link], where: str) -> list[Digest]:
         """Keep the first link to each document; return the digests of the documents."""
@@ -402,34 +410,26 @@ class _Walk:
             )
         return data
 
-    def _config(self, document: Document) -> ImageConfig | None:
-        """Return the config of a manifest that describes an image, or None for other documents."""
-        link = document.config
-        if link is None or not document.claims_image:
-            return None
-        found = self._parsed.get(link.digest)
-        # Thousands of manifests may have the same config: it is read and parsed once.
-        if found is None or link.target.size_bytes != self._config_bytes[link.digest]:
-            found = self._parsed[link.digest] = self._parse_config(document, link)
-        if isinstance(found, ImageConfig):
-            return found
-        if document.layers:
-            raise found
-        # Artifacts without layers use the config type of images for an empty config.
-        return None
+    def _config(self, document: Document, link: Link) -> ParsedConfig:
+        """Return a manifest's config, or why its bytes are not the config of an image.
 
-    def _parse_config(self, document: Document, link: Link) -> ImageConfig | InvalidDocument:
-        name = f"config {link.digest}"
-        data = self._bytes(link, f"manifest {document.digest}")
-        if data is None:
-            raise InvalidArchive(
-                f"{name} of manifest {document.digest} is neither in the archive nor in the store",
-                hint=_ELSEWHERE,
-            )
-        self._config_bytes[link.digest] = len(data)
-        try:
-            config = ImageConfig.parse(data, self._limits, document=name, digest=link.digest)
-        except InvalidDocument as exc:
-            return exc
-        self._labels.add_config(config)
-        return config
+        Raises:
+            InvalidArchive: The config is missing, and has no download address.
+        """
+        # Thousands of manifests may have the same config: it is read and parsed once.
+        found = self._parsed.get(link.digest)
+        if found is None or link.target.size_bytes != self._config_bytes.get(link.digest):
+            data = self._bytes(link, f"manifest {document.digest}")
+            if data is not None:
+                self._config_bytes[link.digest] = len(data)
+                found = parse_config(data, self._limits, link.digest)
+            elif link.urls:
+                found = NotAnImage("its config is neither in the archive nor in the store")
+            else:
+                raise InvalidArchive(
+                    f"config {link.digest} of manifest {document.digest} is neither in the archive"
+                    " nor in the store",
+                    hint=_ELSEWHERE,
+                )
+            self._parsed[link.digest] = found
+        return found

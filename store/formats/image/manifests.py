@@ -20,14 +20,13 @@ from store.formats.golang.json import parse
 from store.formats.golang.structs import Struct, member, reject_ambiguous, unmarshal
 from store.formats.golang.types import INTEGER, STRING
 from store.formats.image.media_types import (
-    IMAGE_CONFIGS,
     INDEXES,
     MANIFESTS,
     OCI_INDEX,
     OCI_MANIFEST,
     SCHEMA_1,
+    WITHDRAWN,
     is_document,
-    is_layer,
 )
 from store.model.digests import Descriptor, Digest
 from store.model.limits import DEFAULT_LIMITS
@@ -172,6 +171,7 @@ class Document:
         media_type: str = "",
         limits: Limits = DEFAULT_LIMITS,
         name: str = "",
+        is_stored: bool = False,
     ) -> Self:
         """Read a manifest or an index.
 
@@ -182,13 +182,16 @@ class Document:
                 unknown.
             limits: Ceilings for the size, nesting and memory of the JSON.
             name: The document's name in errors; if empty, errors say ``manifest DIGEST``.
+            is_stored: Whether the store has the document already. Types that are refused today may
+                be in stores.
 
         Returns:
             The view of the document.
 
         Raises:
-            InvalidDocument: The document is neither a manifest nor an index, readers could disagree
-                about its meaning, or a descriptor in it is invalid.
+            InvalidDocument: The document is neither a manifest nor an index, its type was
+                withdrawn, readers could disagree about its meaning, or a descriptor in it is
+                invalid.
             DigestMismatch: Data embedded in a descriptor does not have the descriptor's digest or
                 size.
             TooLarge: The document exceeds a ceiling for JSON, or has a list longer than
@@ -208,6 +211,9 @@ class Document:
                 )
         # Otherwise a digest could hide from the reader that checks it.
         reject_ambiguous(_DOCUMENT, tree, document=name)
+        if not is_stored:
+            for stated in (read.media_type, media_type):
+                refuse_withdrawn(stated, name)
         kind, media_type = _kind(read, media_type, name)
         roles = (
             {Role.CHILD: read.manifests}
@@ -266,21 +272,6 @@ class Document:
         if self.states_media_type or (self.kind is Kind.MANIFEST and self.config is None):
             return self.media_type
         return OCI_INDEX if self.kind is Kind.INDEX else OCI_MANIFEST
-
-    @property
-    def claims_image(self) -> bool:
-        """Whether the document claims to be a runnable image.
-
-        A document claims this if its config and all of its layers have media types of images.
-        Signatures and attestations use the config type of images, but their layers have other
-        types.
-        """
-        config = self.config
-        return (
-            config is not None
-            and config.target.media_type in IMAGE_CONFIGS
-            and all(is_layer(link.target.media_type) for link in self.layers)
-        )
 
     @property
     def effective_artifact_type(self) -> str:
@@ -356,6 +347,28 @@ def schema_1(name: str) -> InvalidDocument:
         hint="convert the manifest to schema 2",
         remedy=Remedy.CONVERT_SCHEMA_1,
     )
+
+
+def refuse_withdrawn(media_type: str, name: str) -> None:
+    """Check that a type of manifests is not one that its specification withdrew.
+
+    Args:
+        media_type: The media type that a document, a descriptor or a client states.
+        name: The document's name in errors.
+
+    Raises:
+        InvalidDocument: The type was withdrawn.
+    """
+    why = WITHDRAWN.get(media_type)
+    if why is not None:
+        raise InvalidDocument(
+            f"the media type {media_type!r} is not supported: {why}",
+            document=name,
+            hint=(
+                "push the artifact again with a newer client: an OCI image manifest with an"
+                " artifactType takes its place"
+            ),
+        )
 
 
 def _link(role: Role, position: int, read: _Descriptor, name: str) -> Link:

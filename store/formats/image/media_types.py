@@ -22,15 +22,21 @@ DOCKER_LAYER_GZIP: Final = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 DOCKER_LAYER: Final = "application/vnd.docker.image.rootfs.diff.tar"
 DOCKER_FOREIGN_LAYER: Final = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 
-MANIFESTS: Final = frozenset(
-    {
-        OCI_MANIFEST,
-        DOCKER_MANIFEST,
-        "application/vnd.oci.artifact.manifest.v1+json",
-        "application/vnd.cncf.oras.artifact.manifest.v1+json",
-    }
-)
-"""Documents that point at blobs. Artifact manifests were pushed, but never standardised."""
+WITHDRAWN: Final = {
+    "application/vnd.oci.artifact.manifest.v1+json": (
+        "the OCI image-spec withdrew the artifact manifest before the release of version 1.1"
+    ),
+    "application/vnd.cncf.oras.artifact.manifest.v1+json": (
+        "the ORAS artifacts-spec was withdrawn in favour of OCI image-spec 1.1"
+    ),
+}
+"""Types of manifests that were pushed but never standardised, and what became of each.
+
+Older versions of this program stored such manifests, so that stores may hold some.
+"""
+
+MANIFESTS: Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST, *WITHDRAWN})
+"""Documents that point at blobs."""
 
 INDEXES: Final = frozenset({OCI_INDEX, DOCKER_LIST})
 """Documents that point at manifests."""

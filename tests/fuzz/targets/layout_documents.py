@@ -17,6 +17,7 @@ from store import Choice, Platform, Reference
 from store.errors import InvalidInput
 from store.formats.archives import docker, docker_and_oci, oci_layout
 from store.formats.archives.selection import ALL, choose
+from store.formats.image.described_image import claims_image
 from store.formats.image.manifests import Document, Role
 from store.model.digests import Digest
 from store.model.limits import Limits
@@ -223,7 +224,7 @@ def _alone(data: bytes) -> None:
         assert link.data is None or Digest.of(link.data, link.digest.algorithm) == link.digest
         assert link.made_for is None or link.made_for.matches(link.made_for)
     document.effective_artifact_type  # noqa: B018 - evaluated for its errors only
-    assert not document.claims_image or document.config is not None
+    assert not claims_image(document) or document.config is not None
 
 
 def _sound(claim: ArchiveClaim) -> None:
@@ -245,12 +246,10 @@ def _sound(claim: ArchiveClaim) -> None:
 
 
 def _both(claim: ArchiveClaim, files: MemoryFiles) -> ArchiveClaim | None:
+    no_images, unfit = docker_and_oci.artifact_configs(claim.graph)
     try:
         both = docker_and_oci.reconcile(
-            claim,
-            docker.claim(
-                files.document, LIMITS, no_images=docker_and_oci.artifact_configs(claim.graph)
-            ),
+            claim, docker.claim(files.document, LIMITS, no_images=no_images, unfit=unfit)
         )
     except InvalidInput as exc:
         assert exc.message.isprintable()

@@ -10,6 +10,7 @@ from exporter.options import Format, SaveOptions
 from exporter.selection.document_reader import DocumentReader
 from store.catalog import content
 from store.errors import InvalidDocument, TooLarge
+from store.formats.image.described_image import NotAnImage
 from store.model.digests import Digest
 from store.model.limits import DEFAULT_LIMITS, ArchiveLimits
 from tests.support.images import A, B, config, image
@@ -51,10 +52,10 @@ def test_a_document_is_read_once() -> None:
     assert reads == [one.digest, manifest.digest]
 
 
-def test_bytes_that_are_no_config_give_none() -> None:
+def test_bytes_that_are_no_config_give_the_reason() -> None:
     reader = counted([])
     broken = stored(b"broken")
-    assert reader.config(broken) is None
+    assert isinstance(reader.config(broken), NotAnImage)
     with pytest.raises(InvalidDocument):
         reader.image_config(broken)
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import bz2
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from store import ImportOptions, Store, errors
-from store.errors import DigestMismatch, MissingBlobs
+from store.errors import DigestMismatch, MissingBlobs, TooLarge
 from store.formats.archives import oci_layout
+from store.formats.compression.settings import Compression
 from store.importing.archive import ArchiveInput, ReadArchive
 from store.importing.manifest_blobs import ManifestBlobs, layers_of, others_of
+from store.importing.staging import Stager
 from store.model.digests import DiffID, Digest
 from store.model.limits import DEFAULT_LIMITS
 from tests.support.archive_members import ChosenHoldings, MemoryMembers
@@ -21,7 +25,8 @@ from tests.support.layouts import Blob, Layout, foreign, gzip, plain
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from store.importing.staging import Stager
+    from store.importing.workers import Pool
+    from store.workspace.operations import Operation
 
 
 def stage(
@@ -83,12 +88,50 @@ def test_a_blob_with_other_bytes_than_its_digest_is_refused(stager: Stager) -> N
     assert (caught.value.want, caught.value.got) == (Digest.of(A), Digest.of(changed))
 
 
-def test_a_layer_of_another_image_is_refused(stager: Stager) -> None:
-    layout = Layout()
-    layout.root(layout.image(Blob(plain=B, data=A)))
-    with pytest.raises(DigestMismatch) as caught:
-        stage(layout, stager)
-    assert (caught.value.want, caught.value.got) == (DiffID(Digest.of(B)), Digest.of(A))
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        (Blob(plain=B, data=A), f"decodes to {Digest.of(A)}, but the config has {Digest.of(B)}"),
+        (Blob(plain=A, data=gzip(A).data[:-9]), "does not decode: the gzip data ends early"),
+        (gzip(b"not a tar" * 60), "is not a layer: not a tar archive"),
+        (Blob(plain=gzip(A).data, data=gzip(A).data), f"decodes to {Digest.of(A)}"),
+        (Blob(plain=B, data=bz2.compress(A)), f"decodes to {Digest.of(A)}"),
+    ],
+    ids=["another-layer", "cut", "no-tar", "compressed-diff-id", "bzip2"],
+)
+def test_a_blob_that_is_not_the_layer_of_the_config_is_kept_with_the_reason(
+    stager: Stager, odd: Blob, why: str
+) -> None:
+    layout = one_image(odd)
+    archive, _ = stage(layout, stager)
+    (manifest,) = archive.claim.graph.configs
+    assert why in archive.mismatches[manifest]
+    assert archive.blobs == {}
+    assert archive.others[Digest.of(odd.data)].received.digest == Digest.of(odd.data)
+    assert archive.undecoded == set()
+
+
+def test_a_blob_may_be_the_layer_of_one_config_and_not_of_another(stager: Stager) -> None:
+    for first, second in ((plain(A), Blob(B, A)), (Blob(B, A), plain(A))):
+        layout = one_image(first)
+        layout.root(layout.image(second, platform="linux/arm64"))
+        archive, _ = stage(layout, stager)
+        assert (set(archive.blobs), archive.others) == ({Digest.of(A)}, {})
+        assert len(archive.mismatches) == 1
+
+
+def test_a_layer_that_only_the_store_has_may_never_have_been_decoded(stager: Stager) -> None:
+    layout = one_image(gzip(A))
+    del layout.blobs[str(Digest.of(gzip(A).data))]
+    archive, _ = stage(layout, stager, ChosenHoldings(held={Digest.of(gzip(A).data)}))
+    assert archive.undecoded == set(archive.claim.graph.configs)
+    assert archive.mismatches == {}
+
+
+def test_a_layer_above_a_limit_is_refused(operation: Operation, pool: Pool) -> None:
+    limits = replace(DEFAULT_LIMITS, layer_bytes=len(A) - 1)
+    with pytest.raises(TooLarge):
+        stage(one_image(gzip(A)), Stager(operation, pool, Compression(), limits))
 
 
 def test_every_missing_blob_is_reported_at_once(stager: Stager) -> None:

@@ -67,6 +67,17 @@ def test_layers_of_every_manifest_are_base_first_with_their_state(rows: Rows) ->
     }
 
 
+def test_a_plain_layer_is_checked_if_a_verified_manifest_lists_it(rows: Rows) -> None:
+    app = rows.image("app")
+    rows.manifest("one", app, blobs=("plain", "packed"), verified=True)
+    rows.manifest("two", app, blobs=("unverified",))
+    rows.manifest("artifact", blobs=("other",))
+    rows.encoding(rows.content("diff"), rows.known_or_new("packed"))
+    wanted = [named(name) for name in ("plain", "packed", "unverified", "other", "unknown")]
+    assert verification.checked_layers(rows.connection, wanted) == {named("plain")}
+    assert verification.checked_layers(rows.connection, []) == set()
+
+
 def test_each_manifest_of_an_image_has_its_own_state(rows: Rows) -> None:
     app = rows.image("app")
     one = rows.manifest("one", app, blobs=("z",))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from store.errors import InvalidArchive, InvalidDocument, TooLarge
+from store.errors import InvalidArchive, TooLarge
 from store.formats.archives import docker, oci_layout
 from store.formats.archives.docker_and_oci import artifact_configs, reconcile
+from store.model.digests import Digest
 from store.model.limits import DEFAULT_LIMITS
 from tests.support.images import A, B
 from tests.support.layouts import Layout, encode
@@ -133,13 +134,27 @@ def test_a_manifest_of_docker_25_0_0_is_left_out_with_a_note() -> None:
     assert "a bug in Docker 25.0.0" in found.notes[0]
 
 
-def test_a_manifest_with_another_number_of_layers_than_its_config_is_refused() -> None:
+def test_a_manifest_with_another_number_of_layers_than_its_config_is_an_artifact() -> None:
     layout = Layout()
-    document = json.loads(layout.blobs.pop(layout.image(A)["digest"]))
+    image = layout.root(layout.image(A), "docker.io/library/app:1")
+    document = json.loads(layout.blobs[image["digest"]])
     document["layers"] *= 2
-    layout.root(layout.document(document, "application/vnd.oci.image.manifest.v1+json"))
-    with pytest.raises(InvalidDocument, match=r"has 2 layers, but its config .* has 1"):
-        reconciled(layout)
+    odd = layout.root(layout.document(document, "application/vnd.oci.image.manifest.v1+json"))
+    # As `ctr images export` lists them both.
+    listed = entry(layout, odd, "odd:1")
+    claim = oci_layout.claim(MemoryFiles(layout.members()), DEFAULT_LIMITS, lambda _: None)
+    no_images, unfit = artifact_configs(claim.graph)
+    assert (no_images, unfit) == (frozenset(), frozenset({path(document["config"])}))
+    files = MemoryFiles(
+        {**layout.members(), "manifest.json": encode([entry(layout, image, "app:1"), listed])}
+    )
+    both = reconcile(
+        claim, docker.claim(files.document, DEFAULT_LIMITS, no_images=no_images, unfit=unfit)
+    )
+    assert [(one.described, len(one.layers)) for one in both.images] == [(True, 1)]
+    graph = both.graph
+    assert [str(digest) for digest in graph.configs] == [image["digest"]]
+    assert "has 2 layers" in graph.artifacts[Digest.parse(odd["digest"])].reason
 
 
 def test_only_configs_of_artifacts_are_artifact_configs() -> None:
@@ -148,4 +163,4 @@ def test_only_configs_of_artifacts_are_artifact_configs() -> None:
     artifact = layout.root(layout.artifact(b"signed"))
     claim = oci_layout.claim(MemoryFiles(layout.members()), DEFAULT_LIMITS, lambda _: None)
     config = json.loads(layout.blobs[artifact["digest"]])["config"]
-    assert artifact_configs(claim.graph) == {path(config)}
+    assert artifact_configs(claim.graph) == (frozenset({path(config)}), frozenset())

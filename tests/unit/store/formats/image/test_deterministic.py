@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from store.formats.image.config import ImageConfig
+from store.formats.image.described_image import claims_image
 from store.formats.image.deterministic import deterministic_manifest
 from store.formats.image.manifests import Document, Kind
 from store.formats.image.media_types import OCI_LAYER
@@ -16,7 +17,7 @@ CONFIG = ImageConfig.parse(docker_vectors.V2)
 def test_the_manifest_names_the_config_and_the_layers_by_diff_id() -> None:
     manifest = Document.parse(deterministic_manifest(CONFIG, [10, 20]))
     assert manifest.kind is Kind.MANIFEST
-    assert manifest.claims_image
+    assert claims_image(manifest)
     assert manifest.config is not None
     assert manifest.config.target.size_bytes == len(docker_vectors.V2)
     assert str(manifest.config.digest) == str(CONFIG.image_id)

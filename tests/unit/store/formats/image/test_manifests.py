@@ -13,11 +13,11 @@ from store.formats.image.manifests import Document, Kind, Role
 from store.formats.image.media_types import (
     DOCKER_LIST,
     OCI_CONFIG,
-    OCI_EMPTY,
     OCI_INDEX,
     OCI_LAYER,
     OCI_MANIFEST,
     SCHEMA_1,
+    WITHDRAWN,
 )
 from store.model.digests import Digest
 from store.model.limits import Limits
@@ -79,11 +79,25 @@ def test_two_documents_are_equal_when_their_bytes_are() -> None:
     assert document({"manifests": []}) != document({"manifests": None, "mediaType": OCI_INDEX})
 
 
-def test_only_an_image_config_and_layers_claim_an_image() -> None:
-    assert document({"config": CONFIG, "layers": [LAYER]}).claims_image
-    signature = {**LAYER, "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json"}
-    assert not document({"config": CONFIG, "layers": [signature]}).claims_image
-    assert not document({"config": {**CONFIG, "mediaType": OCI_EMPTY}, "layers": []}).claims_image
+@pytest.mark.parametrize("media_type", WITHDRAWN)
+def test_a_withdrawn_type_is_refused_with_the_specification(media_type: str) -> None:
+    # Such manifests had no schemaVersion, so the type is looked at first.
+    data = json.dumps({"mediaType": media_type, "blobs": []}).encode()
+    for stated in ("", media_type):
+        with pytest.raises(InvalidDocument) as caught:
+            Document.parse(data, media_type=stated)
+        assert media_type in caught.value.message
+        assert "withdr" in caught.value.message
+    with pytest.raises(InvalidDocument, match="withdr"):
+        document({"blobs": []}, media_type)
+
+
+@pytest.mark.parametrize("media_type", WITHDRAWN)
+def test_a_stored_manifest_of_a_withdrawn_type_can_be_read(media_type: str) -> None:
+    data = json.dumps({"schemaVersion": 2, "mediaType": media_type, "blobs": [LAYER]}).encode()
+    read = Document.parse(data, is_stored=True)
+    assert (read.kind, read.media_type) == (Kind.MANIFEST, media_type)
+    assert [str(link.digest) for link in read.of_role(Role.BLOB)] == [B]
 
 
 def test_the_artifact_type_falls_back_to_that_of_the_config() -> None:

@@ -1,0 +1,79 @@
+"""The doubts of an import: images whose layers contradict their config, or were never decoded.
+
+A registry takes such images, so an import takes them as well. They do not stop the other images of
+the archive, and they are never called verified.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from store.errors import printable
+from store.model.contents import DiffState
+from store.model.remedies import Note, Remedy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from store.importing.archive import ReadArchive
+    from store.model.digests import Digest, ImageID
+
+MAX_NOTES: Final = 10
+"""The most manifests of one archive that notes name for one reason."""
+
+
+def manifest_states(archive: ReadArchive) -> dict[Digest, DiffState]:
+    """Return the state of each manifest of an image that was not verified, by digest.
+
+    Args:
+        archive: The archive, read and staged.
+    """
+    return dict.fromkeys(archive.undecoded, DiffState.UNVERIFIED) | dict.fromkeys(
+        archive.mismatches, DiffState.MISMATCH
+    )
+
+
+def image_states(
+    archive: ReadArchive, states: Mapping[Digest, DiffState]
+) -> dict[ImageID, DiffState]:
+    """Return the state of each image that was not verified.
+
+    An image is verified if one of its manifests is, or if the archive lists its layers by diff ID.
+
+    Args:
+        archive: The archive, read and staged.
+        states: The state of each manifest that was not verified, by digest.
+    """
+    found: dict[ImageID, DiffState] = {}
+    verified = {claim.config.image_id for claim in archive.claim.images if not claim.described}
+    for digest, config in archive.claim.graph.configs.items():
+        state = states.get(digest)
+        if state is None:
+            verified.add(config.image_id)
+        elif found.get(config.image_id) is not DiffState.UNVERIFIED:
+            found[config.image_id] = state
+    return {image_id: state for image_id, state in found.items() if image_id not in verified}
+
+
+def mismatch_notes(archive: ReadArchive) -> list[str]:
+    """Return a note for each manifest whose layers are not those of its config.
+
+    Args:
+        archive: The archive, read and staged.
+    """
+    names = {
+        root.digest: f"{printable(root.names[0])} ({root.digest})"
+        for root in archive.claim.graph.roots
+        if root.names
+    }
+    odd = list(archive.mismatches.items())
+    notes: list[str] = [
+        Note(
+            f"the layers of {names.get(digest, digest)} contradict its config: {why}",
+            Remedy.REBUILD_IMAGE,
+        )
+        for digest, why in odd[:MAX_NOTES]
+    ]
+    if len(odd) > MAX_NOTES:
+        notes.append(f"the layers of {len(odd) - MAX_NOTES} more images contradict their configs")
+    return notes
