@@ -70,12 +70,19 @@ migrations: $(STAMP) ## check that the migrations build the schema of the code
 	@PATH="$(abspath $(BIN)):$$PATH" bash scripts/check_migrations.sh
 
 peers:             ## build, with Go, the peers that Debian does not have
-	@bash scripts/build_peers.sh regctl oras dockerd-28
+	@bash scripts/build_peers.sh regctl oras dockerd-28 dockerd-29 ctr-2 containerd-2 helm
 
 interop: $(STAMP)  ## the tests with the real Docker Engine, skopeo, podman and umoci
 	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 \
 	  STORECTL_INTEROP_CONFIGS=$${STORECTL_INTEROP_CONFIGS:-300} STORECTL_INTEROP_DEBIAN=full STORECTL_INTEROP_TIMES=exact \
 	  $(BIN)/python -m pytest -m interop tests/interop $(PYTEST_ARGS)
+
+clients: $(STAMP)  ## the tests with newer clients, which `make peers` builds and CI does not run
+	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 STORECTL_CLIENTS=1 \
+	  $(BIN)/python -m pytest tests/interop/clients $(PYTEST_ARGS)
+
+clients-table: $(STAMP) ## run the newer clients, and write their section of docs/clients.md
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/interop_table.py --newer
 
 interop-table: $(STAMP) ## run every pair of formats, and write docs/interop.md
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/interop_table.py
@@ -117,5 +124,5 @@ check: lint types arch migrations test site ## run what CI runs
 clean:             ## remove the environments and everything built
 	rm -rf $(VENV) $(DEMO) $(DOCS) $(AUDIT) site build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache
 
-.PHONY: help env bench-env demo test fmt lint types arch migrations peers interop interop-table fuzz \
+.PHONY: help env bench-env demo test fmt lint types arch migrations peers interop clients clients-table interop-table fuzz \
   bench docs site audit sbom lock check clean

@@ -32,13 +32,13 @@ skopeo     cloned   github.com/containers/skopeo             cmd/skopeo   v1.22.
 olareg     cloned   github.com/olareg/olareg                 cmd/olareg   v0.2.2               1.25
 zot        cloned   github.com/project-zot/zot               cmd/zot      v2.1.20              1.26
 dockerd-28 vendored github.com/docker/docker                 cmd/dockerd  v28.5.2+incompatible 1.24
-containerd-2 module github.com/containerd/containerd/v2      cmd/containerd v2.4.2             1.26
-ctr-2      module   github.com/containerd/containerd/v2      cmd/ctr      v2.4.2               1.26
 dockerd-29 module   github.com/moby/moby/v2                  cmd/dockerd  v2.0.0-beta.24       1.26
+ctr-2      module   github.com/containerd/containerd/v2      cmd/ctr      v2.4.2               1.26
+containerd-2 module github.com/containerd/containerd/v2    cmd/containerd v2.4.2               1.26
 helm       module   helm.sh/helm/v3                          cmd/helm     v3.22.0              1.26
 cosign     module   github.com/sigstore/cosign/v3            cmd/cosign   v3.1.3               1.26
-buildkitd  module   github.com/moby/buildkit                 cmd/buildkitd v0.34.2             1.26
 buildctl   module   github.com/moby/buildkit                 cmd/buildctl v0.34.2              1.26
+buildkitd  module   github.com/moby/buildkit                 cmd/buildkitd v0.34.2             1.26
 END
 }
 
@@ -46,10 +46,10 @@ say() { echo "build_peers: $*" >&2; }
 
 from_module() {
     local module=$1 package=$2 version=$3
-    # Without the linker option, the engine calls its version "unknown".
-    GOBIN="$work" "$go" install -trimpath \
-        -ldflags="-s -w -X github.com/moby/moby/v2/dockerversion.Version=29-${version#v}" \
-        "$module/$package@$version"
+    local flags='-s -w'
+    # Without the linker option, the engine says that its version is unknown.
+    [ "$package" != cmd/dockerd ] || flags+=" -X $module/dockerversion.Version=29-${version#v}"
+    GOBIN="$work" "$go" install -trimpath -ldflags="$flags" "$module/$package@$version"
 }
 
 from_vendored_module() {
@@ -107,7 +107,7 @@ if [ $# = 0 ] || [ "$1" = --help ]; then
     exit 2
 fi
 if [ "$1" = --list ]; then
-    peers | awk '{ printf "%-11s %-21s Go >= %s\n", $1, $5, $6 }'
+    peers | awk '{ printf "%-12s %-21s Go >= %s\n", $1, $5, $6 }'
     exit
 fi
 cd "$(dirname "$0")/.."

@@ -1,6 +1,7 @@
 """Generate docs/interop.md and docs/clients.md; every cell is tested with the real programs.
 
-Run ``python scripts/interop_table.py`` as root, with the programs that `.ci/run` installs.
+Run ``python scripts/interop_table.py`` as root, with the programs that `.ci/run` installs. With
+``--newer``, it writes only the section of docs/clients.md about the newer clients.
 """
 
 from __future__ import annotations
@@ -21,12 +22,24 @@ def main() -> None:
     from tests.support.peers.matrix import Matrix  # noqa: PLC0415
     from tests.support.peers.workshop import Workshop  # noqa: PLC0415
 
+    if sys.argv[1:] == ["--newer"]:
+        with Workshop() as shop, Clients(shop) as clients:
+            _write_clients(client_report.render_newer(clients), CLIENTS.read_text("utf-8"))
+        return
     with Workshop() as shop:
         ARCHIVES.write_text(report.render(Matrix(shop)), encoding="utf-8")
         print(f"wrote {ARCHIVES.relative_to(ROOT)}")
         with Clients(shop) as clients:
-            CLIENTS.write_text(client_report.render(clients), encoding="utf-8")
-        print(f"wrote {CLIENTS.relative_to(ROOT)}")
+            kept = client_report.newer(CLIENTS.read_text("utf-8"))
+            _write_clients(kept, client_report.render(clients))
+
+
+def _write_clients(newer: str, document: str) -> None:
+    """Write docs/clients.md with a section about the newer clients."""
+    from tests.support.peers import client_report  # noqa: PLC0415 - after the path is set
+
+    CLIENTS.write_text(client_report.with_newer(document, newer), encoding="utf-8")
+    print(f"wrote {CLIENTS.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

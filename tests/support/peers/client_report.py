@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
-from tests.support.peers import docker
+from tests.support.peers import docker, newer_clients
 from tests.support.peers.client_matrix import SENTENCE, TITLES
 from tests.support.peers.clients import PULLS, PUSHES, versions
 from tests.support.peers.report import Messages, table, versions_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.support.peers.client_matrix import Clients
+    from tests.support.peers.clients import Pull, Push
 
 HEAD: Final = """# Clients of the mirror
 
@@ -57,10 +61,11 @@ Each of these works over plain HTTP and over TLS as a user:
   artifact type, and `oras pull` of all of them;
 - `regctl artifact put --subject`, `artifact list --filter-annotation`, `artifact get --subject`.
 
-Docker (`registry-mirrors`), containerd (`hosts.toml`), and podman, buildah and skopeo
-(`registries.conf`) were configured with the output of `storectl mirror-config`. Each of them pulled
-`docker.io/library/…` through the mirror, without access to Docker Hub. Where three registries have
-an image of the same name, containerd pulled each of them from one mirror: its requests name the
+Docker 20.10 (`registry-mirrors`), Docker 28 and containerd (`hosts.toml`), and podman, buildah and
+skopeo (`registries.conf`) were configured with the files of `storectl mirror-config`, also with
+`--sealed`. Each of them pulled `docker.io/library/…` through the mirror, without access to Docker
+Hub, and all but Docker 20.10 an image of a registry with a port. Where three registries have an
+image of the same name, containerd pulled each of them from one mirror: its requests name the
 registry with `ns=` (`tests/interop/test_namespaces.py`).
 
 Docker 20.10 cannot unpack zstd layers from any source. `ctr` uses plain HTTP for a registry on the
@@ -73,8 +78,47 @@ and `localhost`, which such a server always answers. A client that uses a differ
 """
 
 
+NEWER: Final = """## Newer clients
+
+CI does not build these clients, because that takes an hour. `make peers` builds them.
+`make clients` runs everything below, over plain HTTP and over TLS as a user, and compares this
+section; `make clients-table` writes it. Docker Engine 29 is built from its module, whose version is
+that of the module.
+
+"""
+
+NEWER_ALSO: Final = """
+- Docker 29 loads an image with a BuildKit attestation, and saves it; the mirror imports that
+  archive and serves it; Docker 29 pulls it, and loads what `storectl save` writes. Every digest
+  stays the same.
+- An image and its signature that Docker 29 saves together arrive together: the mirror lists the
+  signature among the referrers. The other way, Docker 29 and containerd 2 leave out the referrers
+  of an archive that `storectl save --referrers` writes.
+- Docker 29 and containerd 2 pull `docker.io/…` from the mirror with the files of
+  `storectl mirror-config`, also with `--sealed`, a login and certificates. `containerd config dump`
+  accepts both versions of `config.toml`.
+- `helm push`, `helm pull` (also of a version range, and of a version with a plus sign),
+  `helm show chart` and `helm template` of charts; a chart without a version is the newest one.
+"""
+
+_NEWER: Final = re.compile(
+    r"(?<=<!-- newer clients -->\n).*?(?=<!-- end of newer clients -->)", re.DOTALL
+)
+
+
+def with_newer(document: str, section: str) -> str:
+    """Return the document with this section of the newer clients."""
+    return _NEWER.sub(lambda _: section, document)
+
+
+def newer(document: str) -> str:
+    """Return the section of the newer clients."""
+    match = _NEWER.search(document)
+    return "" if match is None else match[0]
+
+
 def render(clients: Clients) -> str:
-    """Return the whole document; run every cell that has not run yet.
+    """Return the document without the newer clients; run every cell that has not run yet.
 
     Raises:
         Disagreement: The result of a cell is not an expected result.
@@ -89,22 +133,59 @@ def render(clients: Clients) -> str:
         "crane": shop.crane.version(),
         **versions(clients.endpoints[0]),
     }
-    parts = [HEAD, versions_line(compared), PULLED]
+    return "".join(
+        [
+            HEAD,
+            versions_line(compared),
+            PULLED,
+            _pulled(clients, PULLS, messages),
+            "\n",
+            PUSHED,
+            _pushed(clients, PUSHES, messages),
+            "\n",
+            ALSO,
+            "\n<!-- newer clients -->\n<!-- end of newer clients -->\n",
+        ]
+    )
+
+
+def render_newer(clients: Clients) -> str:
+    """Return the section of the newer clients; run every cell that has not run.
+
+    Raises:
+        Disagreement: The result of a cell is not an expected result.
+    """
+    messages = Messages()
+    compared = newer_clients.versions(clients.shop, clients.endpoints[0])
+    return "".join(
+        [
+            NEWER,
+            versions_line(compared),
+            _pulled(clients, newer_clients.PULLS, messages),
+            "\n",
+            _pushed(clients, newer_clients.PUSHES, messages),
+            NEWER_ALSO,
+        ]
+    )
+
+
+def _pulled(clients: Clients, commands: Sequence[Pull], messages: Messages) -> str:
     rows = [
         [f"`{row.command}`", *(messages.cell(clients.pulled(row, key)) for key in TITLES)]
-        for row in PULLS
+        for row in commands
     ]
-    parts += [table(["", *TITLES.values()], rows), "\n", messages.notes(), "\n", PUSHED]
-    shown = [key for key in TITLES if any(key in row.subjects for row in PUSHES)]
+    return _with_notes(table(["", *TITLES.values()], rows), messages)
+
+
+def _pushed(clients: Clients, commands: Sequence[Push], messages: Messages) -> str:
+    shown = [key for key in TITLES if any(key in row.subjects for row in commands)]
     rows = [
         [f"`{row.command}`", *(messages.cell(clients.pushed(row, key)) for key in shown)]
-        for row in PUSHES
+        for row in commands
     ]
-    parts += [
-        table(["", *(TITLES[key] for key in shown)], rows),
-        "\n",
-        messages.notes(),
-        "\n",
-        ALSO,
-    ]
-    return "".join(parts)
+    return _with_notes(table(["", *(TITLES[key] for key in shown)], rows), messages)
+
+
+def _with_notes(text: str, messages: Messages) -> str:
+    notes = messages.notes()
+    return f"{text}\n{notes}" if notes else text

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.engine import Engine
+    from tests.support.peers.containerd import Containerd
     from tests.support.peers.mirror_endpoint import Endpoint
     from tests.support.peers.subjects import Part
     from tests.support.peers.workshop import Workshop
@@ -70,16 +71,21 @@ def _ask_engine(engine: Engine, endpoint: Endpoint, path: str, command: str) -> 
         raise PeerRefusal(["docker", command], str(problems[-1]))
 
 
-def _docker_pull(shop: Workshop, endpoint: Endpoint, part: Part) -> set[str]:
-    shop.docker.clear()
+def docker_pull(engine: Engine, endpoint: Endpoint, part: Part) -> set[str]:
+    """Pull a part with an engine; return its ID and digests in the engine.
+
+    Raises:
+        PeerRefusal: The engine cannot pull the part.
+    """
+    engine.clear()
     name = f"{endpoint.host}/{part.repository}"
     _ask_engine(
-        shop.docker,
+        engine,
         endpoint,
         f"/images/create?{urlencode({'fromImage': name, 'tag': part.tag})}",
         "pull",
     )
-    found = shop.docker.inspect(f"{name}:{part.tag}")
+    found = engine.inspect(f"{name}:{part.tag}")
     return {found["Id"], *(name.partition("@")[2] for name in found["RepoDigests"])}
 
 
@@ -108,20 +114,35 @@ def docker_run(engine: Engine, name: str) -> str:
         engine.request("DELETE", f"/containers/{container}?force=1")
 
 
-def _docker_push(shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> None:
-    shop.docker.clear()
-    messages = shop.docker.load(docker_archive((part,)))
-    problems = [message["error"] for message in messages if "error" in message]
-    assert not problems, problems
+def docker_push(
+    engine: Engine, endpoint: Endpoint, part: Part, name: str, *, archive: bytes
+) -> None:
+    """Load an archive of a part into an engine, and push the part from there.
+
+    Raises:
+        PeerRefusal: The engine cannot load or push the part.
+    """
+    engine.clear()
+    problems = [message["error"] for message in engine.load(archive) if "error" in message]
+    if problems:
+        raise PeerRefusal(["docker", "load"], problems[-1])
     repository, _, tag = name.rpartition(":")
     target = urlencode({"repo": f"{endpoint.host}/{repository}", "tag": tag})
-    shop.docker.request("POST", f"/images/{quote(part.name, safe='')}/tag?{target}")
+    engine.request("POST", f"/images/{quote(part.name, safe='')}/tag?{target}")
     _ask_engine(
-        shop.docker,
+        engine,
         endpoint,
         f"/images/{endpoint.host}/{repository}/push?{urlencode({'tag': tag})}",
         "push",
     )
+
+
+def _docker_pull(shop: Workshop, endpoint: Endpoint, part: Part) -> set[str]:
+    return docker_pull(shop.docker, endpoint, part)
+
+
+def _docker_push(shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> None:
+    docker_push(shop.docker, endpoint, part, name, archive=docker_archive((part,)))
 
 
 # --- podman, buildah, skopeo ----------------------------------------------------------------------
@@ -216,30 +237,46 @@ def _ctr_options(endpoint: Endpoint) -> list[str | Path]:
     return ["--hosts-dir", folder, *(["--user", f"{USER}:{PASSWORD}"] if endpoint.tls else [])]
 
 
-def _ctr_pull(*options: str) -> Callable[[Workshop, Endpoint, Part], set[str]]:
-    def pull(_shop: Workshop, endpoint: Endpoint, part: Part) -> set[str]:
-        endpoint.containerd.clear()
-        name = f"{endpoint.host}/{part.name}"
-        endpoint.containerd.run(
-            "images", "pull", "--snapshotter", "native", *options, *_ctr_options(endpoint), name
-        )
-        return {endpoint.containerd.images()[name]}
+def ctr_pull(daemon: Containerd, endpoint: Endpoint, part: Part, *options: str) -> set[str]:
+    """Pull a part with ctr; return the digest in containerd.
 
-    return pull
+    Raises:
+        PeerRefusal: The client cannot pull the part.
+    """
+    daemon.clear()
+    name = f"{endpoint.host}/{part.name}"
+    daemon.run("images", "pull", "--snapshotter", "native", *options, *_ctr_options(endpoint), name)
+    return {daemon.images()[name]}
 
 
-def _ctr_push(_shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> None:
-    endpoint.containerd.clear()
+def ctr_push(daemon: Containerd, endpoint: Endpoint, part: Part, name: str) -> None:
+    """Import a part into containerd, and push it from there.
+
+    Raises:
+        PeerRefusal: The client cannot import or push the part.
+    """
+    daemon.clear()
     archive = endpoint.fresh("part.tar")
     archive.write_bytes(part.layout.tar())
-    endpoint.containerd.import_archive(archive, "--all-platforms", "--no-unpack")
-    endpoint.containerd.run(
+    daemon.import_archive(archive, "--all-platforms", "--no-unpack")
+    daemon.run(
         "images",
         "push",
         *_ctr_options(endpoint),
         f"{endpoint.host}/{name}",
         f"docker.io/{part.name}",
     )
+
+
+def _ctr_pull(*options: str) -> Callable[[Workshop, Endpoint, Part], set[str]]:
+    def pull(_shop: Workshop, endpoint: Endpoint, part: Part) -> set[str]:
+        return ctr_pull(endpoint.containerd, endpoint, part, *options)
+
+    return pull
+
+
+def _ctr_push(_shop: Workshop, endpoint: Endpoint, part: Part, name: str) -> None:
+    ctr_push(endpoint.containerd, endpoint, part, name)
 
 
 # --- crane, regctl, oras --------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import platform
+import re
 from typing import TYPE_CHECKING, Final, final
 
 from tests.support.engine import program
@@ -26,6 +28,12 @@ address = "{folder}/s"
 address = "{folder}/t"
 """
 
+UNPACKING: Final = """[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+platform = "linux/{machine}"
+snapshotter = "native"
+"""
+"""containerd 2 unpacks in its transfer service, which has a snapshotter of its own."""
+
 
 @final
 class Containerd:
@@ -34,14 +42,25 @@ class Containerd:
     Layers are unpacked by the ``native`` snapshotter, which works on any kernel.
     """
 
-    def __init__(self, programs: Programs, folder: Path) -> None:
+    def __init__(self, programs: Programs, folder: Path, *, suffix: str = "") -> None:
+        """Start the daemon.
+
+        Args:
+            programs: The runner of the client.
+            folder: The folder of the daemon, which must not exist.
+            suffix: What follows ``containerd`` and ``ctr`` in the names of the programs, such as
+                ``-2`` for those that scripts/build_peers.sh builds.
+        """
         folder.mkdir()
         self._programs = programs
+        self._ctr = program(f"ctr{suffix}")
         self._socket = folder / "s"
         self._namespaces = 0
-        (folder / "config.toml").write_text(CONFIG.format(folder=folder))
+        machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+        unpacking = UNPACKING.format(machine=machine) if suffix else ""
+        (folder / "config.toml").write_text(CONFIG.format(folder=folder) + unpacking)
         self._server = Server(
-            [program("containerd"), "--config", folder / "config.toml"],
+            [program(f"containerd{suffix}"), "--config", folder / "config.toml"],
             folder / "log",
             programs.environment,
         ).await_start(self._socket.exists)
@@ -52,13 +71,13 @@ class Containerd:
 
     def version(self) -> str:
         """Return the client's version."""
-        return self._programs.run("ctr", "--version").split()[-1].partition("~")[0]
+        return re.split("[~+]", self._programs.run(self._ctr, "--version").split()[-1])[0]
 
     @property
     def command(self) -> list[str]:
         """The client's command line up to its verb."""
         namespace = f"matrix-{self._namespaces}"
-        return [program("ctr"), "--address", str(self._socket), "--namespace", namespace]
+        return [self._ctr, "--address", str(self._socket), "--namespace", namespace]
 
     def run(self, *words: str | Path, stdin: Path | None = None) -> str:
         """Run a ctr command; return its output.

@@ -71,6 +71,13 @@ class Endpoint:
         self._stack.callback(daemon.stop)
         return daemon
 
+    @functools.cached_property
+    def containerd_2(self) -> Containerd:
+        """A containerd 2 with this endpoint as its mirror."""
+        daemon = Containerd(self.programs, self.folder / "ctrd2", suffix="-2")
+        self._stack.callback(daemon.stop)
+        return daemon
+
     @property
     def engine_account(self) -> str:
         """The user's account, encoded for Docker Engine's header X-Registry-Auth."""

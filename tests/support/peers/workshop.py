@@ -64,6 +64,19 @@ class Workshop:
         return self._stack.enter_context(Engine(self.folder / "engine"))
 
     @functools.cached_property
+    def docker_29(self) -> Engine:
+        """The Docker Engine 29 that the tests share, with its image store of containerd."""
+        return self._stack.enter_context(
+            Engine(
+                self.folder / "engine29",
+                name="dockerd-29",
+                version="29",
+                drivers=("overlayfs", "native"),
+                options=("--feature=containerd-snapshotter=true",),
+            )
+        )
+
+    @functools.cached_property
     def containerd(self) -> Containerd:
         """The containerd that the tests share, started on first use."""
         daemon = Containerd(self.programs, self.folder / "ctrd")
