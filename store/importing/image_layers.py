@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from store.errors import DigestMismatch, MissingLayers, MissingMember, StoreError, printable
 from store.formats.archives import docker
+from store.formats.archives.faults import FAULTS, kept
 from store.formats.compression.settings import FRAME_BYTES
 from store.model.digests import DiffID
 
@@ -89,20 +90,26 @@ def stage_image_layers(claim: ArchiveClaim, source: ArchiveInput) -> dict[DiffID
 
 
 def stage_v1_layers(
-    directories: Sequence[V1Directory], members: Members
+    directories: Sequence[V1Directory], members: Members, faults: dict[str, StoreError]
 ) -> dict[str, tuple[DiffID, Staged]]:
     """Stage every layer of an archive from Docker before 1.10; the archive lists no diff IDs.
 
+    Args:
+        directories: The image directories.
+        members: The archive's files.
+        faults: Receives the error of each directory whose layer cannot be read.
+
     Returns:
         The diff ID and the staged layer of each directory, by the directory's name.
-
-    Raises:
-        InvalidInput: A member cannot be read or is not a layer.
     """
     staged: dict[str, tuple[DiffID, Staged]] = {}
     for directory in directories:
-        layer = members.layer(directory.layer).checked()
-        staged[directory.name] = (DiffID(layer.diff.digest), layer)
+        try:
+            layer = members.layer(directory.layer).checked()
+        except FAULTS as exc:
+            faults[directory.name] = kept(exc)
+        else:
+            staged[directory.name] = (DiffID(layer.diff.digest), layer)
     return staged
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from store.errors import InvalidArchive, MissingMember
 from store.formats.archives import docker, docker_and_oci, docker_v1, oci_layout
+from store.formats.archives.layout_documents import dir_blob_paths, oci_blob_paths
 from store.formats.archives.selection import choose
 from store.formats.image.label_budget import LabelBudget
 from store.formats.image.layout_names import INDEX, LAYOUT
@@ -22,8 +23,9 @@ from store.importing.manifest_blobs import ManifestBlobs
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from store.errors import StoreError
     from store.formats.archives.claims import ArchiveClaim, Graph
-    from store.formats.archives.oci_layout import BlobPaths
+    from store.formats.archives.layout_documents import BlobPaths
     from store.formats.image.described_image import NotAnImage
     from store.importing.archive import ArchiveInput
     from store.importing.members.members import Members
@@ -83,7 +85,7 @@ def _read_layout(source: ArchiveInput) -> ReadArchive:
                 members.document, limits, no_images=not_images, unfit=unfit, labels=labels
             ),
         )
-    return _read_manifests(claim, oci_layout.oci_blob_paths(members), source)
+    return _read_manifests(claim, oci_blob_paths(members), source)
 
 
 def _is_dir_folder(members: Members) -> bool:
@@ -94,12 +96,13 @@ def _is_dir_folder(members: Members) -> bool:
 
 def _read_dir_folder(source: ArchiveInput) -> ReadArchive:
     claim = oci_layout.claim_dir(source.members, source.limits, source.holdings.document)
-    return _read_manifests(claim, oci_layout.dir_blob_paths(source.members), source)
+    return _read_manifests(claim, dir_blob_paths(source.members), source)
 
 
 def _read_manifests(claim: ArchiveClaim, paths: BlobPaths, source: ArchiveInput) -> ReadArchive:
     artifacts = claim.graph.artifacts
     claim = choose(claim, source.choice)
+    docker.check_parents(claim.images)
     claim = replace(claim, notes=(*claim.notes, *_artifact_notes(claim.graph, artifacts)))
     archive = ReadArchive(claim, stage_image_layers(claim, source))
     ManifestBlobs(paths, source, archive).stage(claim.graph)
@@ -135,6 +138,7 @@ def _is_docker_archive(members: Members) -> bool:
 
 def _read_docker_archive(source: ArchiveInput) -> ReadArchive:
     claim = choose(docker.claim(source.members.document, source.limits), source.choice)
+    docker.check_parents(claim.images)
     return ReadArchive(claim, stage_image_layers(claim, source))
 
 
@@ -147,10 +151,15 @@ def _is_v1_archive(members: Members) -> bool:
 
 def _read_v1_archive(source: ArchiveInput) -> ReadArchive:
     members, limits = source.members, source.limits
-    directories = docker_v1.directories(members.top_level_directories(), members.document, limits)
-    layers = stage_v1_layers(directories, members)
+    faults: dict[str, StoreError] = {}
+    directories = docker_v1.directories(
+        members.top_level_directories(), members.document, limits, faults
+    )
+    layers = stage_v1_layers(directories, members, faults)
     diffs = {name: diff for name, (diff, _) in layers.items()}
-    claim = choose(docker_v1.claim(directories, diffs, members.document, limits), source.choice)
+    claim = choose(
+        docker_v1.claim(directories, diffs, members.document, limits, faults), source.choice
+    )
     used = {diff for image in claim.images for diff in image.config.diff_ids}
     return ReadArchive(claim, {diff: layer for diff, layer in layers.values() if diff in used})
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from store.formats.archives.claims import Graph
-    from store.formats.archives.oci_layout import BlobPaths
+    from store.formats.archives.layout_documents import BlobPaths
     from store.formats.image.config import ImageConfig
     from store.formats.image.manifests import Document, Link
     from store.importing.archive import ArchiveInput, ReadArchive

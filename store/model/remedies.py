@@ -33,6 +33,12 @@ class Remedy(StrEnum):
     NAME_BARE_TAG = "name-bare-tag"
     """An image has only a tag in the archive: give a prefix or a full name."""
 
+    NAME_IMAGE = "name-image"
+    """The wanted name of an image in the archive is not valid: give another name, or none."""
+
+    RENAME_IMAGE = "rename-image"
+    """A name in the archive is not valid and was left out: give the image another name."""
+
     ACCEPT_SPARSE = "accept-sparse"
     """An index lists content that is absent, and the import requires all of it."""
 

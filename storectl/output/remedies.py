@@ -23,6 +23,10 @@ WORDS: Final = {
         "give --prefix NAME to name the image NAME:TAG with its tag, or --tag NAME:TAG to choose"
         " both"
     ),
+    Remedy.NAME_IMAGE: (
+        "give --tag NAME to choose another name, or --no-tags to import the image without a name"
+    ),
+    Remedy.RENAME_IMAGE: "give --image NAME --tag NAME to give such an image another name",
     Remedy.ACCEPT_SPARSE: "leave out --require-all to import the content that the archive has",
     Remedy.MOVE_TAGS: (
         "leave out --no-clobber to move the tags, or import under other names with --prefix or"

@@ -279,7 +279,9 @@ def test_names_are_read_in_the_form_of_each_tool(store: Store) -> None:
     notes = "\n".join(report.notes)
     assert "only by the tag 1.4" in notes
     assert [note.remedy for note in report.notes if isinstance(note, Note)] == [
-        Remedy.NAME_BARE_TAG
+        Remedy.RENAME_IMAGE,
+        Remedy.RENAME_IMAGE,
+        Remedy.NAME_BARE_TAG,
     ]
     assert "invalid image name 'Not A Name'" in notes
     assert "invalid image name 'not a tag'" in notes

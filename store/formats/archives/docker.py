@@ -11,17 +11,19 @@ from store.errors import (
     InvalidDocument,
     InvalidReference,
     MissingMember,
+    StoreError,
     printable,
 )
-from store.formats.archives.claims import ArchiveClaim, ImageClaim
+from store.formats.archives.claims import ArchiveClaim, BrokenImage, ImageClaim
 from store.formats.archives.docker_manifest import parse_manifest
+from store.formats.archives.faults import FAULTS, kept
 from store.formats.image.config import HistoryDigests, ImageConfig
 from store.formats.image.label_budget import LabelBudget
 from store.model.digests import DiffID, Digest, ImageID
 from store.model.references import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from store.formats.archives.docker_manifest import ArchiveImage
     from store.model.limits import Limits
@@ -51,43 +53,58 @@ def claim(
         labels: Counts the labels together with those of other documents; None if the archive has
             no other documents.
 
+    Returns:
+        The claims. An image whose config is absent or not valid, or does not fit its entry, is
+        among the broken images. The parents are not checked yet (see `check_parents`).
+
     Raises:
-        InvalidDocument: ``manifest.json`` or a config is not valid, or the two disagree.
-        InvalidArchive: The parents of images form a cycle.
-        InvalidReference: A tag is not valid.
-        MissingMember: A config is not in the archive.
-        TooLarge: A document exceeds a ceiling of ``limits``.
+        InvalidDocument: ``manifest.json`` is not valid.
+        MissingMember: ``manifest.json`` is not in the archive.
+        TooLarge: ``manifest.json`` exceeds a ceiling of ``limits``.
     """
-    data = read(MANIFEST)
+    manifest = read(MANIFEST)
     entries = [
         entry
-        for entry in parse_manifest(data, limits)
-        if posixpath.normpath(entry.config) not in no_images
+        for entry in parse_manifest(manifest, limits)
+        if not entry.config or posixpath.normpath(entry.config) not in no_images
     ]
     labels = labels or LabelBudget(limits)
-    configs: dict[str, ImageConfig] = {}
-    for entry in entries:
+    configs: dict[str, ImageConfig | StoreError] = {}
+    for position, entry in enumerate(entries):
         if entry.config not in configs:
-            configs[entry.config] = config = ImageConfig.parse(
-                _config(entry, read), limits, document=f"config {printable(entry.config)}"
-            )
-            labels.add_config(config)
-    in_archive = {config.image_id: config for config in configs.values()}
+            try:
+                configs[entry.config] = config = ImageConfig.parse(
+                    _config(position, entry, read),
+                    limits,
+                    document=f"config {printable(entry.config)}",
+                )
+                labels.add_config(config)
+            except FAULTS as exc:
+                configs[entry.config] = kept(exc)
+    in_archive = {config.image_id for config in configs.values() if isinstance(config, ImageConfig)}
     notes: list[str] = []
-    histories = _Histories()
-    images = tuple(
-        _image(entry, configs[entry.config], in_archive, histories, notes)
-        for entry in entries
-        if posixpath.normpath(entry.config) not in unfit
-        or len(entry.layers) == len(configs[entry.config].diff_ids)
+    images: list[ImageClaim] = []
+    broken: list[BrokenImage] = []
+    for entry in entries:
+        found = configs[entry.config]
+        if not isinstance(found, ImageConfig):
+            broken.append(BrokenImage(found, entry.repo_tags, entry.config))
+            continue
+        is_unfit = posixpath.normpath(entry.config) in unfit
+        if is_unfit and len(entry.layers) != len(found.diff_ids):
+            continue
+        try:
+            images.append(_image(entry, found, in_archive, notes))
+        except FAULTS as exc:
+            broken.append(BrokenImage(kept(exc), entry.repo_tags, entry.config, found))
+    return ArchiveClaim(
+        Digest.of(manifest), tuple(images), tuple(dict.fromkeys(notes)), broken=tuple(broken)
     )
-    refuse_cycles(
-        {image.config.image_id: image.parent for image in images if image.parent is not None}
-    )
-    return ArchiveClaim(Digest.of(data), images, tuple(dict.fromkeys(notes)))
 
 
-def _config(entry: ArchiveImage, read: Callable[[str], bytes]) -> bytes:
+def _config(position: int, entry: ArchiveImage, read: Callable[[str], bytes]) -> bytes:
+    if not entry.config:
+        raise InvalidDocument(f"image {position} has no Config", document=MANIFEST)
     try:
         return read(entry.config)
     except MissingMember as exc:
@@ -102,8 +119,7 @@ def _config(entry: ArchiveImage, read: Callable[[str], bytes]) -> bytes:
 def _image(
     entry: ArchiveImage,
     config: ImageConfig,
-    in_archive: Mapping[ImageID, ImageConfig],
-    histories: _Histories,
+    in_archive: Collection[ImageID],
     notes: list[str],
 ) -> ImageClaim:
     if len(entry.layers) != len(config.diff_ids):
@@ -121,13 +137,27 @@ def _image(
             f"{config.image_id} has {len(config.diff_ids)} layers; Docker loads at most"
             f" {DOCKER_DEPTH}"
         )
+    tags, unusable = usable_tags(entry.repo_tags)
     return ImageClaim(
         config=config,
         layers=entry.layers,
-        tags=tuple(checked_tag(tag) for tag in entry.repo_tags),
-        parent=_parent(entry, config, in_archive, histories),
+        tags=tags,
+        parent=_parent(entry, config, in_archive),
         sources=_foreign(entry),
+        unusable=unusable,
     )
+
+
+def usable_tags(texts: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the texts that are references with a tag, and the texts that are not."""
+    usable: list[str] = []
+    unusable: list[str] = []
+    for text in texts:
+        try:
+            usable.append(checked_tag(text))
+        except (InvalidReference, InvalidDigest):
+            unusable.append(text)
+    return tuple(usable), tuple(unusable)
 
 
 def checked_tag(text: str) -> str:
@@ -163,10 +193,7 @@ class _Histories:
 
 
 def _parent(
-    entry: ArchiveImage,
-    config: ImageConfig,
-    in_archive: Mapping[ImageID, ImageConfig],
-    histories: _Histories,
+    entry: ArchiveImage, config: ImageConfig, in_archive: Collection[ImageID]
 ) -> ImageID | None:
     # Docker accepts only another image of the same archive as a parent, and silently ignores any
     # other value.
@@ -176,16 +203,36 @@ def _parent(
         return None
     if parent is None or parent == config.image_id or parent not in in_archive:
         return None
-    if not histories.of(in_archive[parent]).may_precede(histories.of(config)):
-        raise InvalidDocument(
-            f"image {parent} is not a valid parent for {config.image_id}",
-            document=MANIFEST,
-            hint=(
-                "import the images from separate archives: the history of a child must be the"
-                " parent's history plus one entry"
-            ),
-        )
     return parent
+
+
+def check_parents(images: Sequence[ImageClaim]) -> None:
+    """Check that each image of ``manifest.json`` can have been built on its parent.
+
+    Args:
+        images: The chosen images. Each has no parent, or a parent that is also chosen.
+
+    Raises:
+        InvalidDocument: The history of an image does not extend that of its parent.
+        InvalidArchive: The parents form a cycle.
+    """
+    parents = {image.config.image_id: image.parent for image in images if image.parent is not None}
+    configs = {image.config.image_id: image.config for image in images}
+    histories = _Histories()
+    for image in images:
+        parent = image.parent
+        if parent is not None and not histories.of(configs[parent]).may_precede(
+            histories.of(image.config)
+        ):
+            raise InvalidDocument(
+                f"image {parent} is not a valid parent for {image.config.image_id}",
+                document=MANIFEST,
+                hint=(
+                    "import the images from separate archives: the history of a child must be the"
+                    " parent's history plus one entry"
+                ),
+            )
+    refuse_cycles(parents)
 
 
 def refuse_cycles(parents: Mapping[ImageID, ImageID]) -> None:

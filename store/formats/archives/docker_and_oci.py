@@ -14,16 +14,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from store.errors import InvalidArchive, TooLarge, printable
-from store.formats.archives.claims import ArchiveClaim, Graph, Root
+from store.formats.archives.claims import ArchiveClaim, BrokenImage, Graph
 from store.formats.archives.docker import display_name
 from store.formats.image.graph_walk import levels
 from store.model.digests import DEFAULT_ALGORITHM, Digest
 from store.model.references import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from store.formats.archives.claims import ImageClaim
+    from store.formats.archives.claims import ImageClaim, Root
     from store.formats.image.config import ImageConfig
 
 _BLOB: Final = re.compile(r"blobs/(?P<algorithm>sha256|sha512)/(?P<hex>[0-9a-f]+)")
@@ -46,13 +46,17 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
         layout: The claims of ``index.json``.
         docker: The claims of ``manifest.json``.
 
+    Returns:
+        The claim. An image about which the two files contradict each other is among the broken
+        images.
+
     Raises:
-        InvalidArchive: The two files contradict each other.
         TooLarge: The images of ``manifest.json`` have too many manifests.
     """
     graph = layout.graph
     notes = [*layout.notes, *docker.notes]
     images: list[ImageClaim] = []
+    broken = list(docker.broken)
     flawed: set[Digest] = set()
     matching: list[tuple[ImageClaim, frozenset[Digest]]] = []
     by_config: dict[Digest, list[Digest]] = {}
@@ -73,11 +77,14 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
             images.append(image)
             continue
         if not candidates:
-            raise InvalidArchive(
-                f"manifest.json lists {printable(display_name(image))} (image"
-                f" {image.config.image_id}), but index.json does not",
-                hint=_HINT,
+            broken.append(
+                _broken(
+                    image,
+                    f"manifest.json lists {printable(display_name(image))} (image"
+                    f" {image.config.image_id}), but index.json does not",
+                )
             )
+            continue
         wanted = _digests(image.layers)
         same = frozenset(
             digest
@@ -90,17 +97,28 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
         if same:
             matching.append((image, same))
             # The layout and Docker may name the config by digests of different algorithms.
-            images.append(replace(image, config=graph.configs[min(same)], described=True, tags=()))
+            images.append(
+                replace(
+                    image,
+                    config=graph.configs[min(same)],
+                    described=True,
+                    tags=(),
+                    unusable=(),
+                )
+            )
             continue
         if not all(
             {link.digest for link in graph.documents[digest].layers} == set(wanted or ())
             for digest in candidates
         ):
-            raise InvalidArchive(
-                "index.json and manifest.json disagree about the layers of"
-                f" {printable(display_name(image))}",
-                hint=_HINT,
+            broken.append(
+                _broken(
+                    image,
+                    "index.json and manifest.json disagree about the layers of"
+                    f" {printable(display_name(image))}",
+                )
             )
+            continue
         flawed.update(candidates)
         images.append(image)
         notes.append(
@@ -108,11 +126,19 @@ def reconcile(layout: ArchiveClaim, docker: ArchiveClaim) -> ArchiveClaim:
             " the order of manifest.json (a bug in Docker 25.0.0)"
         )
     graph = _without(graph, flawed)
+    roots = _named(graph, matching, broken)
     return ArchiveClaim(
         layout.digest,
         tuple(images),
         tuple(dict.fromkeys(notes)),
-        replace(graph, roots=_named(graph, matching)),
+        replace(graph, roots=roots),
+        tuple(broken),
+    )
+
+
+def _broken(image: ImageClaim, message: str) -> BrokenImage:
+    return BrokenImage(
+        InvalidArchive(message, hint=_HINT), (*image.tags, *image.unusable), config=image.config
     )
 
 
@@ -173,16 +199,20 @@ def _without(graph: Graph, flawed: set[Digest]) -> Graph:
         {digest: one for digest, one in graph.documents.items() if digest not in flawed},
         {digest: config for digest, config in graph.configs.items() if digest not in flawed},
         {digest: one for digest, one in graph.artifacts.items() if digest not in flawed},
+        {digest: error for digest, error in graph.faults.items() if digest not in flawed},
     )
 
 
 def _named(
-    graph: Graph, matching: Iterable[tuple[ImageClaim, frozenset[Digest]]]
+    graph: Graph,
+    matching: Iterable[tuple[ImageClaim, frozenset[Digest]]],
+    broken: list[BrokenImage],
 ) -> tuple[Root, ...]:
     """Return the roots with their names from ``manifest.json``.
 
     A root without a name there keeps its names from ``index.json`` (as written by
-    ``ctr images export --skip-manifest-json``).
+    ``ctr images export --skip-manifest-json``). ``broken`` receives the images whose name the two
+    files give to different images.
     """
     listing: dict[Digest, list[Digest]] = {}
     for digest, document in graph.documents.items():
@@ -191,6 +221,7 @@ def _named(
     order = {root.digest: position for position, root in enumerate(graph.roots)}
     holder = {name: root.digest for root in graph.roots for name in root.names}
     given: dict[Digest, dict[str, None]] = {}
+    unusable: dict[Digest, dict[str, None]] = {}
     steps = 0
     for image, manifests in matching:
         # Walk up from the manifest: walks down from every root would visit shared indexes many
@@ -205,20 +236,33 @@ def _named(
                 limit=_MAX_STEPS,
             )
         above = sorted(up & order.keys(), key=order.__getitem__)
+        if above:
+            unusable.setdefault(above[0], {}).update(dict.fromkeys(image.unusable))
         for digest in above if image.tags else ():
             given.setdefault(digest, {})
         for tag in image.tags:
             name = str(Reference.parse(tag))
             held = holder.get(name)
             if held is not None and held not in up:
-                raise InvalidArchive(
-                    f"index.json and manifest.json give the name {printable(name)} to different"
-                    " images",
-                    hint=_HINT,
-                )
-            if held is not None or above:
+                broken.append(BrokenImage(_two_holders(name), (tag,)))
+            elif held is not None or above:
                 given[held or above[0]][name] = None
-    return tuple(
-        Root(root.digest, tuple(given[root.digest]), ()) if root.digest in given else root
-        for root in graph.roots
+    return tuple(_with_names(root, given, unusable) for root in graph.roots)
+
+
+def _two_holders(name: str) -> InvalidArchive:
+    return InvalidArchive(
+        f"index.json and manifest.json give the name {printable(name)} to different images",
+        hint=_HINT,
     )
+
+
+def _with_names(
+    root: Root,
+    given: Mapping[Digest, Mapping[str, None]],
+    unusable: Mapping[Digest, Mapping[str, None]],
+) -> Root:
+    if root.digest in given:
+        root = replace(root, names=tuple(given[root.digest]), bare=(), unusable=())
+    texts = dict.fromkeys((*root.unusable, *unusable.get(root.digest, ())))
+    return replace(root, unusable=tuple(texts))

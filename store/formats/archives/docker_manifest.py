@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, final
 
-from store.errors import InvalidDocument
 from store.formats.golang.containers import ListOf, MapOf, Pointer
 from store.formats.golang.json import parse_first
 from store.formats.golang.structs import Struct, member, unmarshal
@@ -87,7 +86,7 @@ _REPOSITORIES: Final = MapOf(MapOf(STRING))
 class ArchiveImage:
     """One entry of ``manifest.json``, with paths, names and IDs as written and unchecked.
 
-    ``config`` is never empty, and ``layers`` are base first. ``repo_tags`` is empty if the list in
+    ``layers`` are base first. ``repo_tags`` is empty if the list in
     the file is absent, null or empty.
     """
 
@@ -112,16 +111,12 @@ def parse_manifest(
         The entries, in the order of the file. Empty for null and ``[]``.
 
     Raises:
-        InvalidDocument: The file does not begin with a JSON array of image entries, or an entry has
-            no config.
+        InvalidDocument: The file does not begin with a JSON array of image entries.
         TooLarge: The file exceeds a ceiling for JSON.
     """
     items = (
         unmarshal(_MANIFEST, parse_first(data, limits, document=document), document=document) or ()
     )
-    for position, item in enumerate(items):
-        if not item.config:
-            raise InvalidDocument(f"image {position} has no Config", document=document)
     return tuple(
         ArchiveImage(
             config=item.config,

@@ -10,22 +10,26 @@ from typing import TYPE_CHECKING, Final, final
 
 from store.errors import (
     InvalidArchive,
+    InvalidDigest,
     InvalidDocument,
     InvalidReference,
     MissingMember,
+    StoreError,
     TooLarge,
     printable,
 )
-from store.formats.archives.claims import ArchiveClaim, ImageClaim
+from store.formats.archives.claims import ArchiveClaim, BrokenImage, ImageClaim
+from store.formats.archives.docker import usable_tags
 from store.formats.archives.docker_manifest import parse_repositories
+from store.formats.archives.faults import FAULTS, kept
 from store.formats.image.config import ImageConfig
 from store.formats.image.label_budget import LabelBudget
 from store.formats.image.v1_migration import migrate, v1_parent
 from store.model.digests import Digest, ImageID
-from store.model.references import SYNTAX_HINT, Reference, is_tag
+from store.model.references import Reference, is_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from store.model.digests import DiffID
     from store.model.limits import Limits
@@ -49,43 +53,75 @@ class V1Directory:
 
 
 def directories(
-    top_level: Sequence[str], read: Callable[[str], bytes], limits: Limits
+    top_level: Sequence[str],
+    read: Callable[[str], bytes],
+    limits: Limits,
+    faults: dict[str, StoreError],
 ) -> tuple[V1Directory, ...]:
     """Return every image directory, each after its parent.
 
     Args:
         top_level: The names of the archive's directories.
-        read: Returns the bytes at a path in the archive. Errors from this function are raised
-            unchanged.
+        read: Returns the bytes at a path in the archive.
         limits: Ceilings for the documents.
-
-    Raises:
-        MissingMember: A directory has no ``json``, or a parent is not in the archive.
-        InvalidArchive: The parents form a cycle, or a parent's name is a path.
-        InvalidDocument: A ``json`` is not valid.
-        TooLarge: A ``json`` exceeds a ceiling of ``limits``.
+        faults: Receives the error of each directory that is not returned: it has no valid ``json``,
+            or its chain of parents is broken.
     """
     names = frozenset(top_level)
     ordered: dict[str, V1Directory] = {}
+
+    def directory(name: str) -> V1Directory:
+        if name in faults:
+            raise faults[name]
+        return _directory(name, read, limits)
+
     for start in top_level:
         path: dict[str, V1Directory] = {}
-        name: str | None = start
-        while name is not None and name not in ordered:
-            if name in path:
-                raise InvalidArchive(
-                    f"the parents of {printable(start)!r} form a cycle", member=f"{name}/json"
-                )
-            if path and name not in names:
-                above = next(reversed(path))
-                raise MissingMember(
-                    f"the parent {printable(name)!r} of an image is not in the archive",
-                    member=f"{above}/json",
-                )
-            step = path[name] = _directory(name, read, limits)
-            name = step.parent
+        try:
+            _follow(start, path, ordered, names, directory)
+        except FAULTS as exc:
+            error = kept(exc)
+            for name in (*path, start):
+                faults.setdefault(name, error)
+            continue
         for step in reversed(path.values()):
             ordered[step.name] = step
     return tuple(ordered.values())
+
+
+def _follow(
+    start: str,
+    path: dict[str, V1Directory],
+    ordered: Mapping[str, V1Directory],
+    names: Collection[str],
+    directory: Callable[[str], V1Directory],
+) -> None:
+    """Follow the parents of a directory up to one that is in ``ordered``, or that has no parent.
+
+    Args:
+        start: The name of the directory.
+        path: Receives the directory and its parents.
+        ordered: The directories that are known.
+        names: The names of the archive's directories.
+        directory: Reads a directory.
+
+    Raises:
+        StoreError: The chain of parents is broken.
+    """
+    name: str | None = start
+    while name is not None and name not in ordered:
+        if name in path:
+            raise InvalidArchive(
+                f"the parents of {printable(start)!r} form a cycle", member=f"{name}/json"
+            )
+        if path and name not in names:
+            above = next(reversed(path))
+            raise MissingMember(
+                f"the parent {printable(name)!r} of an image is not in the archive",
+                member=f"{above}/json",
+            )
+        step = path[name] = directory(name)
+        name = step.parent
 
 
 def _directory(name: str, read: Callable[[str], bytes], limits: Limits) -> V1Directory:
@@ -113,6 +149,7 @@ def claim(
     diffs: Mapping[str, DiffID],
     read: Callable[[str], bytes],
     limits: Limits,
+    faults: Mapping[str, StoreError] | None = None,
 ) -> ArchiveClaim:
     """Return the images of ``ordered`` as claims, with the configs that Docker ≥ 1.10 generates.
 
@@ -122,22 +159,38 @@ def claim(
         read: Returns the bytes at a path in the archive. Errors from this function are raised
             unchanged.
         limits: Ceilings for the documents.
+        faults: The errors of directories that cannot be read, by the directory's name; None if
+            there are none.
+
+    Returns:
+        The claims. An image that cannot be read, or whose parent cannot be read, is among the
+        broken images.
 
     Raises:
         MissingMember: The archive has no ``repositories``.
-        InvalidDocument: ``repositories`` or a ``json`` is not valid, or a tag has an unknown
-            target.
-        InvalidReference: A name or a tag is not valid.
+        InvalidDocument: ``repositories`` is not valid.
         TooLarge: The configs exceed a ceiling of ``limits``.
     """
     configs: dict[str, ImageConfig] = {}
+    errors: dict[str, StoreError] = dict(faults or {})
     made_bytes = 0
     labels = LabelBudget(limits)
     for step in ordered:
+        if step.name in errors:
+            continue
+        if step.parent is not None and step.parent in errors:
+            errors[step.name] = errors[step.parent]
+            continue
         parent = configs[step.parent] if step.parent is not None else None
         document = f"{printable(step.name)}/json"
         chain = (*(parent.diff_ids if parent is not None else ()), diffs[step.name])
-        data = migrate(step.json, parent, chain, limits, document=document)
+        try:
+            data = migrate(step.json, parent, chain, limits, document=document)
+            config = ImageConfig.parse(data, limits, document=document)
+            labels.add_config(config)
+        except FAULTS as exc:
+            errors[step.name] = kept(exc)
+            continue
         # Each config repeats the history of its ancestors, so the total grows with the square of
         # the chain's length.
         made_bytes += len(data)
@@ -147,56 +200,64 @@ def claim(
                 f" have more than {limits.documents_bytes} bytes",
                 limit=limits.documents_bytes,
             )
-        configs[step.name] = config = ImageConfig.parse(data, limits, document=document)
-        labels.add_config(config)
+        configs[step.name] = config
     data = read(REPOSITORIES)
-    tags = _tags(parse_repositories(data, limits), configs)
+    targets = _targets(parse_repositories(data, limits))
+    broken = [
+        BrokenImage(error, tuple(targets.get(name, ())), f"{name}/json")
+        for name, error in errors.items()
+    ]
+    broken += [
+        BrokenImage(_unknown_target(name, text), (text,))
+        for name, texts in targets.items()
+        if name not in configs and name not in errors
+        for text in texts
+    ]
     built_on = {step.parent for step in ordered}
+    names = {name: usable_tags(texts) for name, texts in targets.items()}
     images = tuple(
         ImageClaim(
             config=configs[step.name],
             # Each directory has one layer. The layers below it are in the ancestors' directories.
             layers=(*(None for _ in configs[step.name].diff_ids[:-1]), step.layer),
-            tags=tuple(tags.get(step.name, ())),
+            tags=names.get(step.name, ((), ()))[0],
             parent=configs[step.parent].image_id if step.parent is not None else None,
             sources={},
-            listed=step.name not in built_on or step.name in tags,
+            listed=step.name not in built_on or step.name in targets,
+            unusable=names.get(step.name, ((), ()))[1],
         )
         for step in ordered
+        if step.name in configs
     )
-    return ArchiveClaim(Digest.of(data), _merge(images))
+    return ArchiveClaim(Digest.of(data), _merge(images), broken=tuple(broken))
 
 
-def _tags(
-    repositories: Mapping[str, Mapping[str, str]], configs: Mapping[str, ImageConfig]
-) -> dict[str, list[str]]:
+def _targets(repositories: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
+    """Return the names that ``repositories`` gives to each directory, valid or not."""
     found: dict[str, list[str]] = {}
     for name in sorted(repositories):
         for tag in sorted(repositories[name]):
-            target = repositories[name][tag]
-            if target not in configs:
-                raise InvalidDocument(
-                    f"invalid target ID {printable(target)!r} of"
-                    f" {printable(name)}:{printable(tag)}",
-                    document=REPOSITORIES,
-                )
+            names = found.setdefault(repositories[name][tag], [])
             text = _tagged(name, tag)
-            if text not in found.setdefault(target, []):
-                found[target].append(text)
+            if text not in names:
+                names.append(text)
     return found
+
+
+def _unknown_target(target: str, text: str) -> InvalidDocument:
+    return InvalidDocument(
+        f"invalid target ID {printable(target)!r} of {printable(text)}", document=REPOSITORIES
+    )
 
 
 def _tagged(name: str, tag: str) -> str:
     # Docker first parses the name alone, which refuses 64 hexadecimal digits. Then it replaces any
     # tag in the name.
-    named = Reference.parse(name)
-    if not is_tag(tag):
-        raise InvalidReference(
-            f"invalid tag format {printable(tag)!r} of {printable(name)!r}",
-            text=f"{name}:{tag}",
-            hint=SYNTAX_HINT,
-        )
-    return replace(named, tag=tag).familiar
+    try:
+        named = Reference.parse(name)
+    except (InvalidReference, InvalidDigest):
+        return f"{name}:{tag}"
+    return replace(named, tag=tag).familiar if is_tag(tag) else f"{name}:{tag}"
 
 
 def _merge(images: Sequence[ImageClaim]) -> tuple[ImageClaim, ...]:
@@ -207,7 +268,13 @@ def _merge(images: Sequence[ImageClaim]) -> tuple[ImageClaim, ...]:
         if before is not None:
             tags = (*before.tags, *(tag for tag in image.tags if tag not in before.tags))
             image = ImageClaim(  # noqa: PLW2901
-                before.config, before.layers, tags, before.parent, {}, before.listed or image.listed
+                before.config,
+                before.layers,
+                tags,
+                before.parent,
+                {},
+                listed=before.listed or image.listed,
+                unusable=tuple(dict.fromkeys((*before.unusable, *image.unusable))),
             )
         merged[image.config.image_id] = image
     return tuple(merged.values())

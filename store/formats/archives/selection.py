@@ -1,26 +1,36 @@
-"""Functions that choose the images to import from an archive, and the names for them."""
+"""Functions that choose the images to import from an archive.
+
+An import claims, selects, names and validates. A claim lists everything in the archive, with the
+errors of single images. The selection takes a part of the claim, and `naming` gives the part its
+names. `validation` raises the errors of that part, so an error elsewhere refuses nothing.
+"""
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
-from store.errors import InvalidInput, InvalidReference, printable
-from store.formats.archives.claims import ArchiveClaim, Graph, Root
+from store.errors import InvalidDigest, InvalidInput, InvalidReference, printable
+from store.formats.archives.claims import Graph
+from store.formats.archives.naming import with_names
+from store.formats.archives.validation import raise_faults, validate, with_sparse_notes
 from store.formats.golang.path_match import compile_pattern
 from store.formats.image.layout_names import ATTESTED
 from store.model.platforms import Platform
 from store.model.references import Reference
-from store.model.remedies import Note, Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Container, Iterable, Sequence
 
-    from store.formats.archives.claims import ImageClaim
-    from store.formats.image.manifests import Link
-    from store.model.digests import Digest
+    from store.formats.archives.claims import ArchiveClaim, BrokenImage, ImageClaim, Root
+    from store.formats.image.config import ImageConfig
+    from store.model.digests import Digest, ImageID
 
 _SHOWN: Final = 10
+_DIGITS: Final = re.compile(r"[0-9a-f]{64}")
+"""An image ID in the path of a config."""
 
 
 @final
@@ -62,54 +72,86 @@ def choose(claim: ArchiveClaim, choice: Choice) -> ArchiveClaim:
     Raises:
         InvalidInput: The archive has no image that ``choice`` selects, one name is given for
             several images, or required content is absent.
-        InvalidReference: A name with the prefix is not valid.
+        InvalidReference: A name with the prefix is not valid, or ``choice`` asks for a name of the
+            archive that is not valid.
+        StoreError: The first error of the claim in the chosen part.
     """
-    notes = list(claim.notes)
-    images, roots = _by_name(claim, choice.images)
-    graph = replace(claim.graph, roots=roots)
+    chosen = select(claim, choice)
+    raise_faults(chosen)
+    named = with_names(
+        chosen,
+        tag=choice.tag,
+        prefix=choice.prefix,
+        no_tags=choice.no_tags,
+        wanted=choice.images,
+    )
+    validate(named, require_all=choice.require_all)
+    return with_sparse_notes(named)
+
+
+def select(claim: ArchiveClaim, choice: Choice) -> ArchiveClaim:
+    """Return the part of an archive's claims that a choice selects, with the archive's names.
+
+    Args:
+        claim: All claims of the archive.
+        choice: The images to import.
+
+    Raises:
+        InvalidInput: The archive has no image that ``choice`` selects.
+    """
+    part = _by_name(claim, choice.images)
     if choice.platforms:
-        images = tuple(image for image in images if _suits(_made_for(image), choice.platforms))
-        graph = _by_platform(graph, choice.platforms)
-        if not images and not graph.roots:
+        part = replace(
+            part,
+            images=tuple(image for image in part.images if _suits(image.config, choice.platforms)),
+            graph=_by_platform(part.graph, choice.platforms),
+            broken=tuple(
+                image
+                for image in part.broken
+                if image.config is None or _suits(image.config, choice.platforms)
+            ),
+        )
+        if not part.images and not part.graph.roots and not part.broken:
             raise InvalidInput(
                 "the archive has no image for the platform"
                 f" {' or '.join(map(str, choice.platforms))}",
                 hint=_platforms(claim),
             )
-    reached = set(graph.below(*(root.digest for root in graph.roots)))
-    # Referrers of a chosen document are imported with it, wherever the archive lists them.
-    graph = replace(
-        graph,
-        documents={
-            digest: document for digest, document in graph.documents.items() if digest in reached
-        },
-        configs={digest: config for digest, config in graph.configs.items() if digest in reached},
-    )
-    images, roots = _renamed(images, graph, choice, notes)
-    included = {image.config.image_id for image in images}
+    included = {image.config.image_id for image in part.images}
     images = tuple(
-        image if image.parent in included else replace(image, parent=None) for image in images
+        image if image.parent in included else replace(image, parent=None) for image in part.images
     )
-    graph = replace(graph, roots=roots)
-    _sparse(graph, choice, notes)
-    return ArchiveClaim(claim.digest, images, tuple(dict.fromkeys(notes)), graph)
+    return replace(part, images=images, graph=_reachable(part.graph))
 
 
-def _by_name(
-    claim: ArchiveClaim, patterns: Sequence[str]
-) -> tuple[tuple[ImageClaim, ...], tuple[Root, ...]]:
+def _reachable(graph: Graph) -> Graph:
+    """Return a graph without the documents that its roots do not reach."""
+    return _restricted(graph, set(graph.below(*(root.digest for root in graph.roots))))
+
+
+def _restricted(graph: Graph, kept: Container[Digest]) -> Graph:
+    """Return a graph with only the documents of ``kept``, and all of its roots."""
+    return Graph(
+        graph.roots,
+        {digest: one for digest, one in graph.documents.items() if digest in kept},
+        {digest: config for digest, config in graph.configs.items() if digest in kept},
+        {digest: one for digest, one in graph.artifacts.items() if digest in kept},
+        {digest: error for digest, error in graph.faults.items() if digest in kept},
+    )
+
+
+def _by_name(claim: ArchiveClaim, patterns: Sequence[str]) -> ArchiveClaim:
     if not patterns:
-        return claim.images, claim.graph.roots
+        return claim
     used: set[str] = set()
     roots = []
     with_image = _with_image(claim.graph, patterns)
     for root in claim.graph.roots:
         names = tuple(name for name in root.names if _fits(Reference.parse(name), patterns, used))
-        bare = tuple(
-            tag for tag in root.bare if True in [_match(tag, pattern, used) for pattern in patterns]
-        )
-        if names or bare:
-            roots.append(Root(root.digest, names, bare))
+        bare = _matching(root.bare, patterns, used)
+        unusable = _matching(root.unusable, patterns, used)
+        if names or bare or unusable:
+            roots.append(replace(root, names=names, bare=bare, unusable=unusable))
         else:
             used.update(begun := with_image.get(root.digest, frozenset()))
             if _begins([str(root.digest)], patterns, used) or begun:
@@ -118,29 +160,73 @@ def _by_name(
     described = {
         claim.graph.configs[digest].image_id for digest in chosen if digest in claim.graph.configs
     }
-    images = []
-    for image in claim.images:
-        if image.described:
-            if image.config.image_id in described:
-                images.append(image)
-            continue
-        tags = tuple(tag for tag in image.tags if _fits(Reference.parse(tag), patterns, used))
-        if tags or _begins([str(image.config.image_id)], patterns, used):
-            images.append(replace(image, tags=tags or image.tags))
+    images = _images_by_name(claim.images, described, patterns, used)
+    broken = tuple(image for image in claim.broken if _fits_broken(image, patterns, used))
     unused = [pattern for pattern in patterns if pattern not in used]
     if unused:
         raise InvalidInput(
             f"the archive has no image {' or '.join(repr(printable(name)) for name in unused)}",
             hint=_names(claim),
         )
-    # A referrer has no name: it is imported with its subject.
-    named = {root.digest for root in roots}
-    more = [
-        root
-        for root in claim.graph.roots
-        if root.digest not in named and _subject(claim.graph, root) in chosen
-    ]
-    return tuple(images), (*roots, *more)
+    graph = replace(claim.graph, roots=_with_referrers(claim.graph, roots, chosen))
+    return replace(claim, images=images, graph=graph, broken=broken)
+
+
+def _images_by_name(
+    images: Iterable[ImageClaim],
+    described: Collection[ImageID],
+    patterns: Sequence[str],
+    used: set[str],
+) -> tuple[ImageClaim, ...]:
+    """Return the images that a pattern matches, and of the described images those chosen."""
+    chosen = []
+    for image in images:
+        if image.described:
+            if image.config.image_id in described:
+                chosen.append(image)
+            continue
+        tags = tuple(tag for tag in image.tags if _fits(Reference.parse(tag), patterns, used))
+        unusable = _matching(image.unusable, patterns, used)
+        if tags or unusable:
+            chosen.append(replace(image, tags=tags, unusable=unusable))
+        elif _begins([str(image.config.image_id)], patterns, used):
+            chosen.append(image)
+    return tuple(chosen)
+
+
+def _fits_broken(image: BrokenImage, patterns: Sequence[str], used: set[str]) -> bool:
+    found = bool(_matching(image.tags, patterns, used))
+    for tag in image.tags:
+        with suppress(InvalidReference, InvalidDigest):
+            found |= _fits(Reference.parse(tag), patterns, used)
+    texts = [str(image.config.image_id)] if image.config is not None else []
+    texts += [f"sha256:{part}" for part in _DIGITS.findall(image.path)]
+    return _begins(texts, patterns, used) or found
+
+
+def _with_referrers(graph: Graph, roots: Iterable[Root], kept: set[Digest]) -> tuple[Root, ...]:
+    """Return ``roots`` with their referrers, the referrers of these, and so on.
+
+    A referrer is imported with its subject, wherever the archive lists it.
+
+    Args:
+        graph: The graph of the archive.
+        roots: The chosen roots.
+        kept: The chosen documents; receives the documents of the referrers.
+    """
+    mine = {root.digest: root for root in roots}
+    referrers: dict[Digest, list[Root]] = {}
+    for root in graph.roots:
+        subject = graph.subject_of(root)
+        if subject is not None and root.digest not in mine:
+            referrers.setdefault(subject, []).append(root)
+    fresh = set(kept)
+    while fresh:
+        about = [root for digest in fresh for root in referrers.pop(digest, ())]
+        mine.update({root.digest: root for root in about})
+        fresh = set(graph.below(*(root.digest for root in about))) - kept
+        kept |= fresh
+    return tuple(mine[root.digest] for root in graph.roots if root.digest in mine)
 
 
 def _with_image(graph: Graph, patterns: Sequence[str]) -> dict[Digest, frozenset[str]]:
@@ -160,9 +246,10 @@ def _with_image(graph: Graph, patterns: Sequence[str]) -> dict[Digest, frozenset
     return found
 
 
-def _subject(graph: Graph, root: Root) -> Digest | None:
-    document = graph.documents.get(root.digest)
-    return None if document is None or document.subject is None else document.subject.digest
+def _matching(texts: Iterable[str], patterns: Sequence[str], used: set[str]) -> tuple[str, ...]:
+    return tuple(
+        text for text in texts if True in [_match(text, pattern, used) for pattern in patterns]
+    )
 
 
 def _fits(name: Reference, patterns: Iterable[str], used: set[str]) -> bool:
@@ -190,41 +277,32 @@ def _begins(ids: Iterable[str], patterns: Iterable[str], used: set[str]) -> bool
     return found
 
 
-def _made_for(image: ImageClaim) -> Platform:
-    config = image.config
+def _made_for(config: ImageConfig) -> Platform:
     return Platform.of(config.os or "linux", config.architecture, config.variant, config.os_version)
 
 
-def _suits(platform: Platform, wanted: Iterable[Platform]) -> bool:
-    return any(one.matches(platform) for one in wanted)
+def _suits(config: ImageConfig, wanted: Iterable[Platform]) -> bool:
+    return _matches(_made_for(config), wanted)
+
+
+def _matches(platform: Platform | None, wanted: Iterable[Platform]) -> bool:
+    """Return whether something is for a wanted platform; True if its platform is not known."""
+    return platform is None or any(one.matches(platform) for one in wanted)
 
 
 def _by_platform(graph: Graph, wanted: tuple[Platform, ...]) -> Graph:
     parts = _wanted_parts(graph, wanted)
-    mine = [root for root in graph.roots if _subject(graph, root) is None and root.digest in parts]
+    mine = [
+        root
+        for root in graph.roots
+        if graph.subject_of(root) is None
+        and (
+            _matches(root.platform, wanted) if root.digest in graph.faults else root.digest in parts
+        )
+    ]
     kept = _reached(parts, (root.digest for root in mine))
-    # Keep the referrers of kept documents, and the referrers of those referrers.
-    referrers: dict[Digest, list[Root]] = {}
-    for root in graph.roots:
-        subject = _subject(graph, root)
-        if subject is not None:
-            referrers.setdefault(subject, []).append(root)
-    fresh = set(kept)
-    while fresh:
-        about = [root for digest in fresh for root in referrers.pop(digest, ())]
-        mine += about
-        fresh = {
-            digest
-            for digest in graph.below(*(root.digest for root in about))
-            if digest in graph.documents
-        } - kept
-        kept |= fresh
-    chosen = {root.digest for root in mine}
-    return Graph(
-        tuple(root for root in graph.roots if root.digest in chosen),
-        {digest: document for digest, document in graph.documents.items() if digest in kept},
-        {digest: config for digest, config in graph.configs.items() if digest in kept},
-    )
+    roots = _with_referrers(graph, mine, kept)
+    return _restricted(replace(graph, roots=roots), kept)
 
 
 def _wanted_parts(graph: Graph, wanted: tuple[Platform, ...]) -> dict[Digest, tuple[Digest, ...]]:
@@ -238,18 +316,15 @@ def _wanted_parts(graph: Graph, wanted: tuple[Platform, ...]) -> dict[Digest, tu
         links = document.children
         if not links:
             config = graph.configs.get(digest)
-            if config is None or _suits(
-                Platform.of(
-                    config.os or "linux", config.architecture, config.variant, config.os_version
-                ),
-                wanted,
-            ):
+            if config is None or _suits(config, wanted):
                 parts[digest] = ()
             continue
         chosen = {
             str(link.digest): link.digest
             for link in links
-            if ATTESTED not in link.annotations and link.digest in parts and _offered(link, wanted)
+            if ATTESTED not in link.annotations
+            and (link.digest in parts or link.digest in graph.faults)
+            and _matches(link.made_for, wanted)
         }
         if chosen:
             attestations = (
@@ -271,108 +346,11 @@ def _reached(parts: dict[Digest, tuple[Digest, ...]], roots: Iterable[Digest]) -
     return kept
 
 
-def _offered(link: Link, wanted: tuple[Platform, ...]) -> bool:
-    platform = link.made_for
-    return platform is None or _suits(platform, wanted)
-
-
-def _renamed(
-    images: tuple[ImageClaim, ...], graph: Graph, choice: Choice, notes: list[str]
-) -> tuple[tuple[ImageClaim, ...], tuple[Root, ...]]:
-    roots = graph.roots
-    if choice.no_tags:
-        return tuple(replace(image, tags=()) for image in images), tuple(
-            Root(root.digest) for root in roots
-        )
-    if choice.tag is not None:
-        return _tagged(images, graph, str(choice.tag))
-    renamed = []
-    for root in roots:
-        names = [prefixed(name, choice.prefix) for name in root.names]
-        if choice.prefix:
-            names += [str(_repository(choice.prefix, tag)) for tag in root.bare]
-        elif root.bare:
-            notes.append(
-                Note(
-                    f"the archive names {root.digest} only by the tag {', '.join(root.bare)},"
-                    " without a repository",
-                    Remedy.NAME_BARE_TAG,
-                )
-            )
-        renamed.append(Root(root.digest, tuple(dict.fromkeys(names))))
-    return tuple(
-        replace(image, tags=tuple(prefixed(tag, choice.prefix) for tag in image.tags))
-        for image in images
-    ), tuple(renamed)
-
-
-def _tagged(
-    images: tuple[ImageClaim, ...], graph: Graph, name: str
-) -> tuple[tuple[ImageClaim, ...], tuple[Root, ...]]:
-    mine = [image for image in images if image.listed and not image.described]
-    main = [root for root in graph.roots if _subject(graph, root) is None] or list(graph.roots)
-    if len(mine) + len(main) != 1:
-        raise InvalidInput(
-            f"cannot give one name to the {len(mine) + len(main)} images of the archive",
-            remedy=Remedy.NAME_ONE_IMAGE,
-        )
-    return (
-        tuple(replace(image, tags=(name,) if image in mine else ()) for image in images),
-        tuple(Root(root.digest, (name,) if root in main else ()) for root in graph.roots),
-    )
-
-
-def prefixed(name: str, prefix: str) -> str:
-    """Return ``name`` with ``prefix`` before it.
-
-    Args:
-        name: A name with a tag.
-        prefix: A repository path such as ``team`` or ``team/``.
-
-    Raises:
-        InvalidReference: The result is not a valid name.
-    """
-    if not prefix:
-        return name
-    reference = Reference.parse(name)
-    text = f"{prefix.rstrip('/')}/{reference.familiar}"
-    try:
-        return str(Reference.parse(text))
-    except InvalidReference as exc:
-        raise InvalidReference(
-            f"invalid prefix {printable(prefix)!r}: it turns {printable(name)!r} into"
-            f" {printable(text)!r}: {exc.message}",
-            text=text,
-            hint=exc.hint,
-        ) from exc
-
-
-def _repository(prefix: str, tag: str) -> Reference:
-    return Reference.parse(f"{prefix.rstrip('/')}:{tag}")
-
-
-def _sparse(graph: Graph, choice: Choice, notes: list[str]) -> None:
-    absent = graph.absent()
-    if not absent:
-        return
-    texts = [
-        f"{link.made_for or link.artifact_type or 'unknown'} ({link.digest})" for _, link in absent
-    ]
-    shown = ", ".join(printable(text) for text in texts[:_SHOWN]) + (
-        f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    )
-    if choice.require_all:
-        raise InvalidInput(
-            f"the indexes list content that neither the archive nor the store has: {shown}",
-            hint="import an archive that has all of this content",
-            remedy=Remedy.ACCEPT_SPARSE,
-        )
-    notes.append(f"sparse index: neither the archive nor the store has {shown}")
-
-
 def _names(claim: ArchiveClaim) -> str:
     names = [Reference.parse(name).familiar for root in claim.graph.roots for name in root.names]
-    names += [tag for image in claim.images for tag in image.tags]
+    names += [text for root in claim.graph.roots for text in root.unusable]
+    names += [tag for image in claim.images for tag in (*image.tags, *image.unusable)]
+    names += [tag for image in claim.broken for tag in image.tags]
     names += [str(root.digest) for root in claim.graph.roots if not root.names] + [
         str(image.config.image_id)
         for image in claim.images
@@ -385,7 +363,7 @@ def _names(claim: ArchiveClaim) -> str:
 
 
 def _platforms(claim: ArchiveClaim) -> str:
-    found = {str(_made_for(image)) for image in claim.images}
+    found = {str(_made_for(image.config)) for image in claim.images}
     found |= {
         str(Platform.of(config.os, config.architecture, config.variant))
         for config in claim.graph.configs.values()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from store.errors import InvalidInput, MissingMember
+from store.errors import InvalidInput, MissingMember, StoreError
 from store.formats.archives import docker_v1
 from store.model.digests import DiffID
 from store.model.limits import Limits
@@ -56,13 +56,14 @@ def check(data: bytes) -> None:
 
     top_level = tuple(sorted(NAMES[: len(documents)], key=str.encode))
     try:
-        ordered = docker_v1.directories(top_level, read, LIMITS)
-        assert {step.name for step in ordered} == set(top_level)
+        faults: dict[str, StoreError] = {}
+        ordered = docker_v1.directories(top_level, read, LIMITS, faults)
+        assert {step.name for step in ordered} | faults.keys() == set(top_level) | faults.keys()
         seen: set[str] = set()
         for step in ordered:
             assert step.parent is None or step.parent in seen
             seen.add(step.name)
-        claim = docker_v1.claim(ordered, DIFFS, read, LIMITS)
+        claim = docker_v1.claim(ordered, DIFFS, read, LIMITS, faults)
     except InvalidInput as exc:
         assert exc.message.isprintable()
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.errors import DigestMismatch, InvalidArchive, MissingLayers, UnsafePath
+from store.errors import DigestMismatch, InvalidArchive, MissingLayers, StoreError, UnsafePath
 from store.formats.archives import docker
 from store.formats.archives.docker_v1 import V1Directory
 from store.formats.compression.settings import FRAME_BYTES
@@ -113,5 +113,7 @@ def test_large_layers_are_prefetched_the_largest_first(stager: Stager) -> None:
 def test_layers_of_the_oldest_archives_get_their_diff_ids(stager: Stager) -> None:
     members = MemoryMembers({"0/layer.tar": A, "1/layer.tar": B}, stager)
     directories = [V1Directory(name, b"{}", None) for name in ("0", "1")]
-    found = stage_v1_layers(directories, members)
+    faults: dict[str, StoreError] = {}
+    found = stage_v1_layers([*directories, V1Directory("2", b"{}", None)], members, faults)
+    assert list(faults) == ["2"]
     assert {name: diff_id for name, (diff_id, _) in found.items()} == {"0": diff(A), "1": diff(B)}

@@ -12,6 +12,7 @@ import pytest
 from store import ImportOptions, Store, errors
 from store.errors import DigestMismatch, MissingBlobs, TooLarge
 from store.formats.archives import oci_layout
+from store.formats.archives.layout_documents import oci_blob_paths
 from store.formats.compression.settings import Compression
 from store.importing.archive import ArchiveInput, ReadArchive
 from store.importing.manifest_blobs import ManifestBlobs, layers_of, others_of
@@ -37,7 +38,7 @@ def stage(
     claim = oci_layout.claim(members, DEFAULT_LIMITS, holdings.document)
     archive = ReadArchive(claim)
     source = ArchiveInput(members, stager, DEFAULT_LIMITS, holdings)
-    ManifestBlobs(oci_layout.oci_blob_paths(members), source, archive).stage(claim.graph)
+    ManifestBlobs(oci_blob_paths(members), source, archive).stage(claim.graph)
     return archive, members
 
 

@@ -9,13 +9,16 @@ import pytest
 
 from store.errors import InvalidArchive, InvalidDocument, InvalidReference, MissingMember
 from store.formats.archives.docker import (
+    check_parents,
     checked_tag,
     claim,
     display_name,
     member_name,
     missing,
     refuse_cycles,
+    usable_tags,
 )
+from store.formats.archives.validation import raise_faults
 from store.formats.image.config import HistoryDigests
 from store.model.digests import ImageID
 from store.model.limits import DEFAULT_LIMITS
@@ -32,13 +35,15 @@ def claimed(
     *entries: dict[str, Any], no_images: tuple[str, ...] = (), **files: bytes
 ) -> ArchiveClaim:
     files = {"manifest.json": encode(list(entries)), **files}
-    return claim(
+    found = claim(
         MemoryFiles(
             {name.replace("_json", ".json"): data for name, data in files.items()}
         ).document,
         DEFAULT_LIMITS,
         no_images=no_images,
     )
+    raise_faults(found)
+    return found
 
 
 def entry(name: str, *layers: str, **members: object) -> dict[str, Any]:
@@ -97,8 +102,9 @@ def test_a_parent_of_the_same_archive_is_kept_and_any_other_is_ignored() -> None
 def test_a_parent_with_another_history_is_refused() -> None:
     parent = config(A, history=history("one"))
     child = config(A, B, history=history("other", "two"))
+    found = claimed(entry("p", "l"), entry("c", "l", "m", Parent=digest(parent)), p=parent, c=child)
     with pytest.raises(InvalidDocument, match="is not a valid parent for"):
-        claimed(entry("p", "l"), entry("c", "l", "m", Parent=digest(parent)), p=parent, c=child)
+        check_parents(found.images)
 
 
 def test_the_history_of_a_config_is_parsed_once_for_all_parents(
@@ -116,6 +122,7 @@ def test_the_history_of_a_config_is_parsed_once_for_all_parents(
     with_parent = entry("c", Parent=digest(parent))
     found = claimed(entry("p"), *[with_parent] * 50, p=parent, c=child)
     assert len(found.images) == 51
+    check_parents(found.images)
     assert len(parsed) == 2
 
 
@@ -150,6 +157,26 @@ def test_a_name_needs_a_tag() -> None:
     for text in ("app", f"app@{digest(A)}"):
         with pytest.raises(InvalidReference, match="invalid tag"):
             checked_tag(text)
+    assert usable_tags(["a:1", "b", "C:1"]) == (("a:1",), ("b", "C:1"))
+
+
+def test_an_entry_without_a_config_is_a_broken_image() -> None:
+    with pytest.raises(InvalidDocument, match="image 1 has no Config"):
+        claimed(entry("c", "l"), {}, c=config(A))
+
+
+def test_a_broken_image_does_not_break_the_others() -> None:
+    files = {"c": config(A), "d": b"[", "manifest.json": b""}
+    entries = [entry("c", "l"), entry("d", "l"), entry("c", "l", "m"), entry("gone", "l")]
+    files["manifest.json"] = encode(entries)
+    found = claim(MemoryFiles(files).document, DEFAULT_LIMITS)
+    assert [image.tags for image in found.images] == [("c:1",)]
+    assert [(image.path, image.tags) for image in found.broken] == [
+        ("d", ("d:1",)),
+        ("c", ("c:1",)),
+        ("gone", ("gone:1",)),
+    ]
+    assert [image.config is None for image in found.broken] == [True, False, True]
 
 
 def test_names_and_paths_in_messages() -> None:

@@ -10,6 +10,7 @@ import pytest
 from store.errors import InvalidArchive, TooLarge
 from store.formats.archives import docker, oci_layout
 from store.formats.archives.docker_and_oci import artifact_configs, reconcile
+from store.formats.archives.validation import raise_faults
 from store.model.digests import Digest
 from store.model.limits import DEFAULT_LIMITS
 from tests.support.images import A, B
@@ -39,10 +40,12 @@ def entry(layout: Layout, image: Descriptor, *tags: str, **members: object) -> d
 
 def reconciled(layout: Layout, *entries: dict[str, Any]) -> ArchiveClaim:
     files = MemoryFiles({**layout.members(), "manifest.json": encode(list(entries))})
-    return reconcile(
+    found = reconcile(
         oci_layout.claim(files, DEFAULT_LIMITS, lambda _: None),
         docker.claim(files.document, DEFAULT_LIMITS),
     )
+    raise_faults(found)
+    return found
 
 
 def test_manifest_json_gives_the_names() -> None:
@@ -155,6 +158,29 @@ def test_a_manifest_with_another_number_of_layers_than_its_config_is_an_artifact
     graph = both.graph
     assert [str(digest) for digest in graph.configs] == [image["digest"]]
     assert "has 2 layers" in graph.artifacts[Digest.parse(odd["digest"])].reason
+
+
+def test_a_name_that_is_not_valid_is_kept_apart() -> None:
+    layout = Layout()
+    image = layout.root(layout.image(A), "docker.io/library/one:1")
+    (root,) = reconciled(layout, entry(layout, image, "one:1", "Two:1")).graph.roots
+    assert (root.names, root.unusable) == (("docker.io/library/one:1",), ("Two:1",))
+
+
+def test_a_contradiction_breaks_only_its_image() -> None:
+    layout = Layout()
+    one = layout.root(layout.image(A), "docker.io/library/one:1")
+    two = layout.root(layout.image(B), "docker.io/library/two:1")
+    wrong = {**entry(layout, two, "two:1"), "Layers": entry(layout, one)["Layers"]}
+    files = MemoryFiles(
+        {**layout.members(), "manifest.json": encode([entry(layout, one, "one:1"), wrong])}
+    )
+    found = reconcile(
+        oci_layout.claim(files, DEFAULT_LIMITS, lambda _: None),
+        docker.claim(files.document, DEFAULT_LIMITS),
+    )
+    assert [image.tags for image in found.broken] == [("two:1",)]
+    assert len(found.images) == 1
 
 
 def test_only_configs_of_artifacts_are_artifact_configs() -> None:

@@ -8,9 +8,8 @@ import pytest
 
 from store.errors import (
     InvalidArchive,
-    InvalidDocument,
-    InvalidReference,
     MissingMember,
+    StoreError,
     TooLarge,
 )
 from store.formats.archives.docker_v1 import claim, directories
@@ -31,7 +30,18 @@ def ordered(**parents: str | None) -> tuple[V1Directory, ...]:
         f"{name}/json": encode({} if parent is None else {"parent": parent})
         for name, parent in parents.items()
     }
-    return directories(tuple(parents), MemoryFiles(files).document, DEFAULT_LIMITS)
+    faults: dict[str, StoreError] = {}
+    found = directories(tuple(parents), MemoryFiles(files).document, DEFAULT_LIMITS, faults)
+    for error in faults.values():
+        raise error
+    return found
+
+
+def refused(name: str) -> None:
+    """Raise the error of a directory without files."""
+    faults: dict[str, StoreError] = {}
+    assert directories((name,), MemoryFiles({}).document, DEFAULT_LIMITS, faults) == ()
+    raise faults[name]
 
 
 def claimed(
@@ -43,7 +53,7 @@ def claimed(
         files["repositories"] = encode(repositories)
     read = MemoryFiles(files).document
     diffs = {name: DiffID.parse(digest(name.encode())) for name in documents}
-    return claim(directories(tuple(documents), read, limits), diffs, read, limits)
+    return claim(directories(tuple(documents), read, limits, {}), diffs, read, limits)
 
 
 def test_each_directory_comes_after_its_parent() -> None:
@@ -55,7 +65,7 @@ def test_each_directory_comes_after_its_parent() -> None:
 
 def test_a_directory_without_json_is_refused() -> None:
     with pytest.raises(MissingMember, match="the directory 'x' has no json") as caught:
-        directories(("x",), MemoryFiles({}).document, DEFAULT_LIMITS)
+        refused("x")
     assert caught.value.member == "x/json"
 
 
@@ -78,7 +88,7 @@ def test_cycles_of_parents_are_refused(parents: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", ["", ".", ".."])
 def test_special_names_are_not_directories_of_images(name: str) -> None:
     with pytest.raises(InvalidArchive, match="invalid parent"):
-        directories((name,), MemoryFiles({}).document, DEFAULT_LIMITS)
+        refused(name)
 
 
 def test_a_config_has_the_layers_and_the_history_of_all_ancestors() -> None:
@@ -113,22 +123,54 @@ def test_equal_directories_are_one_image_with_the_tags_of_both() -> None:
     read = MemoryFiles(files).document
     diff = DiffID.parse(digest(b"same"))
     found = claim(
-        directories(("x", "y"), read, DEFAULT_LIMITS), {"x": diff, "y": diff}, read, DEFAULT_LIMITS
+        directories(("x", "y"), read, DEFAULT_LIMITS, {}),
+        {"x": diff, "y": diff},
+        read,
+        DEFAULT_LIMITS,
     )
     assert [(image.layers, image.tags) for image in found.images] == [
         (("x/layer.tar",), ("n:1", "n:2"))
     ]
 
 
-def test_wrong_repositories_are_refused() -> None:
-    with pytest.raises(InvalidDocument, match="invalid target ID 'gone' of app:1"):
-        claimed({"app": {"1": "gone"}}, x={})
-    with pytest.raises(InvalidReference, match="invalid tag format 'x y' of 'app'"):
-        claimed({"app": {"x y": "x"}}, x={})
-    with pytest.raises(InvalidReference, match="lowercase"):
-        claimed({"App": {"1": "x"}}, x={})
+def test_a_name_of_an_unknown_directory_is_a_broken_image() -> None:
+    (image,) = claimed({"app": {"1": "gone"}}, x={}).broken
+    assert image.tags == ("app:1",)
+    assert "invalid target ID 'gone' of app:1" in image.error.message
     with pytest.raises(MissingMember):
         claimed(None, x={})
+
+
+def test_names_that_docker_could_not_write_are_kept_apart() -> None:
+    (image,) = claimed({"app": {"x y": "x", "2": "x"}, "App": {"1": "x"}}, x={}).images
+    assert image.tags == ("app:2",)
+    assert image.unusable == ("App:1", "app:x y")
+
+
+def test_only_the_descendants_of_a_broken_directory_are_broken() -> None:
+    files = {"good/json": b"{}", "bad/json": b"[", "top/json": encode({"parent": "bad"})}
+    files["repositories"] = encode({"app": {"good": "good", "top": "top"}})
+    read = MemoryFiles(files).document
+    faults: dict[str, StoreError] = {}
+    found = directories(("bad", "good", "top"), read, DEFAULT_LIMITS, faults)
+    assert [step.name for step in found] == ["good"]
+    diffs = {"good": DiffID.parse(digest(b"good"))}
+    made = claim(found, diffs, read, DEFAULT_LIMITS, faults)
+    assert [image.tags for image in made.images] == [("app:good",)]
+    assert [(image.path, image.tags) for image in made.broken] == [
+        ("bad/json", ()),
+        ("top/json", ("app:top",)),
+    ]
+
+
+def test_an_image_on_a_layer_that_cannot_be_read_is_broken() -> None:
+    files = {"base/json": b"{}", "top/json": encode({"parent": "base"}), "repositories": b"{}"}
+    read = MemoryFiles(files).document
+    faults: dict[str, StoreError] = {}
+    found = directories(("base", "top"), read, DEFAULT_LIMITS, faults)
+    faults["base"] = InvalidArchive("no layer")
+    made = claim(found, {"top": DiffID.parse(digest(b"top"))}, read, DEFAULT_LIMITS, faults)
+    assert [image.error.message for image in made.broken] == ["no layer", "no layer"]
 
 
 def test_the_configs_have_a_ceiling_together() -> None:

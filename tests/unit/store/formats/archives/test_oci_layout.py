@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.errors import DigestMismatch, InvalidArchive, InvalidDocument, TooLarge
-from store.formats.archives.oci_layout import (
-    claim,
-    claim_dir,
-    dir_blob_paths,
-    oci_blob_paths,
-)
-from store.model.digests import Descriptor, Digest
+from store.errors import InvalidArchive, InvalidDocument, TooLarge
+from store.formats.archives.oci_layout import claim, claim_dir
+from store.formats.archives.validation import raise_faults
 from store.model.limits import DEFAULT_LIMITS, Limits
 from tests.support.images import A, B
 from tests.support.layouts import INDEX, REF_NAME, Layout, digest, encode
@@ -24,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from store.formats.archives.claims import ArchiveClaim
-
-BLOB = b"a blob"
-DIGEST = Digest.of(BLOB)
 
 
 def claimed(
@@ -41,37 +33,9 @@ def claimed(
         for path, data in layout.members().items()
         if path not in {f"blobs/{name.replace(':', '/')}" for name in without}
     }
-    return claim(MemoryFiles(files), limits, lambda wanted: (stored or {}).get(str(wanted)))
-
-
-def target(size: int = len(BLOB)) -> Descriptor:
-    return Descriptor("text/plain", DIGEST, size)
-
-
-def test_a_blob_is_found_read_and_verified() -> None:
-    path = f"blobs/sha256/{DIGEST.hex}"
-    blobs = oci_blob_paths(MemoryFiles({path: BLOB}))
-    assert blobs.find(DIGEST) == path
-    assert blobs.find_checked(target(), "here") == path
-    assert blobs.read(target(), "here") == BLOB
-    assert oci_blob_paths(MemoryFiles({})).read(target(), "here") is None
-
-
-def test_a_blob_with_another_size_or_digest_is_refused() -> None:
-    path = f"blobs/sha256/{DIGEST.hex}"
-    with pytest.raises(DigestMismatch, match=r"^here: size of sha256:") as size:
-        oci_blob_paths(MemoryFiles({path: BLOB})).find_checked(target(7), "here")
-    assert (size.value.want, size.value.got) == (7, len(BLOB))
-    with pytest.raises(DigestMismatch, match=r"^here: content of 'blobs/sha256/") as content:
-        oci_blob_paths(MemoryFiles({path: b"A blob"})).read(target(), "here")
-    assert content.value.want == DIGEST
-
-
-@pytest.mark.parametrize(
-    "name", [DIGEST.hex, f"{DIGEST.hex}.manifest.json", f"sha256-{DIGEST.hex}", str(DIGEST)]
-)
-def test_a_dir_folder_names_blobs_in_four_ways(name: str) -> None:
-    assert dir_blob_paths(MemoryFiles({name: BLOB})).read(target(), "here") == BLOB
+    found = claim(MemoryFiles(files), limits, lambda wanted: (stored or {}).get(str(wanted)))
+    raise_faults(found)
+    return found
 
 
 def test_documents_come_after_their_children() -> None:
@@ -104,18 +68,18 @@ def test_names_come_from_annotations() -> None:
     (root,) = found.graph.roots
     assert root.names == ("docker.io/library/app:1", "docker.io/team/app:latest")
     assert root.bare == ("1.4",)
-    assert found.notes == (
-        "ignored the invalid image name 'Not A Name'",
-        "ignored the invalid image name 'a/B:1'",
-    )
+    assert root.unusable == ("Not A Name", "a/B:1")
 
 
-def test_one_name_for_two_images_is_refused() -> None:
+def test_a_zarf_package_names_images_by_the_annotation_of_the_base_image() -> None:
+    base = "org.opencontainers.image.base.name"
     layout = Layout()
-    for data in (A, B):
-        layout.root(layout.image(data), "docker.io/library/app:1")
-    with pytest.raises(InvalidDocument, match=r"the name docker.io/library/app:1 is given to"):
-        claimed(layout)
+    layout.root(layout.image(A), **{base: "example.org/team/app:1"})
+    layout.root(layout.image(B), **{base: "docker.io/library/debian:12", "other": "x"})
+    assert [root.names for root in claimed(layout).graph.roots] == [
+        ("example.org/team/app:1",),
+        (),
+    ]
 
 
 def test_a_document_may_be_in_the_store_only() -> None:
@@ -213,11 +177,31 @@ def test_other_versions_are_refused(version: str) -> None:
         claimed(layout)
 
 
-def test_index_json_must_list_documents() -> None:
+def test_content_of_an_unknown_type_is_held_by_an_index_of_its_own() -> None:
     layout = Layout()
-    layout.roots.append(layout.blob(b"text", "text/plain"))
-    with pytest.raises(InvalidDocument, match="'text/plain': expected a manifest or an index"):
-        claimed(layout)
+    thing = layout.blob(b"text", "text/plain", annotations={"a": "<é>", REF_NAME: "team/x:1"})
+    layout.roots.append(thing)
+    found = claimed(layout)
+    (root,) = found.graph.roots
+    assert root.names == ("docker.io/team/x:1",)
+    held = found.graph.documents[root.digest]
+    (link,) = held.children
+    assert (str(link.digest), link.target.media_type) == (thing["digest"], "text/plain")
+    assert dict(link.annotations) == {"a": "<é>"}
+    # A layout with this index is read again with the same digest.
+    layout.roots[:] = [layout.blob(held.data, INDEX)]
+    assert [again.digest for again in claimed(layout).graph.roots] == [root.digest]
+
+
+def test_an_entry_of_schema_1_is_a_fault_of_its_root() -> None:
+    layout = Layout()
+    image = layout.root(layout.image(A))
+    old = layout.blob(b"{}", "application/vnd.docker.distribution.manifest.v1+prettyjws")
+    layout.roots.append(old)
+    found = claim(MemoryFiles(layout.members()), DEFAULT_LIMITS, lambda _: None)
+    assert [str(digest) for digest in found.graph.documents] == [image["digest"]]
+    assert [str(digest) for digest in found.graph.faults] == [old["digest"]]
+    assert len(found.graph.roots) == 2
 
 
 def test_a_dir_folder_has_one_manifest_without_a_name() -> None:

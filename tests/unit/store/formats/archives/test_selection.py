@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.errors import InvalidInput, InvalidReference
+from store.errors import DigestMismatch, InvalidDocument, InvalidInput, InvalidReference
 from store.formats.archives import docker, oci_layout
-from store.formats.archives.selection import Choice, choose, prefixed
+from store.formats.archives.selection import Choice, choose
 from store.model.limits import DEFAULT_LIMITS
 from store.model.platforms import Platform
 from store.model.references import Reference
@@ -20,6 +20,9 @@ from tests.support.memory_files import MemoryFiles
 
 if TYPE_CHECKING:
     from store.formats.archives.claims import ArchiveClaim
+
+
+AMD64, ARM64 = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")
 
 
 def layout_claim(layout: Layout) -> ArchiveClaim:
@@ -179,14 +182,6 @@ def test_a_parent_that_was_not_chosen_is_dropped() -> None:
     assert choose(claim, Choice(images=("c",))).images[0].parent is None
 
 
-def test_a_prefix_goes_before_the_familiar_name() -> None:
-    assert prefixed("app:1", "") == "app:1"
-    assert prefixed("docker.io/library/app:1", "team/") == "docker.io/team/app:1"
-    assert prefixed("app:1", "example.org/x") == "example.org/x/app:1"
-    with pytest.raises(InvalidReference, match="it turns 'app:1' into 'Team/app:1'"):
-        prefixed("app:1", "Team")
-
-
 def nested(layout: Layout, levels: int) -> None:
     """Add an index of two images, inside ``levels`` indexes that each list the next one twice."""
     inner = layout.index(
@@ -234,3 +229,78 @@ def test_many_indexes_that_share_one_are_walked_once() -> None:
     for choice in (Choice(), Choice(images=("x.io/app*",))):
         assert len(choose(claim, choice).graph.documents) == 1201
     assert time.process_time() - start < 2
+
+
+def test_a_broken_image_refuses_only_itself() -> None:
+    files = {"good": config(A), "bad": b"[", "old": config(A, B, architecture="arm64")}
+    entries = [
+        {"Config": "good", "RepoTags": ["good:1"], "Layers": ["l"]},
+        {"Config": "bad", "RepoTags": ["bad:1"], "Layers": ["l"]},
+        {"Config": "old", "RepoTags": ["old:1"], "Layers": ["l"]},
+    ]
+    files["manifest.json"] = encode(entries)
+    claim = docker.claim(MemoryFiles(files).document, DEFAULT_LIMITS)
+    assert tags(choose(claim, Choice(images=("good",)))) == [("good:1",)]
+    with pytest.raises(InvalidDocument):
+        choose(claim, Choice())
+    with pytest.raises(InvalidDocument, match="bad"):
+        choose(claim, Choice(images=("bad:*",)))
+    with pytest.raises(InvalidDocument, match="layers length mismatch"):
+        choose(claim, Choice(images=(digest(files["old"])[7:19],)))
+    amd64 = Choice(images=("good", "old"), platforms=(Platform.parse("linux/amd64"),))
+    assert tags(choose(claim, amd64)) == [("good:1",)]
+
+
+def test_a_damaged_document_refuses_only_the_roots_above_it() -> None:
+    layout, (amd64, arm64, *_) = two_platforms()
+    layout.root(layout.image(B, B), "docker.io/library/other:1")
+    layout.blobs[arm64] = b"{}"
+    claim = layout_claim(layout)
+    assert names(choose(claim, Choice(images=("other",)))) == [("docker.io/library/other:1",)]
+    for refused in (Choice(), Choice(images=("app",)), Choice(platforms=(ARM64,))):
+        with pytest.raises(DigestMismatch):
+            choose(claim, refused)
+    chosen = choose(claim, Choice(images=("app",), platforms=(AMD64,)))
+    assert amd64 in documents(chosen)
+
+
+def test_a_damaged_root_is_left_out_if_index_json_states_another_platform() -> None:
+    layout = Layout()
+    layout.root(layout.image(A), "docker.io/library/app:1")
+    damaged = layout.root(layout.image(B, platform="linux/arm64"), "docker.io/library/app:2")
+    layout.blobs[damaged["digest"]] = b"{}"
+    claim = layout_claim(layout)
+    assert names(choose(claim, Choice(platforms=(AMD64,)))) == [("docker.io/library/app:1",)]
+    with pytest.raises(DigestMismatch):
+        choose(claim, Choice(platforms=(ARM64,)))
+
+
+def test_a_name_that_is_not_valid_is_left_out_or_refused_if_it_is_asked_for() -> None:
+    claim = docker_claim(x="demo/MyApp:1", y="<none>:<none>", z="b:1")
+    chosen = choose(claim, Choice())
+    assert tags(chosen) == [(), (), ("b:1",)]
+    assert chosen.notes == (
+        "ignored the invalid image name 'demo/MyApp:1'",
+        "ignored the invalid image name '<none>:<none>'",
+    )
+    assert [getattr(note, "remedy", None) for note in chosen.notes] == [Remedy.RENAME_IMAGE] * 2
+    assert choose(claim, Choice(no_tags=True)).notes == ()
+    assert choose(claim, Choice(images=("b",))).notes == ()
+    wanted = ("demo/MyApp:1",)
+    with pytest.raises(InvalidReference, match="must be lowercase") as caught:
+        choose(claim, Choice(images=wanted))
+    assert caught.value.remedy is Remedy.NAME_IMAGE
+    assert tags(choose(claim, Choice(images=wanted, no_tags=True))) == [()]
+    renamed = choose(claim, Choice(images=wanted, tag=Reference.parse("a:1")))
+    assert tags(renamed) == [("docker.io/library/a:1",)]
+    assert tags(choose(claim, Choice(images=("demo/*",)))) == [()]
+
+
+def test_referrers_of_referrers_are_chosen_with_an_image() -> None:
+    layout = Layout()
+    image = layout.root(layout.image(A), "docker.io/library/app:1")
+    signature = layout.root(layout.artifact(b"signed", subject=image))
+    stamp = layout.root(layout.artifact(b"stamped", subject=signature))
+    layout.root(layout.image(B), "docker.io/library/other:1")
+    chosen = choose(layout_claim(layout), Choice(images=("app",)))
+    assert documents(chosen) == {one["digest"] for one in (image, signature, stamp)}
