@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from store import Store
 from tests.support import images
 from tests.support.engine import Engine, program, require
 from tests.support.peers import docker
 from tests.support.peers.buildah import Buildah
 from tests.support.peers.containerd import Containerd
+from tests.support.peers.crane import PROGRAM as CRANE
 from tests.support.peers.mirror_config import configure, program_with
 from tests.support.peers.mirror_endpoint import PASSWORD, USER, Endpoint
 from tests.support.peers.podman import Podman
@@ -192,3 +194,28 @@ def test_podman_buildah_and_skopeo_ask_the_mirror(
             peer = Podman(programs, storage) if client == "podman" else Buildah(programs, storage)
             pulled = peer.run("pull", "--quiet", *certificates, name)
             assert f"sha256:{pulled.strip()}" == image_id(endpoint)
+
+
+# --- the alias of a registry with a port ----------------------------------------------------------
+
+
+def test_crane_pushes_lists_and_pulls_by_the_alias(endpoint: Endpoint, workshop: Workshop) -> None:
+    require(CRANE)
+
+    def crane(*words: str | Path) -> str:
+        return endpoint.programs.run(CRANE, *([] if endpoint.tls else ["--insecure"]), *words)
+
+    part = workshop.subjects["image"].parts[0]
+    name = f"{endpoint.host}/registry.invalid_5000/pushed/app"
+    crane("push", workshop.layout(part), f"{name}:1")
+    assert crane("digest", f"{name}:1").strip() == part.root
+    assert crane("ls", name).split() == ["1"]
+    # What the catalog lists, clients can write.
+    listed = crane("catalog", endpoint.host).split()
+    assert "registry.invalid_5000/pushed/app" in listed
+    for repository in listed:
+        assert crane("ls", f"{endpoint.host}/{repository}")
+    with Store.open(endpoint.mirror.root) as store:
+        assert "registry.invalid:5000/pushed/app:1" in [
+            str(one) for one in store.names("registry.invalid:5000/pushed", 10)
+        ]
