@@ -99,6 +99,7 @@ class Root:
         platform: The platform that ``index.json`` states; None if it states none.
         attachment: The relation to another manifest of the archive; None for an image or an
             ordinary artifact. The archive has no other name for an attachment.
+        subject: The digest of the subject that ``index.json`` states; None if it states none.
     """
 
     digest: Digest
@@ -107,6 +108,7 @@ class Root:
     unusable: tuple[str, ...] = ()
     platform: Platform | None = None
     attachment: Attachment | None = None
+    subject: Digest | None = None
 
 
 @final
@@ -167,11 +169,14 @@ class Graph:
     def subject_of(self, root: Root) -> Digest | None:
         """Return the digest of the manifest that a root refers to, or None if it has no subject.
 
-        A root refers to a manifest by its own ``subject``, or as an attachment.
+        A root refers to a manifest by its own ``subject``, or as an attachment. For a root that
+        cannot be read, the subject is the one that ``index.json`` states.
         """
         document = self.documents.get(root.digest)
         if document is not None and document.subject is not None:
             return document.subject.digest
+        if document is None and root.subject is not None:
+            return root.subject
         return None if root.attachment is None else root.attachment.subject
 
 

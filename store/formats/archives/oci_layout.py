@@ -30,6 +30,7 @@ from store.formats.image.layout_names import (
     INDEX,
     LAYOUT,
     REF_NAME,
+    SUBJECT,
 )
 from store.formats.image.manifests import Document, Link, Role, refuse_withdrawn, schema_1
 from store.formats.image.media_types import OCI_INDEX, SCHEMA_1, is_document
@@ -169,7 +170,9 @@ class _Entries:
         elif link.target.media_type and not is_document(link.target.media_type):
             link = _held(link)
         self.links.append(link)
-        root = self._roots.get(link.digest, Root(link.digest, platform=link.made_for))
+        root = self._roots.get(link.digest) or Root(
+            link.digest, platform=link.made_for, subject=_subject(link.annotations)
+        )
         name, tag, wrong = _name(link.annotations)
         kind = stated_kind(link.annotations)
         if is_attached(kind):
@@ -185,6 +188,14 @@ class _Entries:
     def roots(self) -> tuple[Root, ...]:
         """Return the roots, each with its names and its attachment."""
         return with_attachments(self._roots.values(), self._attached, self.notes)
+
+
+def _subject(annotations: Mapping[str, str]) -> Digest | None:
+    """Return the digest of the subject that a descriptor states, or None if it states none."""
+    try:
+        return Digest.parse(annotations[SUBJECT]) if SUBJECT in annotations else None
+    except InvalidDigest:
+        return None
 
 
 def _refused(media_type: str, where: str) -> StoreError | None:

@@ -15,6 +15,9 @@ INDEX: Final = "index.json"
 
 CONTAINERD_NAME: Final = "io.containerd.image.name"
 REF_NAME: Final = "org.opencontainers.image.ref.name"
+SUBJECT: Final = "io.containerd.manifest.subject"
+"""The annotation of containerd on a referrer in ``index.json``: the digest of its subject."""
+
 BASE_NAME: Final = "org.opencontainers.image.base.name"
 ATTESTED: Final = "vnd.docker.reference.digest"
 """The annotation of an attestation in an index: the digest of the manifest it describes.

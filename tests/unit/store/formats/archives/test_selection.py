@@ -304,3 +304,20 @@ def test_referrers_of_referrers_are_chosen_with_an_image() -> None:
     layout.root(layout.image(B), "docker.io/library/other:1")
     chosen = choose(layout_claim(layout), Choice(images=("app",)))
     assert documents(chosen) == {one["digest"] for one in (image, signature, stamp)}
+
+
+def test_a_damaged_referrer_belongs_to_the_subject_that_index_json_states() -> None:
+    layout = Layout()
+    layout.root(layout.image(A), "docker.io/library/app:1")
+    other = layout.root(layout.image(B, platform="linux/arm64"), "docker.io/library/other:1")
+    damaged = layout.root(
+        layout.artifact(b"signed", subject=other),
+        **{"io.containerd.manifest.subject": other["digest"]},
+    )
+    layout.blobs[damaged["digest"]] = b"{}"
+    claim = layout_claim(layout)
+    for choice in (Choice(images=("app",)), Choice(platforms=(AMD64,))):
+        assert names(choose(claim, choice)) == [("docker.io/library/app:1",)]
+    for choice in (Choice(images=("other",)), Choice(platforms=(ARM64,))):
+        with pytest.raises(DigestMismatch):
+            choose(claim, choice)
