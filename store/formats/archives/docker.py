@@ -104,7 +104,14 @@ def claim(
 
 def _config(position: int, entry: ArchiveImage, read: Callable[[str], bytes]) -> bytes:
     if not entry.config:
-        raise InvalidDocument(f"image {position} has no Config", document=MANIFEST)
+        raise InvalidDocument(
+            f"image {position} has no Config",
+            document=MANIFEST,
+            hint=(
+                "save the image again; if imgpkg wrote the archive, copy its images to a registry"
+                " with `imgpkg copy --tar`"
+            ),
+        )
     try:
         return read(entry.config)
     except MissingMember as exc:

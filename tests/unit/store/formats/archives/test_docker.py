@@ -163,6 +163,10 @@ def test_a_name_needs_a_tag() -> None:
 def test_an_entry_without_a_config_is_a_broken_image() -> None:
     with pytest.raises(InvalidDocument, match="image 1 has no Config"):
         claimed(entry("c", "l"), {}, c=config(A))
+    # imgpkg has a manifest.json of its own (pkg/imgpkg/imagedesc).
+    with pytest.raises(InvalidDocument) as caught:
+        claimed({"Image": {"Refs": ["example.org/bundle@sha256:0"], "Layers": []}})
+    assert "imgpkg copy --tar" in (caught.value.hint or "")
 
 
 def test_a_broken_image_does_not_break_the_others() -> None:
