@@ -223,11 +223,18 @@ class Store(Workspace):
         Args:
             each: Whether to list every image in addition to the sums.
         """
+        from store.files.sizes import folder_bytes
         from store.queries import usage
+        from store.workspace.file_locks import STAGING, UPLOADS
 
         with self.read() as connection:
             found = usage.usage(connection, each=each)
-        return usage.with_database(found, self.catalogue_bytes())
+        return usage.completed(
+            found,
+            database_bytes=self.catalogue_bytes(),
+            other_bytes=sum(folder_bytes(self.root / name) for name in (STAGING, UPLOADS)),
+            collection=self.collect(dry_run=True),
+        )
 
     def verify_image(
         self, image_id: ImageID, *, is_stopped: Callable[[], bool] = lambda: False
@@ -346,18 +353,24 @@ class Store(Workspace):
                 connection, name, force=force, prune_parents=prune_parents, now=self.now()
             )
 
-    def collect(self, *, dry_run: bool = False, dangling: bool = False) -> CollectionReport:
+    def collect(
+        self, *, dry_run: bool = False, dangling: bool = False, end_grace: bool = False
+    ) -> CollectionReport:
         """Delete everything that nothing refers to. Imports and saves may run at the same time.
 
         Args:
             dry_run: Whether to try the collection on a copy of the catalogue. Then no writer waits,
                 and the store may be read-only.
             dangling: Whether to delete dangling images as well.
+            end_grace: Whether to delete pushed blobs that no manifest lists as well, unless
+                somebody has just pushed to a repository that holds them.
         """
         from store.maintenance.gc import Collector
+        from store.registry.upload_collection import UploadCollection
 
-        collector = Collector(self)
-        return collector.dry_run(dangling=dangling) if dry_run else collector.run(dangling=dangling)
+        collector = Collector(self, UploadCollection(self))
+        collect = collector.dry_run if dry_run else collector.run
+        return collect(dangling=dangling, end_grace=end_grace)
 
     def fsck(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Recompute every digest and compare every row; yield all findings.

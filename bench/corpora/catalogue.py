@@ -112,7 +112,8 @@ class _Filler:
         diffs = self._diffs()
         firsts = range(0, self._scale.images, self._scale.images_of_repository)
         names = (f"docker.io/{self._scale.tag(first).partition(':')[0]}" for first in firsts)
-        self._insert("repository", 2, enumerate(names, start=1))
+        rows = ((number, name, None, None) for number, name in enumerate(names, start=1))
+        self._insert("repository", 4, rows)
         indices = iter(range(self._scale.images))
         while some := list(islice(indices, _BATCH)):
             self._images(some, diffs)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from mirror.access import Action
 from mirror.api.byte_range import wanted
 from mirror.api.decoded import send_decoded
 from mirror.origin.origins import is_from_other_site
 from mirror.protocol.conditions import etag, is_known
 from mirror.transfer.send_file import send_file
 from store.errors import DamagedContent, IntegrityError
+from store.registry.blobs import unknown_blob
 
 if TYPE_CHECKING:
     from mirror.api.call import Call
@@ -45,9 +47,14 @@ async def get(call: Call) -> web.StreamResponse:
 
 async def _answer(call: Call, blob: ServedBlob) -> web.StreamResponse:
     service, request, digest = call.service, call.request, call.digest
-    if request.method == "HEAD" and not is_from_other_site(request):
-        # A client that checks for a blob with HEAD is about to rely on it.
-        await service.pools.write(service.registry.renew, call.repository, digest)
+    if (
+        request.method == "HEAD"
+        and not is_from_other_site(request)
+        and service.access.allows(call.caller, Action.WRITE, call.repository)
+        # A client that may push and checks for a blob is about to rely on it.
+        and not await service.pools.write(service.registry.renew, call.repository, digest)
+    ):
+        raise unknown_blob(call.repository, digest)
     tag = etag(digest)
     headers = {
         "Docker-Content-Digest": str(digest),

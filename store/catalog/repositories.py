@@ -104,6 +104,19 @@ _IS_FRESH: Final = (
 )
 
 
+def blobs_at(connection: Connection | Lookup, name: Repository) -> datetime | None:
+    """Return when a client last sent, mounted or looked for blobs of a repository.
+
+    Returns:
+        The recorded time; None if there is none, or no such repository.
+    """
+    found: datetime | None = connection.execute(_BLOBS_AT, {"name": str(name)}).scalar()
+    return found
+
+
+_BLOBS_AT: Final = select(repository.c.blobs_at).where(repository.c.name == bindparam("name"))
+
+
 def held(
     connection: Connection, name: Repository, digests: Iterable[Digest]
 ) -> dict[Digest, ContentKey]:

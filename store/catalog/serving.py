@@ -204,6 +204,54 @@ def hold(
         connection.execute(update(repository_content).where(mine).values(fresh_at=fresh_at))
 
 
+def settle(
+    connection: Connection, repository_key: RepositoryKey, keys: Iterable[ContentKey]
+) -> None:
+    """End the grace periods of the blobs that a manifest of the repository lists now.
+
+    Args:
+        connection: An open write transaction.
+        repository_key: Row number of the repository that received the manifest.
+        keys: Row numbers of the content that the manifest lists.
+    """
+    for some in batches(sorted(set(keys))):
+        connection.execute(
+            update(repository_content)
+            .where(
+                repository_content.c.repository_id == repository_key,
+                repository_content.c.content_id.in_(some),
+                repository_content.c.fresh_at.is_not(None),
+            )
+            .values(fresh_at=None)
+        )
+
+
+def note_blobs(connection: Connection, name: Repository, now: datetime) -> None:
+    """Record that a client sends, mounts or looks for blobs of a repository.
+
+    Args:
+        connection: An open write transaction.
+        name: The full name of the repository; nothing happens if it does not exist.
+        now: The current time.
+    """
+    connection.execute(
+        update(repository).where(repository.c.name == str(name)).values(blobs_at=now)
+    )
+
+
+def note_manifest(connection: Connection, repository_key: RepositoryKey, now: datetime) -> None:
+    """Record that a client has pushed a manifest to a repository.
+
+    Args:
+        connection: An open write transaction.
+        repository_key: Row number of the repository.
+        now: The current time.
+    """
+    connection.execute(
+        update(repository).where(repository.c.id == repository_key).values(manifest_at=now)
+    )
+
+
 def set_media_type(
     connection: Connection,
     repository_keys: Collection[RepositoryKey],

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, final
 from sqlalchemy import distinct, func, select
 
 from store.catalog.batches import batches
-from store.db.schema import blob, content, encoding, image, layer, manifest, reference
+from store.db.schema import blob, content, image, layer, manifest, reference
 from store.db.types import ContentKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import CTE, Connection, Select
 
@@ -168,23 +168,3 @@ def files(connection: Connection) -> Sum:
         .join(content, content.c.id == blob.c.content_id)
     ).one()
     return Sum(row[0], row[1] or 0)
-
-
-def stored_sizes(connection: Connection) -> Iterator[tuple[ContentKey, int]]:
-    """Yield each diff that is a layer with the size of a file that stores it, in bytes.
-
-    A diff that is stored in several files, plain or encoded, occurs several times.
-    """
-    stored = content.alias("stored")
-    encoded = (
-        select(encoding.c.content_id, stored.c.size_bytes)
-        .join(stored, stored.c.id == encoding.c.stored_id)
-        .where(encoding.c.content_id.in_(select(layer.c.diff_id)))
-    )
-    plain = select(blob.c.content_id, content.c.size_bytes).join(
-        content, content.c.id == blob.c.content_id
-    )
-    plain = plain.where(blob.c.content_id.in_(select(layer.c.diff_id)))
-    for query in (encoded, plain):
-        for row in connection.execute(query):
-            yield ContentKey(row.content_id), row.size_bytes or 0

@@ -25,10 +25,10 @@ from sqlalchemy import (
 
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
-HEAD: Final = "0008"
+HEAD: Final = "0009"
 """The newest revision that this program knows: the last revision in `migrations.versions`."""
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 """Every revision that this program can upgrade from, oldest first."""
 
 metadata: Final = MetaData(
@@ -203,6 +203,10 @@ repository: Final = Table(
     metadata,
     Column("id", RowNumber, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
+    Column("blobs_at", UtcTime),
+    Column("manifest_at", UtcTime),
+    Index("ix_repository_blobs_at", "blobs_at"),
+    Index("ix_repository_manifest_at", "manifest_at"),
     sqlite_autoincrement=True,
 )
 
@@ -217,6 +221,11 @@ repository_content: Final = Table(
     Column("media_type", Text),
     PrimaryKeyConstraint("repository_id", "content_id"),
     Index("ix_repository_content_content_id", "content_id"),
+    Index(
+        "ix_repository_content_fresh_at",
+        "fresh_at",
+        sqlite_where=Column("fresh_at", UtcTime).is_not(None),
+    ),
 )
 
 reference: Final = Table(

@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from store.model.digests import Digest, ImageID
     from store.model.remedies import Remedy
 
@@ -25,10 +27,13 @@ class CollectionReport:
         manifests: The number of deleted manifests.
         layers: The number of deleted layers.
         blobs: The digests whose files were removed.
-        freed_bytes: The size of all removed files.
+        freed_bytes: The size of all removed files: blobs, orphans, uploads, and the files of dead
+            operations.
         orphan_files: The number of removed files that had no row.
         dead_operations: The number of operations cleaned up after their processes had ended.
         dry_run: Whether this was a dry run, which deletes nothing.
+        uploads: The number of removed uploads, which were idle for too long.
+        kept: What the collection keeps although no image with a name needs it.
     """
 
     images: tuple[ImageID, ...]
@@ -39,6 +44,53 @@ class CollectionReport:
     orphan_files: int
     dead_operations: int
     dry_run: bool
+    uploads: int = 0
+    kept: tuple[Kept, ...] = ()
+
+    @property
+    def prunable_bytes(self) -> int:
+        """The size of all files that a collection of untagged images would free."""
+        return self.freed_bytes + sum(
+            one.size_bytes for one in self.kept if one.reason is KeptReason.UNTAGGED
+        )
+
+
+class KeptReason(StrEnum):
+    """Why a collection keeps files that no image with a name needs."""
+
+    PUSHED = "pushed"
+    """A client has pushed, mounted or looked for the blobs, and may push a manifest soon."""
+    PUSHING = "pushing"
+    """The same, but the user has ended the grace: somebody has just pushed to the repository."""
+    UPLOAD = "upload"
+    """An upload is in progress."""
+    OPERATION = "operation"
+    """A running import, save or other operation uses the files."""
+    UNTAGGED = "untagged"
+    """Images without a name are kept until the user removes them."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Files that a collection keeps for one reason.
+
+    Attributes:
+        reason: Why the files are kept.
+        files: The number of files.
+        size_bytes: The size of the files.
+        images: The number of images that are kept; 0 if only files are.
+        until: When the last of the files is free if nothing happens; None if time does not free
+            them.
+        repository: The full name of the repository; None if the reason is in no repository.
+    """
+
+    reason: KeptReason
+    files: int
+    size_bytes: int
+    images: int = 0
+    until: datetime | None = None
+    repository: str | None = None
 
 
 class Severity(StrEnum):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.db.types import ContentKey
+    from store.maintenance.reports import CollectionReport, Kept
     from store.model.digests import ImageID
     from store.model.references import Reference
 
@@ -62,11 +63,7 @@ def usage(connection: Connection, *, each: bool) -> Usage:
                 files.count,
                 files.count,
                 files.size_bytes,
-                sum(
-                    size
-                    for diff, size in catalog_usage.stored_sizes(connection)
-                    if diff not in used
-                ),
+                0,
             ),
         ),
         images=tuple(_of_each(connection)) if each else (),
@@ -97,15 +94,27 @@ def _in_order(connection: Connection) -> list[ContentKey]:
     ]
 
 
-def with_database(report: Usage, database_bytes: int) -> Usage:
-    """Return the report with the size of the catalogue added.
+def completed(
+    report: Usage, *, database_bytes: int, other_bytes: int, collection: CollectionReport
+) -> Usage:
+    """Return the report with the facts that are not in the catalogue.
 
     Args:
-        report: A report that does not count the catalogue.
+        report: A report that counts only blobs.
         database_bytes: The size of the catalogue on disk.
+        other_bytes: The size of the files of uploads and operations.
+        collection: The result of a dry run of a collection. It frees files in blobs, and other
+            files.
     """
+    *others, blobs = report.rows
     return replace(
-        report, on_disk_bytes=report.on_disk_bytes + database_bytes, database_bytes=database_bytes
+        report,
+        rows=(*others, replace(blobs, reclaimable_bytes=collection.prunable_bytes)),
+        on_disk_bytes=report.on_disk_bytes + database_bytes + other_bytes,
+        database_bytes=database_bytes,
+        collectable_bytes=collection.freed_bytes,
+        prunable_bytes=collection.prunable_bytes,
+        kept=collection.kept,
     )
 
 
@@ -162,9 +171,15 @@ class Usage:
         images: The space of each image; empty if only sums were requested.
         on_disk_bytes: The size of all blobs and the catalogue on disk.
         database_bytes: The size of the catalogue on disk.
+        collectable_bytes: How many bytes a collection would free.
+        prunable_bytes: How many bytes a collection would free that removes untagged images as well.
+        kept: What a collection would keep although no image with a name needs it.
     """
 
     rows: tuple[UsageRow, ...]
     images: tuple[ImageUsage, ...]
     on_disk_bytes: int
     database_bytes: int
+    collectable_bytes: int = 0
+    prunable_bytes: int = 0
+    kept: tuple[Kept, ...] = ()

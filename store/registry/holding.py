@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from store.catalog import content, encodings, repositories, serving
+from store.catalog.collection.grace import ACTIVITY_S
+from store.db.database import Durability
+from store.formats.distribution.names import BY_ID
 from store.model.contents import ContentState
 from store.registry.damage import tolerating_failed_notes
 from store.registry.repositories import repository_of
@@ -20,36 +23,54 @@ if TYPE_CHECKING:
     from store.model.references import Repository
     from store.workspace.workspace import Workspace
 
-RENEWED_S: Final = 3600
-"""A grace period that began more than this many seconds ago is extended on use.
 
-A grace period lasts a day (`store.catalog.collection.garbage.FRESH_S`).
-"""
-
-
-def extend_grace(workspace: Workspace, repository: Repository, digest: Digest) -> None:
-    """Extend the grace period of a blob if the period began longer ago than `RENEWED_S`.
+def extend_grace(workspace: Workspace, repository: Repository, digest: Digest) -> bool:
+    """Begin or extend the grace period of a blob, unless it began less than `ACTIVITY_S` ago.
 
     A client that knows that a blob exists relies on the blob until the client pushes the manifest.
-    Nothing happens if the repository does not hold the blob, or if the store is read-only.
+    Nothing is recorded if the store is read-only.
 
     Args:
         workspace: The opened store.
         repository: The repository that holds the blob.
         digest: The digest of the blob.
+
+    Returns:
+        False if the repository no longer holds the blob: a collection has deleted it since the
+        caller looked.
     """
-    if workspace.read_only:
-        return
-    with workspace.look() as connection:
+    if workspace.read_only or repository == BY_ID:
+        return True
+    with workspace.look() as lookup:
         # Clients ask for the same blobs again and again; few of these requests may write.
-        since = workspace.now() - timedelta(seconds=RENEWED_S)
-        if repositories.is_fresh(connection, repository, digest, since):
-            return
-    with tolerating_failed_notes(), workspace.write("registry") as connection:
+        since = workspace.now() - timedelta(seconds=ACTIVITY_S)
+        if repositories.is_fresh(lookup, repository, digest, since):
+            return True
+    with tolerating_failed_notes(), workspace.write("registry", Durability.SOON) as connection:
         held = repositories.held(connection, repository, (digest,))
         key = repositories.find(connection, repository)
-        if digest in held and key is not None:
-            serving.hold(connection, key, held[digest], fresh_at=workspace.now())
+        if digest not in held or key is None:
+            return False
+        now = workspace.now()
+        serving.hold(connection, key, held[digest], fresh_at=now)
+        serving.note_blobs(connection, repository, now)
+    return True
+
+
+def note_activity(workspace: Workspace, repository: Repository) -> None:
+    """Record that a client pushes blobs, unless that was recorded less than `ACTIVITY_S` ago.
+
+    Args:
+        workspace: The opened store.
+        repository: The repository that will serve the blobs; it need not exist.
+    """
+    with workspace.look() as lookup:
+        last = repositories.blobs_at(lookup, repository)
+    now = workspace.now()
+    if last is not None and now - last < timedelta(seconds=ACTIVITY_S):
+        return
+    with tolerating_failed_notes(), workspace.write("registry", Durability.SOON) as connection:
+        serving.note_blobs(connection, repository, now)
 
 
 def is_readable(
@@ -100,6 +121,7 @@ def mount(
         return False
     key = serving.ensure_repositories(connection, (repository,))[repository]
     serving.hold(connection, key, known.key, fresh_at=now)
+    serving.note_blobs(connection, repository, now)
     return True
 
 

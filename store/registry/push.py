@@ -19,6 +19,7 @@ from store.catalog import (
     naming,
     repositories,
     serving,
+    variants,
 )
 from store.catalog.checking import verification
 from store.errors import (
@@ -220,6 +221,9 @@ def push_manifest(  # noqa: PLR0913 - the parts of a push
     )
     repository_key = serving.ensure_repositories(connection, (repository,))[repository]
     serving.hold(connection, repository_key, key)
+    serving.settle(connection, repository_key, keys.values())
+    if operation != variants.OFFER:
+        serving.note_manifest(connection, repository_key, now)
     if not document.states_media_type:
         serving.set_media_type(connection, (repository_key,), key, document.media_type)
     names = [Reference(repository, tag) for tag in tags]

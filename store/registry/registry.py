@@ -234,14 +234,17 @@ class Registry:
         """
         return self._blobs.sources(repository, digest)
 
-    def renew(self, repository: Repository, digest: Digest) -> None:
+    def renew(self, repository: Repository, digest: Digest) -> bool:
         """Extend the grace period of a blob that a client relies on.
 
         Args:
             repository: The repository that holds the blob.
-            digest: The digest of the blob; nothing happens if the repository does not hold it.
+            digest: The digest of the blob.
+
+        Returns:
+            False if the repository no longer holds the blob.
         """
-        holding.extend_grace(self._workspace, repository, digest)
+        return holding.extend_grace(self._workspace, repository, digest)
 
     def mount(
         self,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Self, final
 
 from store.catalog import content, serving
+from store.catalog.collection.grace import ACTIVITY_S
 from store.catalog.in_progress import uploads
 from store.db.database import Durability
 from store.errors import DigestMismatch, OutOfOrder, TooLarge, Unavailable
@@ -17,6 +19,7 @@ from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.model.limits import MIB
 from store.registry.damage import mark_missing
+from store.registry.holding import note_activity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from store.registry.hash_states import HashStates
     from store.workspace.locks import Lock
     from store.workspace.workspace import Workspace
+
+_NOTE_INTERVAL: Final = timedelta(seconds=ACTIVITY_S)
+"""How often the activity of an upload is recorded."""
 
 _READ_BYTES: Final = 4 * MIB
 """Bytes per read when a file is hashed again."""
@@ -77,6 +83,7 @@ class Upload:
         self._has_row = has_row
         self._first_offset = offset_bytes
         self._writeback_offset = offset_bytes
+        self._noted_at = workspace.now()
         self._is_open = True
 
     def __enter__(self) -> Self:
@@ -114,6 +121,7 @@ class Upload:
             raise TooLarge(
                 f"the blob is larger than {self._max_bytes} bytes", limit=self._max_bytes
             )
+        self._note_activity()
         view = memoryview(data)
         with translated(self._path):
             while view:
@@ -204,11 +212,19 @@ class Upload:
                 self._repository
             ]
             serving.hold(connection, repository_key, key, fresh_at=now)
+            serving.note_blobs(connection, self._repository, now)
             uploads.forget(connection, self.id)
         self._is_open = False
         self._release()
         # If the store had the blob already, the file is still there.
         self._path.unlink(missing_ok=True)
+
+    def _note_activity(self) -> None:
+        """Record from time to time that bytes arrive: a large blob may take hours."""
+        now = self._workspace.now()
+        if self._repository is not None and now - self._noted_at >= _NOTE_INTERVAL:
+            self._noted_at = now
+            note_activity(self._workspace, self._repository)
 
     def _release(self) -> None:
         os.close(self._descriptor)

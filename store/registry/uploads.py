@@ -23,6 +23,7 @@ from store.errors import TooManyUploads, Unavailable, UploadInUse, UploadNotFoun
 from store.files.creation import NO_FOLLOW, create_file, create_folder
 from store.files.os_errors import translated
 from store.registry.hash_states import HashStates
+from store.registry.holding import note_activity
 from store.registry.upload import Upload
 from store.workspace.file_locks import UPLOADS
 
@@ -121,6 +122,7 @@ class Uploads:
         Args:
             repository: The repository that will serve the blob.
         """
+        note_activity(self._workspace, repository)
         return self._make(os.urandom(16).hex(), repository)
 
     def count(self) -> int:
@@ -190,6 +192,7 @@ class Uploads:
                 with translated(path):
                     os.fsync(descriptor)
             os.lseek(descriptor, offset_bytes, os.SEEK_SET)
+            note_activity(self._workspace, repository)
             return self._opened(
                 upload_id, repository, path, lock, descriptor, offset_bytes, has_row=True
             )
@@ -221,15 +224,20 @@ class Uploads:
         Returns:
             The number of uploads removed.
         """
-        now, removed = self._workspace.now(), 0
-        for seconds, is_empty in ((IDLE_S, False), (EMPTY_S, True)):
-            before = now - timedelta(seconds=seconds)
-            with self._workspace.read() as connection:
-                idle = uploads.idle(connection, before, is_empty=is_empty)
-            removed += sum(
-                self._sweep(self._path(upload_id), untouched_since=before) for upload_id in idle
-            )
-        return removed
+        return sum(
+            self.sweep(upload_id, untouched_since=before) for upload_id, before in self.idle()
+        )
+
+    def idle(self) -> list[tuple[str, datetime]]:
+        """Return the ID of each upload to be removed, and the time since which it is idle."""
+        now = self._workspace.now()
+        found: dict[str, datetime] = {}
+        with self._workspace.read() as connection:
+            for seconds, is_empty in ((IDLE_S, False), (EMPTY_S, True)):
+                before = now - timedelta(seconds=seconds)
+                for upload_id in uploads.idle(connection, before, is_empty=is_empty):
+                    found.setdefault(upload_id, before)
+        return list(found.items())
 
     def remove_strays(self) -> int:
         """Remove files that belong to no upload, an hour after they were last changed.
@@ -237,12 +245,54 @@ class Uploads:
         Returns:
             The number of files removed.
         """
-        removed = 0
-        with suppress(FileNotFoundError):
-            for path in sorted(self._folder.iterdir()):
-                if _IDENTIFIER.fullmatch(path.name) and self._is_stray(path):
-                    removed += self._sweep(path)
-        return removed
+        return sum(self.sweep(name) for name in self.strays())
+
+    def strays(self) -> list[str]:
+        """Return the names of the files that belong to no upload, an hour after their last change.
+
+        A file with a different form of name is left alone.
+        """
+        try:
+            paths = sorted(self._folder.iterdir())
+        except FileNotFoundError:
+            return []
+        return [
+            path.name for path in paths if _IDENTIFIER.fullmatch(path.name) and self._is_stray(path)
+        ]
+
+    def path(self, upload_id: str) -> Path:
+        """Return the path of the file of an upload.
+
+        Raises:
+            UploadNotFound: This cannot be the ID of an upload.
+        """
+        return self._path(upload_id)
+
+    def sweep(self, upload_id: str, *, untouched_since: datetime | None = None) -> bool:
+        """Remove an upload unless a request is writing to it; return whether it was removed.
+
+        Args:
+            upload_id: ID of the upload.
+            untouched_since: Keep the upload if it has received bytes at this time or later; None
+                for a file that has no row.
+        """
+        path = self._path(upload_id)
+        lock = self._workspace.locks.lock_upload(path.name)
+        if lock is None:
+            return False
+        try:
+            with self._workspace.write("uploads") as connection:
+                had_row = uploads.forget(connection, path.name, untouched_since=untouched_since)
+            if not had_row and untouched_since is not None:
+                # A request has continued the upload since its row was read.
+                return False
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return had_row
+        finally:
+            lock.release()
+        return True
 
     # --- parts ------------------------------------------------------------------------------------
 
@@ -332,25 +382,6 @@ class Uploads:
             return False
         with self._workspace.read() as connection:
             return uploads.get(connection, path.name) is None
-
-    def _sweep(self, path: Path, *, untouched_since: datetime | None = None) -> bool:
-        """Remove an upload unless a request is writing to it; return whether it was removed."""
-        lock = self._workspace.locks.lock_upload(path.name)
-        if lock is None:
-            return False
-        try:
-            with self._workspace.write("uploads") as connection:
-                had_row = uploads.forget(connection, path.name, untouched_since=untouched_since)
-            if not had_row and untouched_since is not None:
-                # A request has continued the upload since its row was read.
-                return False
-            try:
-                path.unlink()
-            except FileNotFoundError:
-                return had_row
-        finally:
-            lock.release()
-        return True
 
 
 def _unknown(upload_id: str) -> UploadNotFound:

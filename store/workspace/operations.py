@@ -20,6 +20,7 @@ from store.errors import InvalidDigest
 from store.files.creation import NO_FOLLOW, create_file, create_folder, open_folder
 from store.files.durable import sync_folder
 from store.files.os_errors import translated
+from store.files.sizes import folder_bytes
 from store.model.digests import Digest
 from store.workspace.file_locks import STAGING
 
@@ -159,8 +160,42 @@ def release(operation: Operation) -> None:
     operation.release_lock()
 
 
-def sweep(connection: Connection, root: Path, blobs: BlobStore, locks: Locks) -> int:
-    """Remove every operation whose lock is free; return the number of removed operations.
+@final
+@dataclass(slots=True)
+class Swept:
+    """What a sweep has removed, or would remove.
+
+    Attributes:
+        operations: The IDs of the operations.
+        published_files: The number of removed blobs that have no row.
+        freed_bytes: The size of all removed files in bytes.
+    """
+
+    operations: list[str] = field(default_factory=list)
+    published_files: int = 0
+    freed_bytes: int = 0
+
+
+def dead(connection: Connection, root: Path, locks: Locks) -> Swept:
+    """Return what `sweep` would remove. Blobs that have no row are not counted.
+
+    Args:
+        connection: A read unit.
+        root: The store's folder.
+        locks: The store's locks.
+    """
+    found = Swept()
+    for name in sorted(set(leases.operation_ids(connection)) | _folders(root)):
+        lock = locks.lock_operation(name) if _IDENTIFIER.fullmatch(name) else None
+        if lock is not None:
+            lock.release()
+            found.operations.append(name)
+            found.freed_bytes += folder_bytes(root / STAGING / name)
+    return found
+
+
+def sweep(connection: Connection, root: Path, blobs: BlobStore, locks: Locks) -> Swept:
+    """Remove every operation whose lock is free; return what was removed.
 
     A folder has no row if its process died before the first commit, or between the last commit and
     the removal of the folder.
@@ -172,7 +207,10 @@ def sweep(connection: Connection, root: Path, blobs: BlobStore, locks: Locks) ->
         locks: The store's locks.
     """
     names = set(leases.operation_ids(connection)) | _folders(root)
-    return sum(_sweep_one(connection, root, name, blobs, locks) for name in sorted(names))
+    swept = Swept()
+    for name in sorted(names):
+        _sweep_one(connection, root, name, blobs, locks, swept)
+    return swept
 
 
 def _folders(root: Path) -> set[str]:
@@ -193,23 +231,26 @@ def _folders(root: Path) -> set[str]:
 
 
 def _sweep_one(
-    connection: Connection, root: Path, name: str, blobs: BlobStore, locks: Locks
-) -> bool:
+    connection: Connection, root: Path, name: str, blobs: BlobStore, locks: Locks, swept: Swept
+) -> None:
     if not _IDENTIFIER.fullmatch(name):
         # Only somebody else can have written this row. The name may be a path, such as "../..".
         leases.forget_operation(connection, name)
-        return False
+        return
     lock = locks.lock_operation(name)
     if lock is None:
-        return False
+        return
     folder = root / STAGING / name
     try:
-        _remove_announced(connection, folder, blobs)
+        swept.operations.append(name)
+        swept.freed_bytes += folder_bytes(folder)
+        removed = _remove_announced(connection, folder, blobs)
+        swept.published_files += len(removed)
+        swept.freed_bytes += sum(removed)
         leases.forget_operation(connection, name)
         _remove_folder(folder)
     finally:
         lock.release()
-    return True
 
 
 def _remove_folder(folder: Path) -> None:
@@ -224,10 +265,15 @@ def _open_for_appending(path: Path) -> int:
         return os.open(path, os.O_WRONLY | os.O_APPEND | NO_FOLLOW)
 
 
-def _remove_announced(connection: Connection, folder: Path, blobs: BlobStore) -> None:
+def _remove_announced(connection: Connection, folder: Path, blobs: BlobStore) -> list[int]:
+    """Remove the announced blobs that have no row; return the size of each removed file."""
+    removed = []
     for digest in _announced(folder / PUBLISHING):
         if not content.has_blob_row(connection, digest):
-            blobs.remove(blobs.location(digest))
+            location = blobs.location(digest)
+            if blobs.size(location) is not None:
+                removed.append(blobs.remove(location))
+    return removed
 
 
 def _announced(path: Path) -> list[Digest]:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from store.model.contents import Sources, StoredEncoding
     from store.model.digests import Digest
     from store.workspace.locks import Locks
-    from store.workspace.operations import Operation
+    from store.workspace.operations import Operation, Swept
     from store.workspace.proofs import Prover
 
 logger = logging.getLogger(__name__)
@@ -237,12 +237,19 @@ class Workspace:
             raise
         operations.release(running)
 
-    def sweep_operations(self) -> int:
-        """Remove the operations of processes that have ended; return how many."""
+    def sweep_operations(self) -> Swept:
+        """Remove the operations of processes that have ended; return what was removed."""
         from store.workspace import operations
 
         with self.write("gc") as connection:
             return operations.sweep(connection, self.root, self.blobs, self.locks)
+
+    def dead_operations(self) -> Swept:
+        """Return what `sweep_operations` would remove."""
+        from store.workspace import operations
+
+        with self.read() as connection:
+            return operations.dead(connection, self.root, self.locks)
 
     @contextmanager
     def leased(self, kind: str, digests: Iterable[Digest]) -> Iterator[Path]:

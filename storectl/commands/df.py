@@ -33,12 +33,14 @@ _DIGITS: Final = 4
 @json_option
 @click.pass_obj
 def command(settings: Settings, *, verbose: bool, format_: str, as_json: bool) -> None:
-    """Show disk usage, and how much of it `storectl prune` would free.
+    """Show disk usage, and how much of it `storectl gc` and `storectl prune` would free.
 
     Sizes of images and layers are uncompressed sizes. Sizes of blobs are sizes on disk. An image is
-    active if it has a tag.
+    active if it has a tag. RECLAIMABLE is what `storectl prune` would free.
     """
-    from storectl.output import render  # noqa: PLC0415 - `--help` does without
+    from store.maintenance.reports import KeptReason  # noqa: PLC0415 - `--help` does without
+    from storectl.commands._collection import show_kept  # noqa: PLC0415
+    from storectl.output import render  # noqa: PLC0415
 
     if verbose and format_ != "table":
         raise click.UsageError(
@@ -61,6 +63,11 @@ def command(settings: Settings, *, verbose: bool, format_: str, as_json: bool) -
         f"saved by sharing layers between images: {human_size(_shared(usage), _DIGITS)}"
         " (uncompressed)"
     )
+    render.line(
+        f"reclaimable: {human_size(usage.collectable_bytes, _DIGITS)} with `storectl gc`,"
+        f" {human_size(usage.prunable_bytes, _DIGITS)} with `storectl prune`"
+    )
+    show_kept([one for one in usage.kept if one.reason is not KeptReason.UNTAGGED])
     if verbose:
         now = settings.now()
         render.line("")
@@ -103,7 +110,8 @@ def _shared(usage: Usage) -> int:
 
 
 def _as_json(usage: Usage) -> dict[str, Any]:
-    from storectl.output.render import time  # noqa: PLC0415 - `--help` does without
+    from storectl.commands._collection import kept_as_json  # noqa: PLC0415 - `--help` does without
+    from storectl.output.render import time  # noqa: PLC0415
 
     return {
         "Rows": [
@@ -130,4 +138,7 @@ def _as_json(usage: Usage) -> dict[str, Any]:
         "Shared": _shared(usage),
         "OnDisk": usage.on_disk_bytes,
         "Database": usage.database_bytes,
+        "Collectable": usage.collectable_bytes,
+        "Prunable": usage.prunable_bytes,
+        "Kept": kept_as_json(usage.kept),
     }

@@ -12,18 +12,39 @@ if TYPE_CHECKING:
     from storectl.settings import Settings
 
 
-@click.command("gc", cls=Verb, examples=("storectl gc", "storectl gc --dry-run --dangling"))
+@click.command(
+    "gc",
+    cls=Verb,
+    examples=("storectl gc", "storectl gc --dry-run --dangling", "storectl gc --now"),
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
 @click.option("--dangling", is_flag=True, help="Also remove untagged images.")
+@click.option(
+    "--now",
+    "end_grace",
+    is_flag=True,
+    help=(
+        "Also remove blobs that were pushed less than 24 hours ago and that no manifest lists,"
+        " unless someone has pushed to their repository in the last 5 minutes."
+    ),
+)
 @json_option
 @click.pass_obj
-def command(settings: Settings, *, dry_run: bool, dangling: bool, as_json: bool) -> None:
+def command(
+    settings: Settings, *, dry_run: bool, dangling: bool, end_grace: bool, as_json: bool
+) -> None:
     """Remove content that nothing refers to, and free its disk space.
 
     You can run this while imports, saves or a server are running. Untagged images stay unless
-    --dangling is given.
+    --dangling is given. The report also says what stays although no tagged image needs it, why, and
+    until when.
+
+    A client pushes the blobs of an image before the manifest that lists them. So a blob without a
+    manifest stays for 24 hours after a client sent, mounted or looked for it. The blobs of an image
+    that was removed do not wait. Uploads in progress and content in use always stay.
     """
     from storectl.commands._collection import show  # noqa: PLC0415 - `--help` does without
 
     with settings.open() as store:
-        show(store.collect(dry_run=dry_run, dangling=dangling), as_json=as_json)
+        report = store.collect(dry_run=dry_run, dangling=dangling, end_grace=end_grace)
+        show(report, as_json=as_json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -20,26 +19,15 @@ if TYPE_CHECKING:
 def command(settings: Settings, *, force: bool, as_json: bool) -> None:
     """Remove untagged images and free their disk space, like `storectl gc --dangling`.
 
-    Untagged images that a tagged image was built on stay.
+    Untagged images that a tagged image was built on stay. The command asks for confirmation on the
+    terminal; without a terminal, give --force.
     """
     from store.maintenance.reports import CollectionReport  # noqa: PLC0415 - `--help` does without
     from storectl.commands._collection import show  # noqa: PLC0415
+    from storectl.system.confirmation import confirm  # noqa: PLC0415
 
     with settings.open() as store:
-        if force or _confirm():
+        if force or confirm("This will remove all dangling images.", flag="--force"):
             show(store.collect(dangling=True), as_json=as_json)
         else:
             show(CollectionReport((), 0, 0, (), 0, 0, 0, dry_run=False), as_json=as_json)
-
-
-def _confirm() -> bool:
-    """Ask on standard error, and return whether the answer was yes. Closed input means no."""
-    click.echo(
-        "WARNING! This will remove all dangling images.\nAre you sure you want to continue? [y/N] ",
-        err=True,
-        nl=False,
-    )
-    answer = sys.stdin.readline() if sys.stdin is not None else ""
-    if not answer.endswith("\n"):
-        click.echo(err=True)
-    return answer.strip().lower() in ("y", "yes")

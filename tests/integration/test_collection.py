@@ -20,6 +20,7 @@ from sqlalchemy import event
 import exporter
 from store import Compression, ImageID, ImportOptions, Store, errors
 from store.catalog.collection import condemned, garbage
+from store.catalog.collection.grace import Grace
 from store.model.digests import Digest
 from tests.support.images import A, B, E, config, image, layer
 
@@ -57,9 +58,9 @@ def test_a_blob_stored_again_between_condemning_and_unlinking_stays(
     with store.write() as connection:
         keys = []
         garbage.delete_layers(connection, garbage.dead_layers(connection))
-        while dead := garbage.dead_contents(connection, store.now()):
+        while dead := garbage.dead_contents(connection, Grace.none(store.now())):
             keys.extend(dead)
-            garbage.delete_contents(connection, dead, fresh_since=store.now(), now=store.now())
+            garbage.delete_contents(connection, dead, Grace.none(store.now()), now=store.now())
     with store.read() as connection:
         assert condemned.next_condemned(connection, 10) == [digest]
     with Store.open(root) as writer:

@@ -17,6 +17,7 @@ import exporter
 from store import Store, errors
 from store.catalog import content
 from store.catalog.collection import condemned, garbage
+from store.catalog.collection.grace import Grace
 from store.maintenance.reports import Severity
 from store.workspace.file_locks import STAGING
 from store.workspace.operations import PUBLISHING
@@ -57,11 +58,11 @@ def _forget_rows(store: Store) -> list[Digest]:
     with store.write("rows") as connection:
         while garbage.delete_layers(connection, garbage.dead_layers(connection)):
             pass
-        while dead := garbage.dead_contents(connection, store.now()):
+        while dead := garbage.dead_contents(connection, Grace.none(store.now())):
             gone.extend(
                 name
                 for name, _ in garbage.delete_contents(
-                    connection, dead, fresh_since=store.now(), now=store.now()
+                    connection, dead, Grace.none(store.now()), now=store.now()
                 )[1]
             )
         condemned.forget(connection, gone)

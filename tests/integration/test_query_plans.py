@@ -26,6 +26,7 @@ from store.catalog import (
     repositories,
 )
 from store.catalog.checking import audit, verification
+from store.catalog.collection import grace
 from store.catalog.events import Event
 from store.catalog.in_progress import uploads
 from store.db.sqlite.engine import DATABASE
@@ -75,7 +76,8 @@ REASONS: Final = {
     "usage.images": SUM,
     "usage.layer_sizes": SUM,
     "usage.shared_bytes": SUM,
-    "usage.stored_sizes": SUM,
+    "grace.has_operations": RUNNING,
+    "uploads.sessions": "as many rows as there are uploads in progress",
     "uploads.count": "as many rows as there are uploads in progress",
 }
 """Functions of the catalogue that read a table from end to end, each with the reason."""
@@ -201,6 +203,8 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         # Prepared look-ups go directly to the driver, and the recorder does not see them.
         repositories.held_blob(connection, APP, image_id.digest)
         repositories.is_fresh(connection, APP, image_id.digest, NOW)
+        repositories.blobs_at(connection, APP)
+        grace.protections(connection, [key for key in keys.values() if key is not None])
         uploads.get(connection, "0" * 32)
         raise _EnoughError
 

@@ -105,7 +105,8 @@ RESET = {
     "event": {"reader"},
     "foreign_source": {"image_id"},
     "manifest": {"diff_state"},
-    "repository_content": {"media_type"},
+    "repository": {"blobs_at", "manifest_at"},
+    "repository_content": {"media_type", "fresh_at"},
     "upload": {"owner"},
 }
 """Columns by table that an upgrade resets: old proofs do not count, and old owners are unknown."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, exists, literal, select
 
@@ -31,10 +31,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Select
 
+    from store.catalog.collection.grace import Grace
     from store.model.digests import Digest
-
-FRESH_S: Final = 24 * 3600
-"""Grace period in seconds: how long a repository holds a blob that no manifest lists."""
 
 
 def dead_images(connection: Connection) -> list[ContentKey]:
@@ -65,17 +63,17 @@ def dead_layers(connection: Connection) -> list[LayerKey]:
     return [LayerKey(key) for key in connection.execute(query).scalars()]
 
 
-def dead_contents(connection: Connection, fresh_since: datetime) -> list[ContentKey]:
+def dead_contents(connection: Connection, grace: Grace) -> list[ContentKey]:
     """Return the content rows that nothing refers to.
 
     Args:
         connection: An open transaction.
-        fresh_since: A blob whose grace period began at this time, or later, is kept.
+        grace: The rule for blobs that clients may be about to list in a manifest.
     """
     return [
         ContentKey(key)
         for key in connection.execute(
-            select(content.c.id).where(*_content_is_free(fresh_since))
+            select(content.c.id).where(*_content_is_free(grace))
         ).scalars()
     ]
 
@@ -108,7 +106,7 @@ def _layer_is_free() -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _content_is_free(fresh_since: datetime) -> tuple[ColumnElement[bool], ...]:
+def _content_is_free(grace: Grace) -> tuple[ColumnElement[bool], ...]:
     return (
         ~exists(select(literal(1)).where(manifest.c.content_id == content.c.id)),
         ~exists(select(literal(1)).where(manifest.c.subject_id == content.c.id)),
@@ -117,12 +115,7 @@ def _content_is_free(fresh_since: datetime) -> tuple[ColumnElement[bool], ...]:
         ~exists(select(literal(1)).where(layer.c.diff_id == content.c.id)),
         ~exists(select(literal(1)).where(encoding.c.stored_id == content.c.id)),
         ~exists(select(literal(1)).where(lease.c.content_id == content.c.id)),
-        ~exists(
-            select(literal(1)).where(
-                repository_content.c.content_id == content.c.id,
-                repository_content.c.fresh_at >= fresh_since,
-            )
-        ),
+        ~grace.protects(content.c.id),
     )
 
 
@@ -163,14 +156,14 @@ def delete_layers(connection: Connection, keys: Sequence[LayerKey]) -> int:
 
 
 def delete_contents(
-    connection: Connection, keys: Sequence[ContentKey], *, fresh_since: datetime, now: datetime
+    connection: Connection, keys: Sequence[ContentKey], grace: Grace, *, now: datetime
 ) -> tuple[int, tuple[tuple[Digest, int], ...]]:
     """Delete the content rows among ``keys`` that are still unreferenced; condemn their files.
 
     Args:
         connection: An open write transaction.
         keys: Row numbers of content rows.
-        fresh_since: A blob whose grace period began at this time, or later, is kept.
+        grace: The rule for blobs that clients may be about to list in a manifest.
         now: The current time.
 
     Returns:
@@ -181,7 +174,7 @@ def delete_contents(
     for some in batches(keys):
         free = list(
             connection.execute(
-                select(content.c.id).where(content.c.id.in_(some), *_content_is_free(fresh_since))
+                select(content.c.id).where(content.c.id.in_(some), *_content_is_free(grace))
             ).scalars()
         )
         rows = connection.execute(

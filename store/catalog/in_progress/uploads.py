@@ -35,6 +35,35 @@ class UploadRow:
     owner: str | None = None
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An upload session with the time of its last bytes.
+
+    Attributes:
+        id: Unique ID, a part of the session's URL.
+        repository: Full name of the repository.
+        offset_bytes: The number of bytes received.
+        touched_at: The time when the session began or received its last bytes.
+    """
+
+    id: str
+    repository: str
+    offset_bytes: int
+    touched_at: datetime
+
+
+def sessions(connection: Connection) -> list[Session]:
+    """Return all upload sessions, the longest idle first."""
+    query = select(
+        upload.c.id, upload.c.repository, upload.c.offset_bytes, upload.c.touched_at
+    ).order_by(upload.c.touched_at)
+    return [
+        Session(row.id, row.repository, row.offset_bytes, row.touched_at)
+        for row in connection.execute(query)
+    ]
+
+
 def add(
     connection: Connection,
     upload_id: str,

@@ -149,7 +149,7 @@ def test_a_save_can_be_ended_at_every_check(filled: Store, format_: Format) -> N
             exporter.open_save(filled, ["app"], options=SaveOptions(format_), check=check),
         ):
             pass
-        assert filled.sweep_operations() == 0
+        assert filled.sweep_operations().operations == []
 
 
 @pytest.mark.parametrize("format_", Format)

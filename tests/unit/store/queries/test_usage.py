@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.queries.usage import Usage, with_database
+from store.maintenance.reports import CollectionReport, Kept, KeptReason
+from store.queries.usage import Usage, UsageRow, completed
 from tests.support.images import A, B, E
 from tests.support.stored_images import put_image
 
@@ -41,6 +42,19 @@ def test_each_image_has_its_own_and_its_shared_part(store: Store) -> None:
     assert store.usage(each=False).images == ()
 
 
-def test_the_catalogue_is_added_to_the_disk_space() -> None:
-    report = with_database(Usage((), (), on_disk_bytes=5, database_bytes=0), 7)
-    assert (report.on_disk_bytes, report.database_bytes) == (12, 7)
+def test_the_catalogue_the_other_files_and_a_dry_run_complete_the_report() -> None:
+    kept = (
+        Kept(KeptReason.UNTAGGED, 1, 100, 1),
+        Kept(KeptReason.PUSHED, 1, 1000, repository="docker.io/team/app"),
+    )
+    tried = CollectionReport((), 0, 0, (), 10, 0, 0, dry_run=True, kept=kept)
+    blobs = UsageRow("Blobs", 1, 1, 5, 0)
+    report = completed(
+        Usage((blobs,), (), on_disk_bytes=5, database_bytes=0),
+        database_bytes=7,
+        other_bytes=20,
+        collection=tried,
+    )
+    assert (report.on_disk_bytes, report.database_bytes) == (32, 7)
+    assert (report.collectable_bytes, report.prunable_bytes, report.kept) == (10, 110, kept)
+    assert report.rows == (UsageRow("Blobs", 1, 1, 5, 110),)

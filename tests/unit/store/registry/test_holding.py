@@ -8,6 +8,7 @@ import pytest
 
 from store import Store
 from store.errors import ContentNotFound, DamagedContent
+from store.maintenance.reports import Kept, KeptReason
 from store.model.contents import Codec
 from store.model.digests import DiffID, Digest
 from store.model.references import Repository
@@ -18,6 +19,7 @@ from tests.support.registry_pushes import (
     APP,
     OTHER,
     push_blob,
+    push_image,
 )
 
 if TYPE_CHECKING:
@@ -83,3 +85,78 @@ def test_a_recorded_encoding_gives_the_layer_another_form(store: Store, registry
     registry.note_encodings({packed: DiffID(plain), Digest.of(b"nowhere"): DiffID(plain)}, "gzip")
     (encoding,) = store.sources((plain,))[plain].encodings
     assert (encoding.digest, encoding.codec) == (packed, Codec.GZIP)
+
+
+def test_the_blobs_of_a_deleted_image_do_not_wait(store: Store, registry: Registry) -> None:
+    _, digest = push_image(registry, (A, gzip.compress(A, mtime=0)))
+    registry.delete_manifest(APP, digest)
+    report = store.collect()
+    assert len(report.blobs) == 2
+    assert report.kept == ()
+
+
+def test_a_client_that_looks_for_a_blob_of_a_deleted_image_can_still_push(root: Path) -> None:
+    now = NOW
+    blob = gzip.compress(A, mtime=0)
+    with Store.open(root, create=True, clock=lambda: now) as store:
+        registry = Registry(store)
+        _, digest = push_image(registry, (A, blob))
+        now += timedelta(seconds=1)
+        assert registry.renew(APP, Digest.of(blob))
+        registry.delete_manifest(APP, digest)
+        assert Digest.of(blob) not in store.collect(end_grace=True).blobs
+        push_image(registry, (A, blob))
+
+
+def test_a_push_of_one_client_does_not_end_the_grace_of_another(root: Path) -> None:
+    now = NOW
+    blob = gzip.compress(A, mtime=0)
+    with Store.open(root, create=True, clock=lambda: now) as store:
+        registry = Registry(store)
+        push_blob(registry, blob)
+        # Another client pushes and deletes an image with the same blob, and this client goes on.
+        _, digest = push_image(registry, (A, blob))
+        now += timedelta(seconds=1)
+        push_blob(registry, b"next layer")
+        registry.delete_manifest(APP, digest)
+        for end_grace in (False, True):
+            assert store.collect(end_grace=end_grace).blobs == ()
+        now += timedelta(minutes=6)
+        assert len(store.collect().blobs) == 2
+        assert store.collect(end_grace=True).blobs == (Digest.of(b"next layer"),)
+
+
+def test_a_long_upload_is_a_push_in_progress(root: Path) -> None:
+    now = NOW
+    with Store.open(root, create=True, clock=lambda: now) as store:
+        registry = Registry(store)
+        first = push_blob(registry, b"first")
+        with registry.uploads.once(APP) as upload:
+            for _ in range(60):
+                now += timedelta(minutes=1)
+                upload.write(b"more")
+                assert store.collect(end_grace=True).blobs == ()
+        now += timedelta(minutes=6)
+        assert store.collect(end_grace=True).blobs == (first,)
+
+
+def test_a_blob_that_was_collected_meanwhile_is_not_renewed(registry: Registry) -> None:
+    digest = push_blob(registry, b"gone")
+    registry.delete_blob(APP, digest)
+    assert not registry.renew(APP, digest)
+
+
+def test_the_report_says_what_a_push_keeps_and_until_when(root: Path) -> None:
+    now = NOW
+    with Store.open(root, create=True, clock=lambda: now) as store:
+        registry = Registry(store)
+        push_blob(registry, b"loose")
+        (kept,) = store.collect().kept
+        until = NOW + timedelta(hours=24)
+        assert kept == Kept(KeptReason.PUSHED, 1, 5, until=until, repository=str(APP))
+        (kept,) = store.collect(end_grace=True).kept
+        until = NOW + timedelta(minutes=5)
+        assert kept == Kept(KeptReason.PUSHING, 1, 5, until=until, repository=str(APP))
+        now = until + timedelta(seconds=1)
+        report = store.collect(end_grace=True)
+        assert (report.freed_bytes, report.kept) == (5, ())

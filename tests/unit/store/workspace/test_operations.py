@@ -48,7 +48,7 @@ def is_stored(store: Store) -> bool:
 def test_a_running_operation_is_not_swept(store: Store) -> None:
     operation = begin(store)
     publish(store, operation)
-    assert store.sweep_operations() == 0
+    assert len(store.sweep_operations().operations) == 0
     assert operation.folder.is_dir()
     assert is_stored(store)
     operation.release_lock()
@@ -58,11 +58,11 @@ def test_an_operation_with_a_free_lock_is_swept_with_what_it_published(store: St
     operation = begin(store)
     publish(store, operation)
     operation.release_lock()
-    assert store.sweep_operations() == 1
+    assert len(store.sweep_operations().operations) == 1
     assert not operation.folder.exists()
     assert not is_stored(store)
     assert names(store) == []
-    assert store.sweep_operations() == 0
+    assert len(store.sweep_operations().operations) == 0
 
 
 def test_a_row_without_a_folder_and_a_folder_without_a_row_are_swept(store: Store) -> None:
@@ -74,7 +74,7 @@ def test_a_row_without_a_folder_and_a_folder_without_a_row_are_swept(store: Stor
     operations.release(other)
     assert names(store) == [TWO]
     assert [path.name for path in (store.root / STAGING).iterdir()] == [ONE]
-    assert store.sweep_operations() == 2
+    assert len(store.sweep_operations().operations) == 2
     assert names(store) == []
     assert list((store.root / STAGING).iterdir()) == []
 
@@ -96,7 +96,7 @@ def test_an_incomplete_line_of_the_list_is_ignored(store: Store, cut: bytes) -> 
     with (operation.folder / PUBLISHING).open("ab") as file:
         file.write(cut)
     operation.release_lock()
-    assert store.sweep_operations() == 1
+    assert len(store.sweep_operations().operations) == 1
     assert not is_stored(store)
 
 
@@ -120,7 +120,7 @@ def test_a_sweep_leaves_what_it_did_not_make(store: Store, tmp_path: Path) -> No
     (staging / ONE).touch()
     (staging / TWO).symlink_to(tmp_path / "precious")
     before = sorted(staging.iterdir())
-    assert store.sweep_operations() == 0
+    assert len(store.sweep_operations().operations) == 0
     with store.operation("import") as running, store.write() as connection:
         operations.end(connection, running)
     assert sorted(staging.iterdir()) == before
@@ -133,7 +133,7 @@ def test_a_row_that_names_another_folder_removes_nothing(store: Store, name: str
     (store.root.parent / "precious").mkdir()
     with store.write() as connection:
         leases.add_operation(connection, name, "import", store.now(), 1)
-    assert store.sweep_operations() == 0
+    assert len(store.sweep_operations().operations) == 0
     assert names(store) == []
     assert (store.root / "precious").is_dir()
     assert (store.root.parent / "precious").is_dir()

@@ -113,7 +113,7 @@ def test_a_failed_operation_leaves_nothing(store: Store) -> None:
         operation.stage(b"data")
         raise RuntimeError
     assert not operation.folder.exists()
-    assert store.sweep_operations() == 0
+    assert len(store.sweep_operations().operations) == 0
 
 
 def test_an_operation_that_cannot_be_ended_is_left_to_the_next_one(
@@ -127,7 +127,7 @@ def test_an_operation_that_cannot_be_ended_is_left_to_the_next_one(
         raise RuntimeError
     monkeypatch.undo()
     assert operation.folder.exists()
-    assert store.sweep_operations() == 1
+    assert len(store.sweep_operations().operations) == 1
     assert not operation.folder.exists()
 
 

@@ -1,47 +1,76 @@
-"""The lines and the JSON that report a garbage collection."""
+"""What a collection prints about the content that it keeps."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+import pytest
 
-from storectl.commands._collection import show
-from tests.support.fake_shell import ONE, PRESENT, collection_report
+from store.maintenance.reports import Kept, KeptReason
+from tests.support.fake_shell import NOW, FakeStore, Shell, as_json, collection_report
 
-if TYPE_CHECKING:
-    import pytest
-
-
-def test_files_are_blobs_and_orphans(capsys: pytest.CaptureFixture[str]) -> None:
-    show(collection_report(orphan_files=4), as_json=False)
-    assert "Deleted: 1 image(s), 2 layer(s), 5 file(s)\n" in capsys.readouterr().out
-
-
-def test_a_dry_run_speaks_of_what_would_be_removed(capsys: pytest.CaptureFixture[str]) -> None:
-    show(collection_report(dry_run=True), as_json=False)
-    out = capsys.readouterr().out
-    assert out.startswith(f"Would delete: {ONE}\n")
-    assert out.endswith("Total reclaimable space: 1.235MB\n")
+APP = "docker.io/team/app"
+KEPT = (
+    Kept(KeptReason.UNTAGGED, 3, 2_000_000, 1),
+    Kept(KeptReason.UNTAGGED, 3, 2_000),
+    Kept(KeptReason.PUSHED, 2, 1_500_000, until=NOW, repository=APP),
+    Kept(KeptReason.OPERATION, 1, 10),
+    Kept(KeptReason.UPLOAD, 1, 7, until=NOW, repository="registry.example.com/x"),
+)
 
 
-def test_interrupted_operations_are_mentioned_only_if_there_were_any(
-    capsys: pytest.CaptureFixture[str],
+@pytest.fixture(autouse=True)
+def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+
+
+def test_each_group_is_named_with_its_size_reason_and_end(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["collect"] = collection_report(kept=KEPT, uploads=2)
+    lines = shell("gc").splitlines()
+    assert "Deleted: 2 abandoned upload(s)" in lines
+    until = "until 2026-01-02T03:04:05Z"
+    assert lines[-5:] == [
+        f"Kept: 2 blob(s), 1.5MB, pushed to team/app without a manifest, {until}",
+        f"Kept: 1 upload(s) in progress to registry.example.com/x, 7B, {until}",
+        "Kept: 1 file(s), 10B, in use by a running operation",
+        "Kept: 1 untagged image(s), 2MB",
+        "Kept: 3 file(s) of untagged manifests, 2kB",
+    ]
+    assert shell.err.splitlines() == [
+        "hint: `storectl gc --now` removes blobs without a manifest before that time",
+        "hint: `storectl prune` removes untagged images",
+    ]
+
+
+def test_after_the_end_of_the_grace_a_recent_push_is_the_reason(
+    shell: Shell, fake: FakeStore
 ) -> None:
-    show(collection_report(dead_operations=2), as_json=False)
-    assert "Cleaned up after 2 interrupted operation(s)" in capsys.readouterr().out
-    show(collection_report(), as_json=False)
-    assert "Cleaned up" not in capsys.readouterr().out
+    one = Kept(KeptReason.PUSHING, 2, 15, until=NOW, repository=APP)
+    fake.answers["collect"] = collection_report(kept=(one,))
+    assert shell("gc", "--now").splitlines()[-1] == (
+        "Kept: 2 blob(s), 15B, because a push to team/app may be in progress, until"
+        " 2026-01-02T03:04:05Z"
+    )
+    assert shell.err == "hint: run `storectl gc --now` again after that time\n"
 
 
-def test_json_has_every_number(capsys: pytest.CaptureFixture[str]) -> None:
-    show(collection_report(dead_operations=2), as_json=True)
-    assert json.loads(capsys.readouterr().out) == {
-        "ImagesDeleted": [{"Deleted": str(ONE)}],
-        "Manifests": 1,
-        "Layers": 2,
-        "Blobs": [str(PRESENT)],
-        "SpaceReclaimed": 1_234_567,
-        "OrphanFiles": 1,
-        "DeadOperations": 2,
-        "DryRun": False,
+def test_many_repositories_are_summed_up(shell: Shell, fake: FakeStore) -> None:
+    kept = tuple(
+        Kept(KeptReason.PUSHED, 1, 1000 + number, until=NOW, repository=f"{APP}{number:02}")
+        for number in range(12)
+    )
+    fake.answers["collect"] = collection_report(kept=kept)
+    lines = [line for line in shell("gc").splitlines() if line.startswith("Kept")]
+    assert len(lines) == 11
+    assert "team/app11" in lines[0]
+    assert lines[-1] == "Kept: 2.001kB for the same reason in 2 more repositories"
+
+
+def test_json_has_every_group(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["collect"] = collection_report(kept=KEPT)
+    assert as_json(shell("gc", "--json"))["Kept"][2] == {
+        "Reason": "pushed",
+        "Files": 2,
+        "Size": 1_500_000,
+        "Images": 0,
+        "Repository": "team/app",
+        "Until": "2026-01-02T03:04:05Z",
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from store import Reference
+from store.maintenance.reports import Kept, KeptReason
 from store.queries.usage import ImageUsage, Usage, UsageRow
 from tests.support.fake_shell import NOW, ONE, TWO, FakeStore, Shell, as_json
 
@@ -27,6 +28,12 @@ USAGE = Usage(
     ),
     on_disk_bytes=123_456,
     database_bytes=100_000,
+    collectable_bytes=1000,
+    prunable_bytes=3000,
+    kept=(
+        Kept(KeptReason.UNTAGGED, 2, 2000, 1),
+        Kept(KeptReason.OPERATION, 1, 10),
+    ),
 )
 
 
@@ -42,6 +49,8 @@ def test_the_table_is_followed_by_disk_usage_and_shared_bytes(
         "",
         "on disk: 123.5kB, including 100kB for the database",
         "saved by sharing layers between images: 2.048kB (uncompressed)",
+        "reclaimable: 1kB with `storectl gc`, 3kB with `storectl prune`",
+        "Kept: 1 file(s), 10B, in use by a running operation",
     ]
     assert shell("df").splitlines() == expected
     assert shell("df", "-v").splitlines() == [
@@ -63,6 +72,8 @@ def test_json_has_numbers_in_bytes(shell: Shell, fake: FakeStore) -> None:
         "Size": 6144,
         "Reclaimable": 2048,
     }
+    assert (shown["Collectable"], shown["Prunable"]) == (1000, 3000)
+    assert [one["Reason"] for one in shown["Kept"]] == ["untagged", "operation"]
     assert shown["Images"][0]["RepoTags"] == ["x:1", "y:1"]
     assert (shown["Shared"], shown["OnDisk"], shown["Database"]) == (2048, 123_456, 100_000)
 

@@ -20,8 +20,8 @@ def test_a_dry_run_prints_what_would_be_removed(shell: Shell, fake: FakeStore) -
         "Total reclaimable space: 1.235MB",
     ]
     assert [kwargs for _, _, kwargs in fake.asked] == [
-        {"dry_run": False, "dangling": False},
-        {"dry_run": True, "dangling": True},
+        {"dry_run": False, "dangling": False, "end_grace": False},
+        {"dry_run": True, "dangling": True, "end_grace": False},
     ]
     assert as_json(shell("gc", "--json")) == {
         "ImagesDeleted": [{"Deleted": str(ONE)}],
@@ -31,5 +31,9 @@ def test_a_dry_run_prints_what_would_be_removed(shell: Shell, fake: FakeStore) -
         "SpaceReclaimed": 1_234_567,
         "OrphanFiles": 1,
         "DeadOperations": 0,
+        "Uploads": 0,
         "DryRun": True,
+        "Kept": [],
     }
+    shell("gc", "--now")
+    assert fake.asked[-1][2] == {"dry_run": False, "dangling": False, "end_grace": True}

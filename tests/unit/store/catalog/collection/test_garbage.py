@@ -9,6 +9,7 @@ import pytest
 
 from store.catalog import content, naming, serving
 from store.catalog.collection import condemned, garbage
+from store.catalog.collection.grace import FRESH_S, Grace
 from store.catalog.in_progress import leases
 from store.model.digests import ImageID
 from store.model.references import Repository
@@ -78,7 +79,7 @@ def test_deleted_content_is_condemned_with_its_size(rows: Rows) -> None:
     rows.encoding(rows.content("diff"), keys[2])
     keys.append(rows.content("diff"))
     rows.image("app", "diff")
-    count, files = garbage.delete_contents(rows.connection, keys, fresh_since=NOW, now=NOW)
+    count, files = garbage.delete_contents(rows.connection, keys, Grace(NOW), now=NOW)
     assert (count, files) == (2, ((named("file"), 7),))
     assert condemned.next_condemned(rows.connection, 9) == [named("file")]
     assert set(content.find(rows.connection, [named("file"), named("used")])) == {named("used")}
@@ -90,7 +91,7 @@ def test_a_blob_of_a_repository_stays_for_its_grace_period(
 ) -> None:
     key = rows.blob("blob")
     hold(rows, key)
-    since = NOW + timedelta(seconds=age_s)
-    assert garbage.dead_contents(rows.connection, since) == ([] if stays else [key])
-    count, _ = garbage.delete_contents(rows.connection, [key], fresh_since=since, now=NOW)
+    grace = Grace(NOW + timedelta(seconds=FRESH_S + age_s))
+    assert garbage.dead_contents(rows.connection, grace) == ([] if stays else [key])
+    count, _ = garbage.delete_contents(rows.connection, [key], grace, now=NOW)
     assert count == (0 if stays else 1)

@@ -1,0 +1,241 @@
+"""The two parts of a garbage collection: delete rows, then remove files.
+
+Rows are deleted top-down: first manifests, then images, layers and content. The digests of the
+files are recorded as condemned. Then each condemned file is removed, if no row names it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeVar, final
+
+from store.catalog import content, events, naming
+from store.catalog.batches import BATCH
+from store.catalog.collection import condemned, garbage, reachability
+from store.maintenance.pacing import BatchPacer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from store.blobs.protocol import BlobStore
+    from store.catalog.collection.grace import Grace
+    from store.db.types import ContentKey, LayerKey
+    from store.model.digests import Digest, ImageID
+
+    Unit = Callable[[], AbstractContextManager[Connection]]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+BATCH_SIZE: Final = 10_000
+"""How many condemned files are read from the catalogue at once."""
+
+
+@final
+@dataclass(slots=True)
+class Tally:
+    """The images, rows and files that were deleted so far.
+
+    Attributes:
+        images: The IDs of the deleted images.
+        manifests: The number of deleted manifests.
+        layers: The number of deleted layers.
+        blobs: The digests of the files whose rows were deleted.
+        files: The number of removed files.
+        freed_bytes: The size of the removed files.
+        orphans: The number of removed files that had no row.
+    """
+
+    images: list[ImageID] = field(default_factory=list)
+    manifests: int = 0
+    layers: int = 0
+    blobs: list[Digest] = field(default_factory=list)
+    files: int = 0
+    freed_bytes: int = 0
+    orphans: int = 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The read and write units of one collection."""
+
+    read: Unit
+    write: Unit
+    timer: Callable[[], float]
+
+    def marked(self, mark: Callable[[Connection], Sequence[T]]) -> Sequence[T]:
+        """Return the candidates that ``mark`` finds in a snapshot."""
+        with self.read() as connection:
+            return mark(connection)
+
+    def paced(self, marked: Sequence[T], act: Callable[[Connection, Sequence[T]], R]) -> list[R]:
+        """Call ``act`` on all candidates, in short write units; return the results."""
+        results = []
+        pace = BatchPacer()
+        for batch in pace.batches(marked):
+            with self.write() as connection:
+                begin = self.timer()
+                results.append(act(connection, batch))
+                # Do not time the commit: its sync takes as long for one row as for a hundred.
+                seconds = self.timer() - begin
+            pace.note(len(batch), seconds)
+        return results
+
+    def until_quiet(
+        self,
+        mark: Callable[[Connection], Sequence[T]],
+        delete: Callable[[Connection, Sequence[T]], int],
+    ) -> None:
+        """Find candidates and delete them, pass after pass, until a pass deletes nothing.
+
+        Deletion goes top-down: deleting a row may free the rows that it refers to. A pass deletes
+        nothing if all of its candidates are in use again.
+        """
+        while any(self.paced(self.marked(mark), delete)):
+            pass
+
+
+@final
+class RowCollection:
+    """The part of a collection that deletes rows, and condemns the files named in those rows.
+
+    Args:
+        units: The read and write units.
+        grace: The rule for blobs that clients may be about to list in a manifest.
+        now: Returns the current time.
+        tally: Receives what is deleted.
+    """
+
+    def __init__(
+        self,
+        units: Units,
+        grace: Callable[[], Grace],
+        now: Callable[[], datetime],
+        tally: Tally,
+    ) -> None:
+        self._units = units
+        self._grace = grace
+        self._now = now
+        self._tally = tally
+
+    def run(self, *, dangling: bool) -> None:
+        """Delete the manifests, images, layers and content that nothing refers to.
+
+        Args:
+            dangling: Whether to delete images without a name as well.
+        """
+        units = self._units
+        if dangling:
+            units.paced(units.marked(reachability.dangling_manifests), naming.drop)
+            units.paced(units.marked(reachability.unreached_in_repositories), naming.drop)
+        units.until_quiet(reachability.dead_manifests, self._delete_manifests)
+        units.until_quiet(garbage.dead_images, self._delete_images)
+        units.until_quiet(garbage.dead_layers, self._delete_layers)
+        units.until_quiet(
+            lambda connection: garbage.dead_contents(connection, self._grace()),
+            self._delete_contents,
+        )
+
+    def _delete_manifests(self, connection: Connection, keys: Sequence[ContentKey]) -> int:
+        count = garbage.delete_manifests(connection, keys)
+        self._tally.manifests += count
+        return count
+
+    def _delete_images(self, connection: Connection, keys: Sequence[ContentKey]) -> int:
+        deleted = garbage.delete_images(connection, keys)
+        now = self._now()
+        events.add_events(
+            connection, [events.Event(now, "gc", str(image_id), {}) for image_id in deleted]
+        )
+        self._tally.images.extend(deleted)
+        return len(deleted)
+
+    def _delete_layers(self, connection: Connection, keys: Sequence[LayerKey]) -> int:
+        count = garbage.delete_layers(connection, keys)
+        self._tally.layers += count
+        return count
+
+    def _delete_contents(self, connection: Connection, keys: Sequence[ContentKey]) -> int:
+        # Clients may have pushed since the mark, so each write unit makes the rule again.
+        count, files = garbage.delete_contents(connection, keys, self._grace(), now=self._now())
+        self._tally.blobs.extend(digest for digest, _ in files)
+        return count
+
+
+@final
+class FileCollection:
+    """The part of a collection that removes condemned files, and files without a row.
+
+    Args:
+        units: The read and write units.
+        blobs: The blob store.
+        free: Removes the file of a digest; returns its size in bytes. A dry run only measures it.
+        is_known: Returns whether a digest has a blob row now.
+        tally: Receives what is removed.
+    """
+
+    def __init__(
+        self,
+        units: Units,
+        blobs: BlobStore,
+        free: Callable[[Digest], int | None],
+        is_known: Callable[[Connection, Digest], bool],
+        tally: Tally,
+    ) -> None:
+        self._units = units
+        self._blobs = blobs
+        self._free = free
+        self._is_known = is_known
+        self._tally = tally
+        self._removed: set[Digest] = set()
+
+    def remove_condemned(self) -> None:
+        """Remove the condemned files that no row names."""
+        while digests := self._units.marked(
+            lambda connection: condemned.next_condemned(connection, BATCH_SIZE)
+        ):
+            self._units.paced(digests, self._remove)
+
+    def remove_orphans(self) -> None:
+        """Remove the files that have no row.
+
+        A crash between rename and commit leaves a file without a row, and may lose the operation's
+        list of its files. Finding such files needs no lock, but removing them does.
+        """
+        suspects: list[Digest] = []
+        files = map(self._blobs.digest, self._blobs.locations())
+        with self._units.read() as connection:
+            while batch := list(islice(files, BATCH)):
+                known = content.with_blob_rows(connection, batch)
+                suspects.extend(
+                    digest
+                    for digest in batch
+                    if digest not in known and digest not in self._removed
+                )
+        self._units.paced(suspects, self._remove_unknown)
+
+    def _remove(self, connection: Connection, digests: Sequence[Digest]) -> None:
+        for digest, has_row in condemned.still_condemned(connection, digests):
+            if not has_row:
+                self._remove_file(digest)
+        condemned.forget(connection, digests)
+
+    def _remove_unknown(self, connection: Connection, digests: Sequence[Digest]) -> None:
+        for digest in digests:
+            if not self._is_known(connection, digest) and self._remove_file(digest):
+                self._tally.orphans += 1
+
+    def _remove_file(self, digest: Digest) -> bool:
+        size = self._free(digest)
+        if size is None:
+            return False
+        self._removed.add(digest)
+        self._tally.files += 1
+        self._tally.freed_bytes += size
+        return True
