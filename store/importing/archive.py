@@ -95,3 +95,11 @@ class ReadArchive:
             if one.original is not None:
                 found[id(one.original)] = one.original
         return list(found.values())
+
+    def notes(self) -> tuple[str, ...]:
+        """Return a note for each layer of an image without a manifest that is not a tar."""
+        return tuple(
+            f"a layer was kept as it is, but engines may not unpack it: {layer.problem.message}"
+            for layer in self.layers.values()
+            if layer.problem is not None
+        )

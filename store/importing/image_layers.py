@@ -66,7 +66,7 @@ def stage_image_layers(claim: ArchiveClaim, source: ArchiveInput) -> dict[DiffID
                 members.exists(path or "")
                 continue
             try:
-                layer = members.layer(path or "").checked()
+                layer = _layer(members, path)
             except MissingMember:
                 if diff not in staged:
                     absent.add(diff)
@@ -111,6 +111,20 @@ def stage_v1_layers(
         else:
             staged[directory.name] = (DiffID(layer.diff.digest), layer)
     return staged
+
+
+def _layer(members: Members, path: str | None) -> Staged:
+    """Return the layer at a path. It need not be a tar: its digest says whether it is right.
+
+    Raises:
+        MissingMember: There is none, or the archive states no path: `pack` writes empty ones for
+            layers that the reader must have already.
+        InvalidInput: The member cannot be read or does not decode.
+    """
+    if not path:
+        raise MissingMember("the archive states no path for the layer")
+    layer = members.layer(path)
+    return layer if layer.is_decoded else layer.checked()
 
 
 def _largest_first(members: Members, paths: Iterable[str | None]) -> list[str]:

@@ -119,7 +119,7 @@ def _import(
                 images=tuple(done.images),
                 tags=tuple(done.tags),
                 lines=tuple(done.lines),
-                notes=(*archive.claim.notes, *done.notes),
+                notes=(*opened.notes(), *archive.claim.notes, *archive.notes(), *done.notes),
                 changed=done.changed,
                 new_images=done.new_images,
                 new_layers=done.new_layers,

@@ -109,7 +109,8 @@ class Limits:
     trailing_bytes: int = 16 * GIB
     """The bytes that a stream may carry after the end of the archive.
 
-    They are read, so that the writer of a pipe can finish; an endless writer never finishes.
+    They are read, so that the writer of a pipe can finish; an endless writer never finishes. In a
+    file, another archive is looked for behind as many zeros.
     """
 
     ratio: int = 1_000

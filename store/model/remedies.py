@@ -54,9 +54,6 @@ class Remedy(StrEnum):
     CONVERT_SCHEMA_1 = "convert-schema-1"
     """A manifest has Docker's schema 1: convert it with another tool."""
 
-    AVOID_GNU_SPARSE = "avoid-gnu-sparse"
-    """A tar holds sparse files in the GNU format: write the tar in the POSIX format."""
-
     SAVE_AS_OCI = "save-as-oci"
     """The requested format cannot hold the image, and only the OCI format can."""
 

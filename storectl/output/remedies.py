@@ -35,7 +35,6 @@ WORDS: Final = {
     Remedy.RAISE_LAYER_LIMIT: "raise --max-layer-size if the layer is meant to be that large",
     Remedy.RAISE_RATIO_LIMIT: "raise --max-ratio if the data is meant to be that compressible",
     Remedy.CONVERT_SCHEMA_1: "run `skopeo copy --format v2s2` to convert the image",
-    Remedy.AVOID_GNU_SPARSE: "run tar with --format=posix or without --sparse",
     Remedy.SAVE_AS_OCI: "save with --format oci",
     Remedy.SAVE_AS_OCI_OR_DOCKER: "save with --format oci or --format docker",
     Remedy.SAVE_TO_FILE: "give -o the name of a file, or save with --format oci",

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import zstandard
 
 from exporter.selection.document_reader import DocumentReader
-from mirror.access import rules
 from mirror.protocol import conditions, ranges
 from store.content import encoding_check
 from store.content.frames import Frames
+from store.formats.golang import path_match
 from tests.fuzz.test_targets import damaged_seeds
 from tests.support import pumping
 from tests.support.pumping import TooSlow
@@ -65,19 +65,19 @@ def test_a_wrong_condition_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_star_that_crosses_slashes_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(part: str) -> str:
-        return ".*".join(map(re.escape, part.split("*")))
+    def wrong(chunks: list[list[str]], _end: str = "") -> str:
+        return ".*".join(map("".join, chunks))
 
-    monkeypatch.setattr(rules, "_part_expression", wrong)
+    monkeypatch.setattr(path_match, "_stars", wrong)
     monkeypatch.setattr(pumping, "PUMPED", 100)
     assert fails("rules_and_globs") is AssertionError
 
 
 def test_rules_that_backtrack_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(part: str) -> str:
-        return "[^/]*".join(map(re.escape, part.split("*")))
+    def wrong(chunks: list[list[str]], _end: str = "") -> str:
+        return "[^/]*".join(map("".join, chunks))
 
-    monkeypatch.setattr(rules, "_part_expression", wrong)
+    monkeypatch.setattr(path_match, "_stars", wrong)
     # The time is cubic in the length: with the usual length, this test would take hours.
     monkeypatch.setattr(pumping, "PUMPED", 2_200)
     assert fails("rules_and_globs", _BACKTRACKING) is TooSlow

@@ -70,15 +70,17 @@ def extended(records: dict[bytes, bytes], flag: bytes = b"x") -> bytes:
 def sparse_member(
     name: bytes, data: bytes, size: int, extents: Sequence[tuple[int, int]], version: str
 ) -> bytes:
-    """Return a sparse member in the PAX format 0.0, 0.1 or 1.0.
+    """Return a sparse member in the PAX format 0.0, 0.1 or 1.0, or in the old GNU format.
 
     Args:
         name: The path in the archive.
         data: The bytes of the extents, one extent after another.
         size: The size of the unpacked file in bytes.
         extents: Offset and size of each stored part, in bytes.
-        version: ``0.0``, ``0.1`` or ``1.0``.
+        version: ``0.0``, ``0.1``, ``1.0`` or ``old``.
     """
+    if version == "old":
+        return _old_sparse_member(name, data, size, extents)
     numbers = [b"%d" % number for extent in extents for number in extent]
     count = b"%d" % len(extents)
     if version == "1.0":
@@ -101,3 +103,24 @@ def sparse_member(
         ) + member(b"x", data)
     keys = (b"GNU.sparse.offset", b"GNU.sparse.numbytes") * len(extents)
     return member(b"x", head + b"".join(map(record, keys, numbers)), b"x") + member(name, data)
+
+
+def _old_sparse_member(
+    name: bytes, data: bytes, size: int, extents: Sequence[tuple[int, int]]
+) -> bytes:
+    fields = [b"%011o\0" % offset + b"%011o\0" % length for offset, length in extents]
+    more = [fields[at : at + 21] for at in range(4, len(fields), 21)]
+    head = block(
+        name,
+        len(data),
+        b"S",
+        magic=b"ustar  \0",
+        at_386=b"".join(fields[:4]),
+        at_482=b"\1" if more else b"\0",
+        at_483=b"%011o\0" % size,
+    )
+    blocks = [
+        b"".join(some).ljust(504, b"\0") + (b"\0" if some is more[-1] else b"\1") + bytes(7)
+        for some in more
+    ]
+    return head + b"".join(blocks) + padded(data)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO, final
 
 from store.errors import InvalidInput, TruncatedInput, printable
 from store.files.os_errors import Whose, translated
-from store.formats.compression.codecs import MAGIC_BYTES, detect
+from store.formats.archives.foreign import HEAD_BYTES
+from store.formats.compression.codecs import detect
 from store.formats.compression.growth import Outermost, ratio_of
 from store.formats.compression.read_ahead import DecodingReader
 from store.model.contents import Codec
@@ -23,13 +24,19 @@ if TYPE_CHECKING:
     from store.model.limits import Limits
 
 
+def _ignore(_size_bytes: int) -> None:
+    """Count no bytes."""
+
+
 class _Prefixed:
-    """A stream that returns its first bytes again after they were read to detect the codec.
+    """A stream that returns its first bytes again after they were read to find out what it is.
 
     It calls ``on_read`` with the number of bytes of each read.
     """
 
-    def __init__(self, head: bytes, rest: ByteSource, on_read: Callable[[int], None]) -> None:
+    def __init__(
+        self, head: bytes, rest: ByteSource, on_read: Callable[[int], None] = _ignore
+    ) -> None:
         self._head = head
         self._rest = rest
         self._on_read = on_read
@@ -49,7 +56,9 @@ class Opened:
     """An opened input: the decompressed bytes of an archive, or a folder.
 
     ``size_bytes`` is the size of the input itself in bytes; None for a pipe or a folder.
-    ``outermost`` has the counts of the input and of what is decoded inside it.
+    ``outermost`` has the counts of the input and of what is decoded inside it. ``head`` holds the
+    first `HEAD_BYTES` bytes of ``stream``, or all of a shorter one. ``codec`` is how
+    the input is compressed, and ``decoding`` what decompresses it.
     """
 
     stream: ByteSource | None
@@ -57,6 +66,14 @@ class Opened:
     seekable: bool
     size_bytes: int | None
     outermost: Outermost = field(default_factory=Outermost)
+    head: bytes = b""
+    codec: Codec = Codec.IDENTITY
+    decoding: DecodingReader | None = None
+
+    def notes(self) -> tuple[str, ...]:
+        """Return notes about the input; they are complete once ``stream`` was read to its end."""
+        zeros = 0 if self.decoding is None else self.decoding.padding_bytes
+        return () if not zeros else (f"ignored {zeros} zero bytes after the compressed archive",)
 
 
 def _refuse_special(status: os.stat_result, name: str) -> None:
@@ -144,25 +161,42 @@ def _decompressed(file: BinaryIO, limits: Limits, *, seekable: bool) -> Iterator
     if codec is Codec.IDENTITY and seekable:
         size_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
-        yield Opened(file, None, seekable=True, size_bytes=None, outermost=Outermost(size_bytes))
+        yield Opened(
+            file,
+            None,
+            seekable=True,
+            size_bytes=None,
+            outermost=Outermost(size_bytes),
+            head=head,
+        )
         return
     outermost = Outermost()
     stream = _Prefixed(head, file, outermost.note_read)
     if codec is Codec.IDENTITY:
-        yield Opened(stream, None, seekable=False, size_bytes=None, outermost=outermost)
+        yield Opened(stream, None, seekable=False, size_bytes=None, outermost=outermost, head=head)
         return
     decoding = DecodingReader(stream, codec, max_bytes=limits.archive_bytes, ratio=ratio_of(limits))
     try:
-        yield Opened(decoding, None, seekable=False, size_bytes=None, outermost=outermost)
+        head = _read_head(decoding)
+        yield Opened(
+            _Prefixed(head, decoding),
+            None,
+            seekable=False,
+            size_bytes=None,
+            outermost=outermost,
+            head=head,
+            codec=codec,
+            decoding=decoding,
+        )
     finally:
         decoding.close()
 
 
-def _read_head(file: BinaryIO) -> bytes:
-    head = b""
-    while len(head) < MAGIC_BYTES:
-        more = file.read(MAGIC_BYTES - len(head))
-        if not more:
-            break
-        head += more
-    return head
+def _read_head(source: ByteSource) -> bytes:
+    """Return the first `HEAD_BYTES` bytes of a source, or all bytes if it has fewer."""
+    parts: list[bytes] = []
+    missing = HEAD_BYTES
+    while missing > 0 and (more := source.read(missing)):
+        parts.append(more)
+        missing -= len(more)
+    return b"".join(parts)

@@ -1,7 +1,8 @@
 """Decoders for compressed streams, fed in pieces of any size, with bounded output and memory.
 
 Each decoder accepts the same input as Docker: one or more gzip members, bzip2 streams, xz streams
-or zstd frames, and no other bytes after them (docker-archive.md §6.1).
+or zstd frames, and no other bytes after them (docker-archive.md §6.1). Zeros may follow the last
+gzip member, as the program gzip allows.
 
 Spec: RFC 1952 section 2.2 (gzip members); RFC 8878 section 3.1 (zstd frames); The .xz File Format
 section 2.2 (stream padding).
@@ -56,7 +57,13 @@ class Decoder(Protocol):
 
     If a call raises an error, the bytes yielded so far are only a prefix of the decoded stream.
     Consume the iterator of each call before the next call.
+
+    Attributes:
+        padding_bytes: How many zeros were ignored behind the last stream, where the format has no
+            padding of its own.
     """
+
+    padding_bytes: int
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
         """Yield the decoded bytes of ``data``, in pieces of at most `PIECE_BYTES`.
@@ -102,7 +109,9 @@ def decoder(
         case Codec.IDENTITY:
             return _Identity(ceiling)
         case Codec.GZIP:
-            return _Streams(ceiling, "gzip", lambda _: _gzip(require), header=_GZIP_HEADER)
+            return _Streams(
+                ceiling, "gzip", lambda _: _gzip(require), header=_GZIP_HEADER, only_at_end=True
+            )
         case Codec.BZIP2:
             return _Streams(ceiling, "bzip2", lambda _: _bzip2(require))
         case Codec.XZ:
@@ -174,6 +183,8 @@ _XZ_HEADER: Final = _Header(
 class _Identity:
     """A decoder for uncompressed data, which only counts bytes and cuts the data into pieces."""
 
+    padding_bytes = 0
+
     def __init__(self, ceiling: OutputCeiling) -> None:
         self._ceiling = ceiling
 
@@ -208,7 +219,8 @@ class _Decompressor(Protocol):
 class _Streams:
     """A decoder for consecutive streams, which uses a new decompressor for each stream.
 
-    Xz allows zeros between and after the streams, in groups of ``padding`` bytes. With ``header`` a
+    Xz allows zeros between and after the streams, in groups of ``padding`` bytes. With
+    ``only_at_end`` zeros may follow the last stream, as the program gzip allows. With ``header`` a
     decompressor gets a stream's header in one piece. Gzip needs that to decode (see
     `store.formats.compression.gzip_header`), and xz to know the memory that it needs.
     """
@@ -220,12 +232,15 @@ class _Streams:
         new: Callable[[memoryview], _Decompressor],
         *,
         padding: int = 0,
+        only_at_end: bool = False,
         header: _Header | None = None,
     ) -> None:
         self._ceiling = ceiling
         self._name = name
         self._new = new
-        self._padding = padding
+        self._padding = 1 if only_at_end else padding
+        self._only_at_end = only_at_end
+        self.padding_bytes = 0
         self._header = header
         self._head = bytearray()
         self._zeros = 0
@@ -312,6 +327,12 @@ class _Streams:
             skipped += zeros
             if zeros < len(piece):
                 break
+        if self._only_at_end:
+            self.padding_bytes += skipped
+        if self.padding_bytes and skipped < len(view):
+            raise self._ceiling.corrupt(
+                self._name, "unexpected bytes after the zeros behind the last stream"
+            )
         self._zeros = (self._zeros + skipped) % self._padding
         if self._zeros and skipped < len(view):
             raise self._ceiling.corrupt(self._name, "unexpected bytes after the end of a stream")
@@ -324,6 +345,8 @@ class _Zstd:
 
     The library is fed whole blocks, so that no call yields more than `PIECE_BYTES`.
     """
+
+    padding_bytes = 0
 
     def __init__(self, ceiling: OutputCeiling, require: Callable[[int], None]) -> None:
         self._ceiling = ceiling

@@ -69,14 +69,20 @@ class DecodingReader:
         self._ended = False
         self._closed = False
         self._piece = memoryview(b"")
+        self._decode = decoder(codec, max_bytes=max_bytes, ratio=ratio)
         # A daemon thread, so that the process can end even if the reader is never closed.
         self._thread = threading.Thread(
             target=self._work,
-            args=(decoder(codec, max_bytes=max_bytes, ratio=ratio),),
+            args=(self._decode,),
             name="decoding",
             daemon=True,
         )
         self._thread.start()
+
+    @property
+    def padding_bytes(self) -> int:
+        """How many zeros were ignored behind the data; known once all bytes were read."""
+        return self._decode.padding_bytes
 
     def read(self, size: int, /) -> bytes:
         """Return the next ``size`` decoded bytes; fewer at the end of the data, none after it.

@@ -43,6 +43,7 @@ class TarCheck:
         self._need = BLOCK
         self._partial = bytearray()
         self._stored = 0
+        self._sparse_outside = False
         self._skip = 0
         self._padding = 0
 
@@ -104,8 +105,10 @@ class TarCheck:
             self._parser.meta(block)
             self._pass_over(0, padding(len(block)))
         elif want is _Want.SPARSE_MAP:
-            self._stored -= BLOCK
-            if not self._parser.sparse_block(block):
+            wanted = self._parser.sparse_block(block)
+            if not self._sparse_outside:
+                self._stored -= BLOCK
+            if not wanted:
                 self._pass_over(self._stored, padding(self._stored))
         else:
             if block != ZERO_BLOCK:
@@ -124,6 +127,7 @@ class TarCheck:
         elif header.sparse is not None and header.sparse.wanted:
             self._want = _Want.SPARSE_MAP
             self._stored = header.stored
+            self._sparse_outside = header.sparse.is_outside
         else:
             self._pass_over(header.stored, padding(header.stored))
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, final
 
 from store.errors import InvalidArchive, TooLarge, printable
 from store.formats.tar import pax
+from store.formats.tar.numbers import number, octal, until_nul
 from store.formats.tar.pax import BLOCK
 from store.formats.tar.sparse import MapTooLongError, SparseMap
-from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from store.formats.tar.pax import Records
@@ -31,7 +31,12 @@ FLAG_FILE: Final = ord("0")
 FLAG_HARDLINK: Final = ord("1")
 FLAG_SYMLINK: Final = ord("2")
 FLAG_DIRECTORY: Final = ord("5")
+FLAG_LABEL: Final = ord("V")
+"""The label of a GNU archive: the name of the header is the name of the archive."""
+
 _FLAG_GNU_SPARSE: Final = ord("S")
+_FLAG_GNU_DIRECTORY: Final = ord("D")
+_FLAG_GNU_CONTINUED: Final = ord("M")
 _FLAG_LONG_NAME: Final = ord("L")
 _FLAG_LONG_LINK: Final = ord("K")
 _FLAG_PAX: Final = ord("x")
@@ -41,9 +46,10 @@ _META_FLAGS: Final = frozenset({_FLAG_LONG_NAME, _FLAG_LONG_LINK, _FLAG_PAX, _FL
 _NO_DATA_FLAGS: Final = frozenset(b"123456")
 """Links, devices, directories and FIFOs: no data follows, even if the size field is not 0."""
 _MEMBER_FLAGS: Final = frozenset(b"\0000123456")
-"""The type flags that Docker's unpack handles.
+"""The type flags of POSIX, except ``7`` (contiguous file), which is read as a file.
 
-Go's reader also knows ``7`` (contiguous file) and ``S`` (sparse file in the old GNU format).
+As POSIX demands, a member with any other flag is a file. GNU tar has three more kinds: ``S`` is a
+file with holes, ``D`` is a directory whose data lists its files, and ``V`` is a label.
 """
 
 _USUAL_NUMBERS: Final = re.compile(rb"(?:[0-7]{7}\0){3}([0-7]{11})\0[0-7]{11}\0([0-7]{6})\0 ")
@@ -57,9 +63,6 @@ _USTAR: Final = b"ustar\0"
 _GNU: Final = b"ustar  \0"
 _STAR_TRAILER: Final = b"tar\0"
 _CHECKSUM_BLANK: Final = 8 * ord(" ")
-_BASE256: Final = 0x80
-_BASE256_NEGATIVE: Final = 0x40
-_INT64: Final = 1 << 63
 
 
 def padding(size: int) -> int:
@@ -114,7 +117,7 @@ class HeaderParser:
             offset: The block's offset in the tar, in bytes.
 
         Raises:
-            InvalidArchive: The block is not a header, or has an unknown type flag.
+            InvalidArchive: The block is not a header, or continues another volume.
             TooLarge: An extension header is longer than ``header_bytes``.
         """
         self._offset = offset
@@ -124,13 +127,13 @@ class HeaderParser:
             if size > self._header_bytes:
                 self._too_large(size)
             return Header(flag, "", "", size, size, meta=True)
-        name, link = _until_nul(block[:100]), _until_nul(block[157:257])
+        name, link = until_nul(block[:100]), until_nul(block[157:257])
         if block[345]:
             name = self._prefixed(block, name)
         if self._pax is not None or self._long_name or self._long_link:
-            return self._extended(flag, name, link, size)
+            return self._extended(block, name, link, size)
         if flag not in _MEMBER_FLAGS:
-            self._unknown(flag, name)
+            return self._other(block, name, size)
         if flag == FLAG_FILE_V7:
             flag = FLAG_DIRECTORY if name.endswith(b"/") else FLAG_FILE
         if flag in _NO_DATA_FLAGS:
@@ -144,9 +147,9 @@ class HeaderParser:
             InvalidArchive: The data has a record that Go refuses.
         """
         if self._flag == _FLAG_LONG_NAME:
-            self._long_name = _until_nul(data)
+            self._long_name = until_nul(data)
         elif self._flag == _FLAG_LONG_LINK:
-            self._long_link = _until_nul(data)
+            self._long_link = until_nul(data)
         else:
             try:
                 self._pax = pax.parse(data)
@@ -185,8 +188,8 @@ class HeaderParser:
             stated: int | None = int(usual[2], 8)
             sound = True
         else:
-            size, stated = _number(block[124:136]), _octal(block[148:156])
-            sound = all(_number(block[start:end]) is not None for start, end in _OTHER_NUMBERS)
+            size, stated = number(block[124:136]), octal(block[148:156])
+            sound = all(number(block[start:end]) is not None for start, end in _OTHER_NUMBERS)
         if not _checksum_fits(block, stated):
             self._invalid("wrong checksum")
         magic = block[257:265]
@@ -195,8 +198,8 @@ class HeaderParser:
             if block[508] and block[508:] == _STAR_TRAILER:
                 sound = (
                     sound
-                    and _number(block[476:488]) is not None
-                    and _number(block[488:500]) is not None
+                    and number(block[476:488]) is not None
+                    and number(block[488:500]) is not None
                 )
         if size is None or not sound:
             self._invalid("the size is not a number" if size is None else "a field is not a number")
@@ -208,29 +211,28 @@ class HeaderParser:
     def _prefixed(self, block: bytes, name: bytes) -> bytes:
         """Return the name with the prefix at byte 345, where some formats store times instead."""
         if block[257:263] == _USTAR:
-            prefix = _until_nul(block[345 : 476 if block[508:] == _STAR_TRAILER else 500])
+            prefix = until_nul(block[345 : 476 if block[508:] == _STAR_TRAILER else 500])
         elif block[257:265] == _GNU:
             # GNU stores access and change times here. Go before 1.8 wrote a prefix here by mistake,
             # and Go still reads the field as a prefix if it is not a time.
-            if _number(block[345:357]) is not None and (
-                not block[357] or _number(block[357:369]) is not None
+            if number(block[345:357]) is not None and (
+                not block[357] or number(block[357:369]) is not None
             ):
                 return name
-            prefix = _until_nul(block[345:500])
+            prefix = until_nul(block[345:500])
             if not prefix.isascii():
                 return name
         else:
             return name
         return prefix + b"/" + name
 
-    def _extended(self, flag: int, name: bytes, link: bytes, size: int) -> Header:
+    def _extended(self, block: bytes, name: bytes, link: bytes, size: int) -> Header:
         """Return a member's header, in which extension headers override the block's fields."""
         records: Records = self._pax or {}
         name = self._long_name or records.get(b"path") or name
         link = self._long_link or records.get(b"linkpath") or link
         self._forget()
-        if flag not in _MEMBER_FLAGS:
-            self._unknown(flag, name)
+        flag = block[156]
         if flag == FLAG_FILE_V7:
             flag = FLAG_DIRECTORY if name.endswith(b"/") else FLAG_FILE
         try:
@@ -242,6 +244,8 @@ class HeaderParser:
             self._invalid(str(exc))
         if stored < 0:
             self._invalid(f"the size is negative: {stored}")
+        if flag not in _MEMBER_FLAGS and (sparse is None or flag == _FLAG_GNU_SPARSE):
+            return self._other(block, name, stored)
         if sparse is None:
             return Header(flag, _text(name), _text(link), stored, stored)
         if flag in _NO_DATA_FLAGS:
@@ -277,17 +281,29 @@ class HeaderParser:
             f"invalid tar header: {why}", member=self._member, offset=self._offset
         ) from None
 
-    def _unknown(self, flag: int, name: bytes) -> NoReturn:
-        is_sparse = flag == _FLAG_GNU_SPARSE
-        raise InvalidArchive(
-            f"unhandled tar header type {flag} ({chr(flag)!r})",
-            member=self._member or _text(name),
-            offset=self._offset,
-            hint="write the archive without sparse files, or in the POSIX format"
-            if is_sparse
-            else None,
-            remedy=Remedy.AVOID_GNU_SPARSE if is_sparse else None,
-        )
+    def _other(self, block: bytes, name: bytes, stored: int) -> Header:
+        """Return the header of a member whose type flag is not one of POSIX."""
+        flag = block[156]
+        if flag == FLAG_LABEL:
+            return Header(FLAG_LABEL, _text(name), "", stored, stored)
+        if flag == _FLAG_GNU_DIRECTORY:
+            return Header(FLAG_DIRECTORY, _text(name), "", 0, stored)
+        if flag == _FLAG_GNU_CONTINUED:
+            raise InvalidArchive(
+                "the data begins in an earlier volume of the archive",
+                member=self._member or _text(name),
+                offset=self._offset,
+                hint="write the archive in one volume: this is one of several",
+            )
+        if flag != _FLAG_GNU_SPARSE:
+            return Header(FLAG_FILE, _text(name), "", stored, stored)
+        if block[257:265] != _GNU:
+            self._invalid("a sparse member in the GNU format has another format's magic number")
+        try:
+            self._sparse = sparse = SparseMap.old(block, stored)
+        except pax.InvalidRecordError as exc:
+            self._invalid(str(exc))
+        return Header(FLAG_FILE, _text(name), "", sparse.size, stored, sparse=sparse)
 
     def _too_large(self, size: int) -> NoReturn:
         where = f" in member {printable(self._member)!r}" if self._member is not None else ""
@@ -298,13 +314,32 @@ class HeaderParser:
         )
 
 
+def is_header(block: bytes) -> bool:
+    """Whether 512 bytes have the checksum of a tar header."""
+    return _checksum_fits(block, octal(block[148:156]))
+
+
+def may_begin_header(start: bytes) -> bool:
+    """Whether fewer than 512 bytes can be the beginning of a tar header.
+
+    They can if they begin with a name in UTF-8, with zeros up to the end of its field, and if the
+    numbers after it are numbers.
+    """
+    name = until_nul(start[:100])
+    return (
+        bool(name)
+        and name.decode("utf-8", "surrogateescape").isprintable()
+        and not any(start[len(name) : 100])
+        and all(
+            number(start[first:end]) is not None
+            for first, end in ((100, 108), (108, 116), (116, 124), (124, 136), (136, 148))
+            if end <= len(start)
+        )
+    )
+
+
 def _text(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
-
-
-def _until_nul(field: bytes) -> bytes:
-    end = field.find(0)
-    return field if end < 0 else field[:end]
 
 
 def _checksum_fits(block: bytes, stated: int | None) -> bool:
@@ -332,29 +367,4 @@ def _are_numbers(fields: bytes) -> bool:
 
     The results are cached, because device numbers are nearly always zero.
     """
-    return _number(fields[:8]) is not None and _number(fields[8:]) is not None
-
-
-def _number(field: bytes) -> int | None:
-    """Return the value of a numeric field: octal between NULs and spaces, or base-256 (GNU).
-
-    Returns:
-        The value; None if the field has neither form or does not fit into 64 bits.
-    """
-    if not field[0] & _BASE256:
-        return _octal(field)
-    inverted = 0xFF if field[0] & _BASE256_NEGATIVE else 0
-    value = int.from_bytes(bytes(byte ^ inverted for byte in field), "big") & (
-        (1 << (8 * len(field) - 1)) - 1
-    )
-    if value >= _INT64:
-        return None
-    return ~value if inverted else value
-
-
-def _octal(field: bytes) -> int | None:
-    digits = _until_nul(field.strip(b" \0"))
-    if digits.translate(None, b"01234567"):
-        return None
-    # A field without digits is 0. (int() alone would accept underscores, signs and a prefix.)
-    return int(digits or b"0", 8)
+    return number(fields[:8]) is not None and number(fields[8:]) is not None

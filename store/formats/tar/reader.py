@@ -12,9 +12,11 @@ from store.formats.tar.headers import (
     FLAG_DIRECTORY,
     FLAG_FILE,
     FLAG_HARDLINK,
+    FLAG_LABEL,
     FLAG_SYMLINK,
     ZERO_BLOCK,
     HeaderParser,
+    is_header,
     padding,
 )
 from store.formats.tar.pax import BLOCK
@@ -95,7 +97,9 @@ class TarReader:
     """A reader of members by the rules of Go's archive/tar 1.19 (docker-archive.md §6.1).
 
     The reader accepts missing end blocks, an end inside the padding of the last member, and any
-    bytes after the end blocks. The holes of a sparse member are read as zeros.
+    bytes after the end blocks except another archive. The holes of a sparse member are read as
+    zeros. Type flags that Docker refuses are read as in skopeo and GNU tar: labels are skipped, and
+    members of an unknown type are files.
 
     Args:
         source: The decompressed archive, at its start; a file at position 0.
@@ -140,8 +144,8 @@ class TarReader:
         """Yield the members in archive order. Unread data of a member is skipped.
 
         Raises:
-            InvalidArchive: The source is not a tar, a header is damaged, a type flag is unknown, or
-                a zero block is followed by other data.
+            InvalidArchive: The source is not a tar, a header is damaged, the archive is a later
+                volume of several, or a zero block is followed by other data.
             TruncatedInput: The source ends inside a header or inside a member's data.
             TooLarge: The archive exceeds a ceiling of ``limits``.
         """
@@ -167,16 +171,7 @@ class TarReader:
             )
             yield self._member
         self._member = None
-        if self._seekable is None:
-            trailing = 0
-            while piece := self._source.read(_SKIP_BYTES):
-                trailing += len(piece)
-                if trailing > self._limits.trailing_bytes:
-                    raise TooLarge(
-                        "more than"
-                        f" {self._limits.trailing_bytes} bytes follow the end of the archive",
-                        limit=self._limits.trailing_bytes,
-                    )
+        self._read_behind_end()
 
     def chunks(self, size: int) -> Iterator[bytes]:
         """Yield the unread data of the current member.
@@ -286,16 +281,54 @@ class TarReader:
                 self._data_end, self._next = self._at, self._at + padding(header.stored)
                 continue
             self._data_end = self._at + header.stored
-            wanted = header.sparse is not None and header.sparse.wanted
-            while wanted:
+            while header.sparse is not None and header.sparse.wanted:
                 at = self._at
-                wanted = parser.sparse_block(self._whole(self._read(BLOCK), at))
+                parser.sparse_block(self._whole(self._read(BLOCK), at))
+                if header.sparse.is_outside:
+                    self._data_end += BLOCK
             self._next = self._data_end + padding(header.stored)
             if self._seekable is not None and self._data_end > self._end:
                 raise TruncatedInput(
                     "the archive ends inside a member", member=header.name, offset=self._end
                 )
-            return header
+            if header.flag != FLAG_LABEL:
+                return header
+
+    def _read_behind_end(self) -> None:
+        """Refuse another archive behind the zero blocks, and read a stream to its end.
+
+        Zero blocks may come between the two, because tar pads an archive with them.
+
+        Raises:
+            InvalidArchive: Another archive follows.
+            TooLarge: Too many bytes follow.
+        """
+        if self._seekable is not None:
+            self._seekable.seek(self._at)
+        most = self._limits.trailing_bytes
+        trailing, is_padding = 0, True
+        while piece := self._read(_SKIP_BYTES):
+            trailing += len(piece)
+            if is_padding and (data := len(piece.lstrip(b"\0"))):
+                is_padding = False
+                start = (len(piece) - data) // BLOCK * BLOCK
+                block = piece[start : start + BLOCK]
+                if len(block) == BLOCK and is_header(block):
+                    raise InvalidArchive(
+                        "another archive follows the end of the first one",
+                        offset=self._at - len(piece) + start,
+                        hint=(
+                            "split the file at that byte, after decompression, and import both"
+                            " parts: docker and skopeo read the first one only"
+                        ),
+                    )
+            if self._seekable is not None and (not is_padding or trailing > most):
+                return
+            if trailing > most:
+                raise TooLarge(
+                    f"more than {most} bytes follow the end of the archive",
+                    limit=most,
+                )
 
     def _require_bounded(self, header: Header) -> None:
         """Check the size of the archive up to a member's end, with the holes of sparse members.

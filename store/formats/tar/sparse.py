@@ -1,15 +1,16 @@
 """Sparse members: files with holes, stored as a map of extents and the data in the extents.
 
-Sparse members are read as in Go's archive/tar 1.19, and expanded as in Docker. The old GNU format
-(type flag ``S``) is not supported, because Docker refuses it.
+Sparse members are read as in Go's archive/tar 1.19, and expanded as in Docker. Docker refuses the
+old GNU format (type flag ``S``), but skopeo and GNU tar read it.
 
-Spec: the GNU tar manual, "Storing Sparse Files", PAX formats 0.0, 0.1 and 1.0.
+Spec: the GNU tar manual, "Storing Sparse Files", old GNU format and PAX formats 0.0, 0.1 and 1.0.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
+from store.formats.tar.numbers import number
 from store.formats.tar.pax import BLOCK, InvalidRecordError, integer
 
 if TYPE_CHECKING:
@@ -24,6 +25,15 @@ _VERSIONS: Final = {(b"0", b"0"): False, (b"0", b"1"): False, (b"1", b"0"): True
 """Whether the map comes before the data, for each known format, by major and minor number."""
 
 
+_OLD_NUMBER: Final = 12
+_OLD_MAP: Final = 386
+_OLD_CONTINUES: Final = 482
+_OLD_SIZE: Final = 483
+_OLD_MORE: Final = 504
+"""Offsets of the old GNU format, in bytes: the first four entries in the header, the mark that more
+follow, the size of the member, and the mark in a block of 21 more entries."""
+
+
 class MapTooLongError(Exception):
     """A map that is longer than the caller's ceiling."""
 
@@ -32,19 +42,28 @@ class MapTooLongError(Exception):
 class SparseMap:
     """The map of one sparse member.
 
-    In format 1.0 the map comes before the data. While ``wanted`` is true, pass the next block of
-    the data to `take`.
+    In format 1.0 the map comes before the data, as a part of it. In the old GNU format it is in the
+    header and, if it is long, in blocks between the header and the data. While ``wanted`` is true,
+    pass the next block to `take`.
 
     Args:
         size: The member's size when unpacked, in bytes.
         stored: The size of the member's data in the archive, including the map of format 1.0, in
             bytes.
+
+    Attributes:
+        size: The member's size when unpacked, in bytes.
+        wanted: Whether the next block is part of the map.
+        is_outside: Whether the blocks of the map are not counted as data of the member.
+        extents: The map, once it is complete.
     """
 
-    def __init__(self, size: int, stored: int) -> None:
+    def __init__(self, size: int, stored: int, *, is_outside: bool = False) -> None:
         self.size = size
         self.wanted = True
+        self.is_outside = is_outside
         self.extents: Extents = ()
+        self._old: list[bytes] = []
         self._stored = stored
         self._text = bytearray()
         self._lines = 0
@@ -77,6 +96,24 @@ class SparseMap:
             found._check_rest()
         return found
 
+    @classmethod
+    def old(cls, block: bytes, stored: int) -> SparseMap:
+        """Return the map that a header in the old GNU format begins.
+
+        Args:
+            block: The header.
+            stored: The size of the member's data in the archive, in bytes.
+
+        Raises:
+            InvalidRecordError: The map is not valid.
+        """
+        size = number(block[_OLD_SIZE : _OLD_SIZE + _OLD_NUMBER])
+        if size is None:
+            raise InvalidRecordError("the size of the sparse member is not a number")
+        found = cls(size, stored, is_outside=True)
+        found._take_old(block[_OLD_MAP:_OLD_CONTINUES], is_last=not block[_OLD_CONTINUES])
+        return found
+
     def take(self, block: bytes, max_bytes: int) -> None:
         """Read the next block of a map that comes before the data.
 
@@ -88,6 +125,11 @@ class SparseMap:
             InvalidRecordError: The map is not valid.
             MapTooLongError: The map is longer than ``max_bytes``.
         """
+        if self.is_outside:
+            if len(self._old) * _OLD_NUMBER > max_bytes:
+                raise MapTooLongError
+            self._take_old(block[:_OLD_MORE], is_last=not block[_OLD_MORE])
+            return
         self._text += block
         self._lines += block.count(b"\n")
         self._stored -= len(block)
@@ -102,6 +144,18 @@ class SparseMap:
         else:
             self._check_rest()
 
+    def _take_old(self, entries: bytes, *, is_last: bool) -> None:
+        """Read entries of a map in the old GNU format; the first empty one ends the block."""
+        for at in range(0, len(entries), 2 * _OLD_NUMBER):
+            if not entries[at]:
+                break
+            self._old += (entries[at : at + _OLD_NUMBER], entries[at + _OLD_NUMBER :][:_OLD_NUMBER])
+        if is_last:
+            values = [number(field) for field in self._old]
+            if None in values:
+                raise InvalidRecordError("a number of the sparse map is not a number")
+            self._set([value for value in values if value is not None])
+
     def _check_rest(self) -> None:
         if self._stored < BLOCK:
             raise InvalidRecordError("the data ends inside the sparse map")
@@ -109,7 +163,9 @@ class SparseMap:
     def _finish(self, numbers: list[bytes], count: int) -> None:
         if len(numbers) != 2 * count:
             raise InvalidRecordError("the sparse map has the wrong number of extents")
-        values = [integer(number) for number in numbers]
+        self._set([integer(text) for text in numbers])
+
+    def _set(self, values: list[int]) -> None:
         self.extents = tuple(zip(values[::2], values[1::2], strict=True))
         self.wanted = False
         end = data = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from store.formats.archives.foreign import refuse_foreign
 from store.importing.members.folder import FolderMembers
 from store.importing.members.tar_file import FileMembers
 from store.importing.members.tar_stream import StreamMembers
@@ -78,6 +79,7 @@ def open_members(opened: Opened, stager: Stager, limits: Limits, progress: Progr
     if opened.folder is not None:
         return FolderMembers(opened.folder, stager, limits, progress, opened.outermost)
     assert opened.stream is not None  # noqa: S101 - it is either a folder or a stream
+    refuse_foreign(opened.head, opened.codec)
     if opened.seekable:
         file = FileMembers(opened.stream, stager, limits, progress)
         file.read_headers()

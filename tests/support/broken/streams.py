@@ -204,7 +204,35 @@ def archives() -> Iterator[Case]:
         "outer-gzip-twice",
         "an archive that is compressed twice",
         _gzip(_gzip(SOUND)),
-        refused(cut, "not a tar archive", "first header"),
+        refused(errors.InvalidArchive, "data compressed with gzip, compressed with gzip"),
+    )
+    yield case(
+        "outer-gzip-zeros",
+        "a gzip archive that is padded with zeros",
+        _gzip(SOUND) + bytes(700),
+        Accepted(
+            "gzip ignores zeros at the end, as tapes and block devices have them; a note says so",
+            LOADED,
+            ("ignored 700 zero bytes after the compressed archive",),
+        ),
+    )
+    yield case(
+        "outer-gzip-zeros-and-more",
+        "a gzip archive, zeros, and other bytes",
+        _gzip(SOUND) + bytes(700) + _gzip(SOUND),
+        refused(corrupt, "unexpected bytes after the zeros"),
+    )
+    yield case(
+        "outer-gzip-of-a-page",
+        "a compressed HTML page",
+        _gzip(b"<!DOCTYPE html><html><body>404 Not Found</body></html>"),
+        refused(errors.InvalidArchive, "an HTML page, compressed with gzip"),
+    )
+    yield case(
+        "outer-gzip-two-archives",
+        "two compressed archives in one file",
+        _gzip(SOUND) + _gzip(SOUND),
+        refused(errors.InvalidArchive, "another archive follows", offset=len(SOUND)),
     )
     yield case(
         "outer-gzip-of-nothing",

@@ -96,10 +96,24 @@ def test_every_missing_layer_is_reported(stager: Stager) -> None:
     assert len(caught.value.missing) == 2
 
 
-def test_a_member_that_is_not_a_layer_is_refused(stager: Stager) -> None:
+def test_a_layer_with_the_right_digest_need_not_be_a_tar(stager: Stager) -> None:
     junk = b"not a tar archive" * 100
-    with pytest.raises(InvalidArchive):
-        stage(MemoryMembers({**files([("junk", junk)]), "junk": junk}, stager))
+    found = stage(MemoryMembers({**files([("junk", junk)]), "junk": junk}, stager))
+    assert found[diff(junk)].problem is not None
+    faults: dict[str, StoreError] = {}
+    members = MemoryMembers({"0/layer.tar": junk}, stager)
+    assert stage_v1_layers([V1Directory("0", b"{}", None)], members, faults) == {}
+    assert isinstance(faults["0"], InvalidArchive)
+
+
+def test_layers_without_a_path_are_held_or_listed_as_missing(stager: Stager) -> None:
+    documents = files([("", B), ("", BIG), ("a", A)])
+    members = MemoryMembers({**documents, "a": A}, stager)
+    assert set(stage(members, B, BIG)) == {diff(A)}
+    with pytest.raises(MissingLayers) as caught:
+        stage(MemoryMembers({**documents, "a": A}, stager))
+    assert str(diff(B)) in caught.value.message
+    assert str(diff(BIG)) in caught.value.message
 
 
 def test_large_layers_are_prefetched_the_largest_first(stager: Stager) -> None:

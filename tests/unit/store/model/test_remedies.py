@@ -81,8 +81,8 @@ def test_every_remedy_is_documented_and_used() -> None:
 
 
 def test_an_error_keeps_its_remedy_through_its_branches() -> None:
-    error = InvalidArchive("x", member="a", offset=3, remedy=Remedy.AVOID_GNU_SPARSE)
-    assert (error.remedy, error.hint) == (Remedy.AVOID_GNU_SPARSE, None)
+    error = InvalidArchive("x", member="a", offset=3, remedy=Remedy.CONVERT_SCHEMA_1)
+    assert (error.remedy, error.hint) == (Remedy.CONVERT_SCHEMA_1, None)
     assert TooLarge("x", limit=1).remedy is None
 
 

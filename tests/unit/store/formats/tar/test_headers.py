@@ -8,11 +8,13 @@ from store.errors import InvalidArchive, StoreError, TooLarge
 from store.formats.tar.headers import (
     FLAG_DIRECTORY,
     FLAG_FILE,
+    FLAG_LABEL,
     Header,
     HeaderParser,
+    is_header,
+    may_begin_header,
     padding,
 )
-from store.model.remedies import Remedy
 from tests.support.tars import block, extended, member, padded, record, with_checksum
 
 
@@ -174,17 +176,50 @@ def test_bad_checksum_is_refused_with_its_offset(name: bytes) -> None:
     assert error.offset == 512
 
 
-@pytest.mark.parametrize("flag", [b"7", b"Q", b"S", b"\xff", b"D", b"V"])
-def test_an_unknown_type_flag_is_refused_and_named(flag: bytes) -> None:
-    for archive in (block(flag=flag), extended({b"path": b"p"}) + block(flag=flag)):
-        error = refusal(archive)
-        assert isinstance(error, InvalidArchive)
-        assert f"type {flag[0]} " in error.message
+@pytest.mark.parametrize("flag", [b"7", b"Q", b"\xff", b"A"])
+def test_a_member_of_an_unknown_type_is_a_file(flag: bytes) -> None:
+    for before in (b"", extended({b"path": b"file"})):
+        found = only(before + block(size=3, flag=flag) + padded(b"abc"))
+        assert (found.flag, found.name, found.size) == (FLAG_FILE, "file", 3)
 
 
-def test_a_sparse_file_in_the_old_gnu_format_has_a_remedy() -> None:
-    assert refusal(block(flag=b"S")).remedy is Remedy.AVOID_GNU_SPARSE
-    assert refusal(block(flag=b"7")).remedy is None
+def test_a_volume_label_is_skipped() -> None:
+    for before in (b"", extended({b"path": b"label"})):
+        archive = before + block(b"label", flag=b"V", magic=b"ustar  \0") + block(b"f")
+        assert [found.flag for found in headers(archive)] == [FLAG_LABEL, FLAG_FILE]
+
+
+def test_a_directory_of_an_incremental_archive_has_a_list_of_files_as_its_data() -> None:
+    dumped = block(b"d/", size=4, flag=b"D", magic=b"ustar  \0") + padded(b"Yf\0\0")
+    folder, file = headers(dumped + block(b"d/f"))
+    assert (folder.flag, folder.size, folder.stored) == (FLAG_DIRECTORY, 0, 4)
+    assert file.name == "d/f"
+
+
+def test_a_later_volume_of_an_archive_is_refused_by_name() -> None:
+    error = refusal(block(b"f", flag=b"M", magic=b"ustar  \0"))
+    assert isinstance(error, InvalidArchive)
+    assert "an earlier volume" in error.message
+
+
+@pytest.mark.parametrize(
+    ("start", "may"),
+    [
+        (b"manifest.json", True),
+        (block(b"a/b")[:99], True),
+        (block(b"a/b")[:300], True),
+        (block(b"a/b")[:147], True),
+        (b"", False),
+        (b"\0" * 50, False),
+        (b"a\nb", False),
+        (b"a\0b", False),
+        (b"a".ljust(100, b"\0") + b"no octal", False),
+    ],
+)
+def test_the_beginning_of_a_header_is_recognised(start: bytes, *, may: bool) -> None:
+    assert may_begin_header(start) is may
+    assert is_header(block())
+    assert not is_header(bytes(512))
 
 
 def test_a_negative_size_is_refused_with_its_value() -> None:

@@ -94,10 +94,38 @@ def test_each_kind_of_member_is_recognised() -> None:
 
 def test_end_blocks_may_be_missing_and_junk_may_follow_them() -> None:
     whole = member(b"f", b"x" * 600)
-    for tail in (b"", bytes(512), END, END + b"junk", END + whole):
+    for tail in (b"", bytes(512), END, END + b"junk", END + bytes(9000) + b"junk" * 512):
         assert [found.name for found in accepted(whole + tail)] == ["f"]
     assert accepted(b"") == []
     assert accepted(END) == []
+
+
+@pytest.mark.parametrize("padding_bytes", [0, 512, 9 * 512, 2 << 20])
+def test_another_archive_behind_the_end_is_refused_with_its_offset(padding_bytes: int) -> None:
+    whole = member(b"f", b"x" * 600) + END
+    for seekable in (True, False):
+        with pytest.raises(InvalidArchive, match="another archive follows") as caught:
+            list(
+                TarReader(
+                    io.BytesIO(whole + bytes(padding_bytes) + whole), Limits(), seekable=seekable
+                )
+            )
+        assert caught.value.offset == len(whole) + padding_bytes
+    # A layer is kept as it is.
+    check(whole + whole)
+
+
+def test_labels_and_lists_of_files_are_read_past() -> None:
+    gnu = b"ustar  \0"
+    archive = (
+        block(b"label", flag=b"V", magic=gnu)
+        + member(b"d/", b"Yf\0\0", b"D", magic=gnu)
+        + member(b"d/f", b"abc", b"7")
+    )
+    assert [(found.name, found.kind, found.size) for found in accepted(archive)] == [
+        ("d/", MemberKind.DIRECTORY, 0),
+        ("d/f", MemberKind.FILE, 3),
+    ]
 
 
 def test_a_cut_is_accepted_in_the_last_padding_only() -> None:

@@ -14,7 +14,7 @@ from store.model.limits import Limits
 from store.model.remedies import Remedy
 from tests.support.tars import END, block, extended, member, padded, record, sparse_member
 
-VERSIONS = ["0.0", "0.1", "1.0"]
+VERSIONS = ["0.0", "0.1", "1.0", "old"]
 ONE = {
     b"GNU.sparse.major": b"1",
     b"GNU.sparse.minor": b"0",
@@ -218,11 +218,39 @@ def test_map_beyond_the_ceiling_is_refused() -> None:
     assert error.limit == 5000
 
 
-def test_old_gnu_format_is_refused_as_docker_refuses_it() -> None:
-    error = refusal(block(b"s", 0, b"S", magic=b"ustar  \0"))
+def test_a_long_map_of_the_old_gnu_format_continues_in_blocks_before_the_data() -> None:
+    data = bytes(range(1, 101)) * 2
+    extents = [(offset, 1) for offset in range(0, 400, 2)]
+    archive = sparse_member(b"s", data, 401, extents, "old") + member(b"f", b"abc") + END
+    whole = b"".join(bytes([byte, 0]) for byte in data) + b"\0"
+    assert contents(archive) == [("s", whole), ("f", b"abc")]
+    for length in (600, 1000, 1024 + 9 * 512 + 100):
+        assert type(refusal(archive[:length])) is TruncatedInput
+    error = refusal(archive, Limits(header_bytes=2000))
+    assert isinstance(error, TooLarge)
+
+
+def test_a_member_in_the_old_gnu_format_may_have_a_long_name() -> None:
+    named = member(b"././@LongLink", b"n" * 200 + b"\0", b"L", magic=b"ustar  \0")
+    archive = named + sparse_member(b"s", b"abc", 9, [(3, 3)], "old")
+    assert contents(archive) == [("n" * 200, bytes(3) + b"abc" + bytes(3))]
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"magic": b"ustar\x0000"}, "another format"),
+        ({"at_483": b"x" * 12}, "the size of the sparse member is not a number"),
+        ({"at_386": b"00000000000\0xxxxxxxxxxxx"}, "a number of the sparse map"),
+        ({"at_386": b"00000000001\x0000000000001\0"}, "ends behind the end"),
+    ],
+)
+def test_a_wrong_header_of_the_old_gnu_format_is_refused(
+    fields: dict[str, bytes], text: str
+) -> None:
+    error = refusal(block(b"s", 0, b"S", **{"magic": b"ustar  \0", **fields}))
     assert isinstance(error, InvalidArchive)
-    assert "type 83 " in error.message
-    assert error.hint is not None
+    assert text in error.message
 
 
 def test_members_have_the_extents_that_are_stored() -> None:
