@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from store.errors import InvalidDigest, InvalidInput, InvalidReference, printable
+from store.errors import InvalidDigest, InvalidInput, InvalidReference, TooLarge, printable
 from store.model.references import Reference
 from store.model.remedies import Note, Remedy
 
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
     from store.formats.archives.claims import ArchiveClaim, Graph
     from store.model.digests import Digest
+
+_MAX_STEPS: Final = 5_000_000
+"""The most documents below the images with a name, counted once for each image and repository.
+
+Thousands of indexes with a name may share an index of thousands of manifests.
+"""
 
 
 def with_names(
@@ -36,6 +42,7 @@ def with_names(
     Raises:
         InvalidInput: One name is given for several images.
         InvalidReference: A name with the prefix is not valid, or a name of ``wanted`` is not valid.
+        TooLarge: The images with a name have too many documents below them.
     """
     if no_tags:
         return _renamed(claim, {}, {})
@@ -106,10 +113,19 @@ def _attachment_names(
         return found
     named = {digest: names for digest, names in given.items() if names}
     repositories: dict[Digest, dict[str, None]] = {}
+    steps = 0
     for digest, names in named.items():
+        mine = dict.fromkeys(str(Reference.parse(name).repository) for name in names)
         for below in graph.below(digest):
-            for name in names:
-                repositories.setdefault(below, {})[str(Reference.parse(name).repository)] = None
+            steps += len(mine)
+            if steps > _MAX_STEPS:
+                raise TooLarge(
+                    "the images with a name and the documents below them are more than"
+                    f" {_MAX_STEPS} together",
+                    limit=_MAX_STEPS,
+                    hint="import a part of the archive",
+                )
+            repositories.setdefault(below, {}).update(mine)
     taken = {name: digest for digest, names in named.items() for name in names}
     for root in attached:
         if root.attachment is None:

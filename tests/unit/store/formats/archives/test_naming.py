@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from store.errors import InvalidInput, InvalidReference
-from store.formats.archives import oci_layout
+from store.errors import InvalidInput, InvalidReference, TooLarge
+from store.formats.archives import naming, oci_layout
 from store.formats.archives.naming import prefixed, with_names
 from store.model.limits import DEFAULT_LIMITS
 from store.model.references import Reference
@@ -96,6 +96,19 @@ def test_a_second_signature_of_an_image_is_kept_without_a_name() -> None:
     assert found.notes == (
         f"{other['digest']} does not get the name {name}: {signature['digest']} has this name",
     )
+
+
+def test_names_of_attachments_have_a_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = Layout()
+    inner = layout.index(*(layout.image(A, annotations={"n": str(n)}) for n in range(5)))
+    for number in range(5):
+        layout.root(layout.index(inner, annotations={"n": str(number)}), f"{APP}{number}")
+    layout.root(layout.artifact(b"signed"), **{REF_NAME: tag_of(inner)})
+    monkeypatch.setattr(naming, "_MAX_STEPS", 36)
+    assert len(named(layout)) == 6
+    monkeypatch.setattr(naming, "_MAX_STEPS", 34)
+    with pytest.raises(TooLarge):
+        named(layout)
 
 
 def test_a_signature_alone_can_be_named() -> None:
