@@ -70,7 +70,8 @@ migrations: $(STAMP) ## check that the migrations build the schema of the code
 	@PATH="$(abspath $(BIN)):$$PATH" bash scripts/check_migrations.sh
 
 peers:             ## build, with Go, the peers that Debian does not have
-	@bash scripts/build_peers.sh regctl oras dockerd-28 dockerd-29 ctr-2 containerd-2 helm
+	@bash scripts/build_peers.sh regctl oras dockerd-28 dockerd-29 ctr-2 containerd-2 helm \
+	  cosign
 
 interop: $(STAMP)  ## the tests with the real Docker Engine, skopeo, podman and umoci
 	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 \

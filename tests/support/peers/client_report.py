@@ -97,6 +97,9 @@ NEWER_ALSO: Final = """
 - Docker 29 and containerd 2 pull `docker.io/…` from the mirror with the files of
   `storectl mirror-config`, also with `--sealed`, a login and certificates. `containerd config dump`
   accepts both versions of `config.toml`.
+- `cosign sign`, `verify` and `tree`, `attest` and `verify-attestation`, each with the bundles of
+  cosign 3 and with tags (`--new-bundle-format=false`), and `cosign copy` with the signature; with a
+  key, and without a log.
 - `helm push`, `helm pull` (also of a version range, and of a version with a plus sign),
   `helm show chart` and `helm template` of charts; a chart without a version is the newest one.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 from tests.support.peers import docker
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from tests.support.peers.subjects import Part
     from tests.support.peers.workshop import Workshop
 
+COSIGN: Final = "cosign"
 HELM: Final = "helm"
-PROGRAMS: Final = ("dockerd-29", "containerd", "containerd-2", "ctr-2", HELM, "unshare")
+PROGRAMS: Final = ("dockerd-29", "containerd", "containerd-2", "ctr-2", COSIGN, HELM, "unshare")
 """What the tests of tests/interop/clients need."""
 
 
@@ -61,8 +63,10 @@ PUSHES: Final = (
 def versions(shop: Workshop, endpoint: Endpoint) -> dict[str, str]:
     """Return the version of each client."""
     run = endpoint.programs.run
+    cosign = json.loads(run(COSIGN, "version", "--json"))
     return {
         "Docker Engine": docker.version(shop.docker_29),
         "containerd": endpoint.containerd_2.version(),
+        "cosign": cosign["gitVersion"].removeprefix("v"),
         "helm": run(HELM, "version", "--short").strip().removeprefix("v").partition("+")[0],
     }
