@@ -123,7 +123,9 @@ def serve(
     )
     with _listen(settings.host, settings.port) as listener:
         host, port = listener.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
+        # The operator knows the name that the command line gives, not the address behind it.
+        called = settings.host or host
+        shown = f"[{called}]" if ":" in called else called
         url = f"{'http' if settings.certificate is None else 'https'}://{shown}:{port}"
         _serve(open_store, _permitted(settings, host), listener, context, lambda: on_ready(url))
 

@@ -38,6 +38,7 @@ VERBS: Final = {
     "fsck": ("fsck", "Check all stored content."),
     "db": ("db", "Manage the database schema."),
     "serve": ("serve", "Serve the store as a registry."),
+    "passwd": ("passwd", "Set a password of a registry user."),
     "mirror-config": ("mirror_config", "Print client configuration for a mirror."),
     "version": ("version", "Show version information."),
     "completion": ("completion", "Generate a shell completion script."),

@@ -10,7 +10,7 @@ from mirror.access.policy import Access
 from mirror.access.rules import read_rules
 from store.errors import InvalidInput
 from store.files.input_modes import require_secret, require_unwritable
-from store.files.os_errors import reading_input
+from store.files.text_files import read_text_file
 from store.model.references import DEFAULT_DOMAIN
 
 if TYPE_CHECKING:
@@ -82,11 +82,8 @@ class AccessFiles:
 
 
 def _read(path: Path, read: Callable[[str], T]) -> T:
-    with reading_input(path):
-        data = path.read_bytes()
+    text = read_text_file(path)
     try:
-        return read(data.decode())
-    except UnicodeDecodeError:
-        raise InvalidInput(f"invalid file {path}: expected UTF-8 text") from None
+        return read(text)
     except InvalidInput as exc:
         raise InvalidInput(f"{path}: {exc.message}", hint=exc.hint) from None

@@ -18,6 +18,9 @@ _SCHEMES: Final = ("$2a$", "$2b$", "$2y$")
 MAX_PASSWORD_BYTES: Final = 72
 """The longest password, in bytes; bcrypt ignores all further bytes."""
 
+_COST: Final = 10
+"""The cost of new hashes: a comparison takes about a tenth of a second."""
+
 _UNKNOWN_USER_HASH: Final = b"$2b$10$pqUBNxgLQUe2UU3x0OWNHu0bE5kZgqnVAZvt6v6nYBWqRt8nj1kUK"
 
 
@@ -48,6 +51,49 @@ def _any_hash(users: Mapping[str, bytes], user: str, secret: bytes) -> bytes:
         hmac.digest(secret, user.encode("utf-8", "surrogateescape"), hashlib.sha256)[:8]
     )
     return list(users.values())[number % len(users)]
+
+
+def hash_password(password: bytes) -> str:
+    """Return the bcrypt hash of a new password, as a line of an htpasswd file has it.
+
+    Args:
+        password: The password, of at most `MAX_PASSWORD_BYTES` bytes.
+
+    Raises:
+        InvalidInput: The password is empty, too long, or contains a zero byte or a line end.
+    """
+    faults = {
+        "it is empty": not password,
+        f"it is longer than {MAX_PASSWORD_BYTES} bytes": len(password) > MAX_PASSWORD_BYTES,
+        "it contains a zero byte or a line end": any(one in password for one in b"\0\r\n"),
+    }
+    for fact, applies in faults.items():
+        if applies:
+            raise InvalidInput(f"invalid password: {fact}", hint="choose a different password")
+    return bcrypt.hashpw(password, bcrypt.gensalt(_COST)).decode("ascii")
+
+
+def with_user(text: str, user: str, hashed: str) -> str:
+    """Return the text of an htpasswd file in which a user has a new hash.
+
+    Args:
+        text: The text of the file; other lines stay as they are.
+        user: The name of the user.
+        hashed: The hash of the password.
+
+    Raises:
+        InvalidInput: The file or the name of the user is invalid.
+    """
+    read_htpasswd(text)
+    line = f"{check_user_name(user, 'argument USER')}:{hashed}"
+    lines = text.splitlines()
+    mine = [number for number, one in enumerate(lines) if one.strip().partition(":")[0] == user]
+    if mine:
+        lines[mine[0]] = line
+        lines = [one for number, one in enumerate(lines) if number not in mine[1:]]
+    else:
+        lines.append(line)
+    return "".join(f"{one}\n" for one in lines)
 
 
 def read_htpasswd(text: str) -> dict[str, bytes]:

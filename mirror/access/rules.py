@@ -38,7 +38,10 @@ ALL_CALLERS: Final = "@all"
 ALL_USERS: Final = "@users"
 """The group of all callers with a name."""
 
-_HINT: Final = "see the example in docs/mirror.md"
+_HINT: Final = (
+    'a rule has this form: [[rule]], and below it repositories = ["team/**"], who = ["alice"],'
+    ' allow = ["read", "write"], each on a line of its own'
+)
 _PART: Final = re.compile(r"[a-zA-Z0-9*][a-zA-Z0-9*._:-]*")
 _TOKEN: Final = re.compile(r"sha256:(?P<hex>[0-9a-f]{64})")
 
@@ -209,8 +212,8 @@ def read_rules(text: str, default_domain: str = DEFAULT_DOMAIN) -> Rules:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise InvalidInput(f"invalid TOML: {exc}", hint=_HINT) from exc
-    _require_known(document, ("groups", "tokens", "certificates", "rule"), "file of rules")
     lines = text.split("\n")
+    _require_known(document, ("groups", "tokens", "certificates", "rule"), "file of rules", lines)
     groups = {
         name: _group(name, members, lines)
         for name, members in _table(document.get("groups", {}), "groups").items()
@@ -240,19 +243,22 @@ def _rule(
     default_domain: str,
     lines: Sequence[str],
 ) -> Rule:
-    _require_known(members, ("repositories", "who", "allow"), where)
+    _require_known(members, ("repositories", "who", "allow"), where, lines)
     who = frozenset(_texts(members.get("who"), f"{where}: who"))
     for name in who:
         if not name.startswith("@"):
             check_user_name(name, f"{where}: who{_place(lines, name)}")
         elif name not in (ALL_CALLERS, ALL_USERS) and name[1:] not in groups:
-            raise InvalidInput(f"invalid {where}: unknown group {printable(name)!r}", hint=_HINT)
+            raise InvalidInput(
+                f"invalid {where}: unknown group {printable(name)!r}{_place(lines, name)}",
+                hint="define the group in the table [groups], or write @all or @users",
+            )
     actions = []
     for word in _texts(members.get("allow"), f"{where}: allow"):
         if word not in set(Action):
             raise InvalidInput(
-                f"invalid {where}: unknown action {printable(word)!r} in allow,"
-                f" expected {', '.join(Action)}",
+                f"invalid {where}: unknown action {printable(word)!r} in allow"
+                f"{_place(lines, word)}, expected {', '.join(Action)}",
                 hint=_HINT,
             )
         actions.append(Action(word))
@@ -302,19 +308,22 @@ def _token(name: str, value: object, lines: Sequence[str]) -> str:
 
 
 def _place(lines: Sequence[str], text: str) -> str:
-    """Return the first line that contains a text, such as `` in line 3``; empty if none does."""
+    """Return where a text stands first, such as `` in line 3, column 1``; empty if nowhere."""
     for quoted in (f'"{text}"', f"'{text}'", text):
         for number, line in enumerate(lines, start=1):
             if quoted in line:
-                return f" in line {number}"
+                return f" in line {number}, column {line.index(quoted) + 1}"
     return ""
 
 
-def _require_known(members: Mapping[str, object], known: Iterable[str], where: str) -> None:
+def _require_known(
+    members: Mapping[str, object], known: Iterable[str], where: str, lines: Sequence[str]
+) -> None:
     for name in members:
         if name not in known:
             raise InvalidInput(
-                f"invalid {where}: unknown key {printable(name)!r}, expected {', '.join(known)}",
+                f"invalid {where}: unknown key {printable(name)!r}{_place(lines, name)}, expected"
+                f" {', '.join(known)}",
                 hint=_HINT,
             )
 

@@ -47,7 +47,7 @@ class Route:
 
 _PATHS: Final = (
     (Resource.MANIFEST, re.compile(r"(?P<name>.+)/manifests/(?P<target>[^/]+)")),
-    (Resource.UPLOADS, re.compile(r"(?P<name>.+)/blobs/uploads/?(?P<target>)")),
+    (Resource.UPLOADS, re.compile(r"(?P<name>.+)/blobs/uploads(?P<target>)")),
     (Resource.UPLOAD, re.compile(r"(?P<name>.+)/blobs/uploads/(?P<target>[^/]+)")),
     (Resource.BLOB, re.compile(r"(?P<name>.+)/blobs/(?P<target>[^/]+)")),
     (Resource.TAGS, re.compile(r"(?P<name>.+)/tags/list(?P<target>)")),
@@ -56,7 +56,6 @@ _PATHS: Final = (
 
 _FIXED: Final = {
     "/v2": Route(Resource.BASE),
-    "/v2/": Route(Resource.BASE),
     "/v2/_catalog": Route(Resource.CATALOG),
     "/token": Route(Resource.TOKEN),
     "/healthz": Route(Resource.HEALTHZ),
@@ -70,9 +69,13 @@ _ARCHIVES: Final = "/archives/"
 def parse(path: str) -> Route | None:
     """Return the route of a path, or None if it names no resource.
 
+    A slash at the end of a path has no meaning.
+
     Args:
         path: The path of a request, percent-decoded.
     """
+    if not path.startswith(_ARCHIVES):
+        path = path.removesuffix("/")
     fixed = _FIXED.get(path)
     if fixed is not None:
         return fixed

@@ -88,15 +88,15 @@ _network, _access, _tls, _images, _limits, _log = (
     "--htpasswd",
     metavar="FILE",
     type=_FILE,
-    help="Users and their bcrypt password hashes, as `htpasswd -B` writes them.",
+    help="Users and their bcrypt password hashes, as `storectl passwd` writes them.",
 )
 @_access(
     "--rules",
     metavar="FILE",
     type=_FILE,
     help=(
-        "Permissions to read, write and delete for each repository, and tokens (TOML; see"
-        " docs/mirror.md)."
+        "Permissions to read, write and delete for each repository, and tokens, in TOML:"
+        " [[rule]] with the lists repositories, who and allow."
     ),
 )
 @_access("--no-anonymous", is_flag=True, help="Require authentication for reads.")
@@ -190,9 +190,7 @@ _network, _access, _tls, _images, _limits, _log = (
 @_log(
     "--log-format",
     type=click.Choice(["json", "text"]),
-    default="json",
-    show_default=True,
-    help="Format of log lines: JSON objects or text.",
+    help="Format of log lines.  [default: text on a terminal, else json]",
 )
 @_log("-q", "--quiet", is_flag=True, help="Suppress the access log.")
 @shared_option
@@ -222,7 +220,7 @@ def command(  # noqa: PLR0913 - one for each option
     max_uploads: int,
     max_layer_size: int | None,
     max_ratio: int | None,
-    log_format: str,
+    log_format: str | None,
     quiet: bool,
     group: int | None,
 ) -> None:
@@ -382,12 +380,14 @@ def _parse_address(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def _configure_logging(log_format: str, *, quiet: bool) -> None:
+def _configure_logging(log_format: str | None, *, quiet: bool) -> None:
     import logging  # noqa: PLC0415 - `--help` does without
 
     from mirror.process.logs import ACCESS, JsonLines, Text  # noqa: PLC0415
 
     handler = logging.StreamHandler(sys.stderr)
+    if log_format is None:
+        log_format = "text" if sys.stderr is not None and sys.stderr.isatty() else "json"
     handler.setFormatter(JsonLines() if log_format == "json" else Text())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     if quiet:
