@@ -18,11 +18,12 @@ from exporter.selection.document_reader import DocumentReader, keep_going
 from store.catalog import references
 from store.catalog.events import Event
 from store.errors import DamagedContent, InvalidInput
+from store.model.actors import Actor
 from store.model.progress import Silent
 from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from exporter.graph_save import GraphSave
@@ -173,7 +174,7 @@ class Export:
         """Add the saved images to the store's events."""
         self._store.record(self._events())
 
-    def record_read(self, user: str | None) -> None:
+    def record_read(self, user: str | None, address: str | None = None) -> None:
         """Record that a user has taken the archive over the network.
 
         The number of these events is limited, because any client that may read can cause them:
@@ -181,18 +182,17 @@ class Export:
 
         Args:
             user: The name of the user; None for clients without a user, which count as one reader.
+            address: The address of the client; None if it is unknown.
         """
         self._store.record_reads(
-            self._events({} if user is None else {"user": user}),
+            self._events(),
             "anonymous" if user is None else f"user:{user}",
+            actor=Actor(user, address),
         )
 
-    def _events(self, facts: Mapping[str, str] | None = None) -> list[Event]:
+    def _events(self) -> list[Event]:
         now = self._store.now()
-        return [
-            Event(now, "save", target, {"name": target, **(facts or {})})
-            for target in self._planned.targets
-        ]
+        return [Event(now, "save", target, {"name": target}) for target in self._planned.targets]
 
 
 def _memory_bytes(entry: Entry) -> int:

@@ -388,6 +388,7 @@ class Service:
                     removed = await self.pools.write(self.registry.uploads.remove_strays)
                     if removed:
                         logger.info("removed stray_files=%d", removed)
+                    await self.pools.write(self.store.prune_events)
             except StoreError as exc:
                 logger.warning("cannot expire uploads: %s", exc.message)
             await asyncio.sleep(interval_s)

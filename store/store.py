@@ -217,6 +217,21 @@ class Store(Workspace):
                 connection, since=since, until=until, actions=actions, targets=targets
             )
 
+    def prune_events(self, *, before: datetime | None = None, keep: int | None = None) -> int:
+        """Remove old events; return the number of events removed.
+
+        Args:
+            before: Remove all events before this time; None for no such limit.
+            keep: The number of events to keep, without the events of reads over the network; None
+                for the number that a collection keeps.
+        """
+        from store.catalog import events
+
+        with self.write("events") as connection:
+            return events.remove_old_events(
+                connection, before=before, keep=events.MAX_EVENTS if keep is None else keep
+            )
+
     def usage(self, *, each: bool = True) -> Usage:
         """Return the disk usage of the store, and the size that a collection would free.
 

@@ -65,6 +65,8 @@ class Settings:
             Unavailable: The store cannot be opened.
         """
         from store import Store  # noqa: PLC0415 - `--help` does without
+        from store.files.accounts import user_name  # noqa: PLC0415
+        from store.model.actors import Actor  # noqa: PLC0415
 
         with self.explained():
             return Store.open(
@@ -73,6 +75,7 @@ class Settings:
                 read_only=read_only,
                 group=group,
                 clock=self.now,
+                actor=Actor(user_name(os.getuid())),
                 on_wait=report_wait,
                 on_create=report_creation,
             )

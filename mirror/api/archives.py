@@ -23,6 +23,7 @@ from mirror.protocol.errors import Denial, WireError
 from store.errors import DamagedContent, IntegrityError, NotFound, StoreError, printable
 from store.formats.distribution.errors import ErrorCode
 from store.formats.distribution.names import BY_ID
+from store.model.actors import Actor
 from store.model.digests import Digest
 from store.model.limits import ANONYMOUS_ARCHIVES, ArchiveLimits
 
@@ -139,7 +140,7 @@ async def _answer(
         return response
     sent = await _send(service, request, response, export, start, stop)
     if sent and _is_taken(size, start, stop) and not is_from_other_site(request):
-        await _record(service, caller, export)
+        await _record(service, Actor(caller.user, address(request)), export)
     return response
 
 
@@ -203,9 +204,9 @@ async def _send(
     return False
 
 
-async def _record(service: Service, caller: Caller, export: Export) -> None:
+async def _record(service: Service, actor: Actor, export: Export) -> None:
     try:
-        await service.pools.write(export.record_read, caller.user)
+        await service.pools.write(export.record_read, actor.user, actor.address)
     except StoreError as exc:
         # The client has the whole archive, so its request succeeds.
         logger.warning("cannot record an archive that was sent: %s", exc.message)

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
+from mirror.origin.origins import address
 from mirror.protocol.errors import WireError
 from store.errors import InvalidDigest
 from store.formats.distribution.errors import ErrorCode
+from store.model.actors import Actor
 from store.model.digests import Digest
 from store.model.references import is_tag
 
@@ -59,6 +61,11 @@ class Call:
         credentials = self.service.authenticator.fingerprint(self.caller.user)
         yield
         self.service.require_unchanged(credentials, self.caller, action, self.repository)
+
+    @property
+    def actor(self) -> Actor:
+        """The caller with its address, for the events that the request causes."""
+        return Actor(self.caller.user, address(self.request))
 
     @property
     def digest(self) -> Digest:

@@ -137,6 +137,7 @@ async def put(call: Call) -> web.StreamResponse:
                 media_type=declared_type(request.headers.get("Content-Type", "")),
                 digest=digest,
                 tags=list(dict.fromkeys(tags)),
+                actor=call.actor,
             )
 
         try:
@@ -194,9 +195,13 @@ async def delete(call: Call) -> web.StreamResponse:
     registry, target = call.service.registry, call.tag_or_digest
     try:
         if isinstance(target, Digest):
-            await call.service.pools.write(registry.delete_manifest, call.repository, target)
+            await call.service.pools.write(
+                registry.delete_manifest, call.repository, target, actor=call.actor
+            )
         else:
-            await call.service.pools.write(registry.delete_tag, call.repository, target)
+            await call.service.pools.write(
+                registry.delete_tag, call.repository, target, actor=call.actor
+            )
     except ContentNotFound as exc:
         raise WireError(404, ErrorCode.MANIFEST_UNKNOWN, exc.message) from None
     return web.Response(status=202)

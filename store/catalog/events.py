@@ -5,7 +5,7 @@ names it. No operation skips work because of these records.
 
 Any reader can make the registry send archives. So the events of reads have a ceiling: one
 event for an image and a reader in each `READ_INTERVAL`, and at most `MAX_READ_EVENTS` for a reader.
-All other events are kept for ever.
+A collection keeps the newest `MAX_EVENTS` of all other events.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sqlalchemy import delete, func, insert, select
 
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import event, import_ledger
+from store.model.actors import NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +26,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from store.model.actors import Actor
     from store.model.digests import Digest
+
+ACTIONS: Final = ("delete", "gc", "import", "push", "save", "tag", "untag")
+"""Every action that an event can have."""
+
+MAX_EVENTS: Final = 1_000_000
+"""The number of events that a collection keeps; the oldest are removed first."""
+
+_ACTOR: Final = "storectl_actor"
+"""The execution option of a connection that holds the actor of its write unit."""
 
 READ_INTERVAL: Final = timedelta(hours=1)
 """The time in which further reads of an image by the same reader are not recorded."""
@@ -34,16 +45,27 @@ MAX_READ_EVENTS: Final = 10_000
 """The number of events that are kept for one reader; the oldest event is removed first."""
 
 
+def acting(connection: Connection, actor: Actor) -> Connection:
+    """Return the connection; the events that it records carry the actor's name and address.
+
+    Args:
+        connection: An open write transaction.
+        actor: The user on whose behalf the store is changed.
+    """
+    return connection.execution_options(**{_ACTOR: actor})
+
+
 def add_events(
     connection: Connection, events: Sequence[Event], *, reader: str | None = None
 ) -> None:
-    """Append ``events`` in their order.
+    """Append ``events`` in their order, with the actor of the write unit.
 
     Args:
         connection: An open write transaction.
         events: The events; their numbers are ignored.
         reader: The reader whose reads these events are; None for other events.
     """
+    actor = connection.get_execution_options().get(_ACTOR, NOBODY)
     insert_rows(
         connection,
         event,
@@ -52,7 +74,7 @@ def add_events(
                 "at": one.at,
                 "action": one.action,
                 "target": one.target,
-                "attributes": dict(one.attributes),
+                "attributes": {**one.attributes, **actor.facts},
                 "reader": reader,
             }
             for one in events
@@ -103,6 +125,32 @@ def remove_old_reads(connection: Connection, *, reader: str, keep: int | None = 
     return connection.execute(
         delete(event).where(event.c.reader == reader, event.c.id <= newest_removed)
     ).rowcount
+
+
+def remove_old_events(
+    connection: Connection, *, before: datetime | None = None, keep: int = MAX_EVENTS
+) -> int:
+    """Remove the oldest events.
+
+    Args:
+        connection: An open write transaction.
+        before: Remove all events before this time; None for no such limit.
+        keep: The number of events to keep, without the events of reads, which have a limit of
+            their own.
+
+    Returns:
+        The number of events removed.
+    """
+    removed = 0
+    if before is not None:
+        removed += connection.execute(delete(event).where(event.c.at < before)).rowcount
+    oldest = select(event.c.id).where(event.c.reader.is_(None)).order_by(event.c.id.desc())
+    last = connection.execute(oldest.limit(1).offset(keep)).scalar()
+    if last is not None:
+        removed += connection.execute(
+            delete(event).where(event.c.reader.is_(None), event.c.id <= last)
+        ).rowcount
+    return removed
 
 
 def events(

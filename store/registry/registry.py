@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.catalog.lists.repository_lists import Referrer
+    from store.model.actors import Actor
     from store.model.contents import Sources
     from store.model.digests import DiffID, Digest
     from store.model.limits import Limits
@@ -47,8 +48,7 @@ __all__ = ["MAX_MANIFEST_BYTES", "Pushed", "Registry", "ServedManifest", "Sparse
 class Registry:
     """The registry's view of a store. Threads may share this object.
 
-    Damaged manifests and blobs count as not held, so a client that has such content pushes it
-    again.
+    Damaged manifests and blobs count as not held, so that clients push them again.
 
     Args:
         workspace: The opened store.
@@ -117,6 +117,7 @@ class Registry:
         digest: Digest | None,
         tags: Sequence[str],
         offered_for: Reference | None = None,
+        actor: Actor | None = None,
     ) -> Pushed:
         """Write a manifest or index and its tags in one transaction.
 
@@ -128,6 +129,7 @@ class Registry:
             tags: The tags that name the manifest from now on.
             offered_for: The original of a variant, as tag and digest; None if the manifest is not
                 a variant. A variant is removed with the tag of its original.
+            actor: The user who pushes; None for the user of this process.
 
         Raises:
             TooLarge: The manifest is larger than `MAX_MANIFEST_BYTES`, the indexes below it are
@@ -145,7 +147,7 @@ class Registry:
             self._limits,
             lambda wanted: self._manifests.read(self._blobs.sources(repository, wanted)),
         )
-        with self._workspace.write("push") as connection:
+        with self._workspace.write("push", actor=actor) as connection:
             if offered_for is not None:
                 _require_offer(connection, offered_for, tags)
             return push_manifest(
@@ -161,32 +163,36 @@ class Registry:
                 limits=self._limits,
             )
 
-    def delete_manifest(self, repository: Repository, digest: Digest) -> None:
+    def delete_manifest(
+        self, repository: Repository, digest: Digest, *, actor: Actor | None = None
+    ) -> None:
         """Remove a manifest from a repository, with its tags and their variants.
 
         Args:
             repository: The repository that holds the manifest.
             digest: The digest of the manifest.
+            actor: The user who deletes; None for the user of this process.
 
         Raises:
             RepositoryNotFound: There is no such repository.
             ContentNotFound: The repository does not hold the manifest.
         """
-        with self._workspace.write("registry") as connection:
+        with self._workspace.write("registry", actor=actor) as connection:
             deletion.delete_manifest(connection, repository, digest, now=self._workspace.now())
 
-    def delete_tag(self, repository: Repository, tag: str) -> None:
-        """Remove a tag, and the variants of its image. The manifest can still be read by digest.
+    def delete_tag(self, repository: Repository, tag: str, *, actor: Actor | None = None) -> None:
+        """Remove a tag, and the variants of its image. The manifest stays readable by digest.
 
         Args:
             repository: The repository that has the tag.
             tag: The name of the tag.
+            actor: The user who deletes; None for the user of this process.
 
         Raises:
             RepositoryNotFound: There is no such repository.
             ReferenceNotFound: The repository does not have the tag.
         """
-        with self._workspace.write("registry") as connection:
+        with self._workspace.write("registry", actor=actor) as connection:
             deletion.delete_tag(connection, repository, tag, now=self._workspace.now())
 
     # --- blobs ------------------------------------------------------------------------------------
@@ -265,8 +271,7 @@ class Registry:
             Whether the repository serves the blob now.
         """
         with self._workspace.write("mount") as connection:
-            # A look at the file of a blob takes time, from which the client could tell that the
-            # store has the blob.
+            # Looking at a blob's file takes time, which would tell that the store has the blob.
             if not holding.is_readable(connection, digest, may_read, source):
                 return False
             self._blobs.mark_missing(connection, digest)

@@ -22,6 +22,7 @@ from store.errors import (
     Unavailable,
     printable,
 )
+from store.model.actors import NOBODY
 from store.workspace import engines, root_folder
 from store.workspace.file_locks import FileLocks
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from store.content.reader import Reader
     from store.db.database import Database, Lookup
     from store.errors import ContentMissing, DamagedContent
+    from store.model.actors import Actor
     from store.model.contents import Sources, StoredEncoding
     from store.model.digests import Digest
     from store.workspace.locks import Locks
@@ -69,19 +71,21 @@ class Workspace:
         *,
         clock: Callable[[], datetime],
         decoding: Decoding | None = None,
+        actor: Actor = NOBODY,
     ) -> None:
         self.root = root
         self.blobs = DirectoryBlobs(root)
         self.locks: Locks = FileLocks(root)
         self._clock = clock
         self._database = database
+        self._actor = actor
         self._decoding = decoding
         self._prover: Prover | None = None
 
     # --- opening ----------------------------------------------------------------------------------
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913 - what the whole program decides about the store
         cls,
         root: Path,
         *,
@@ -92,6 +96,7 @@ class Workspace:
         on_wait: Callable[[str], None] | None = None,
         on_create: Callable[[Path], None] | None = None,
         decoding: Decoding | None = None,
+        actor: Actor = NOBODY,
     ) -> Self:
         """Open the store at ``root``; upgrade an older schema after a backup.
 
@@ -105,6 +110,7 @@ class Workspace:
             on_wait: Called with the name of the writer that this process has to wait for.
             on_create: Called with the folder of the store if there was none.
             decoding: The ceilings and the memory for decoding; None for those of a command.
+            actor: The user of this process, for the events that it records.
 
         Raises:
             StoreNotFound: There is no store at ``root``.
@@ -134,7 +140,7 @@ class Workspace:
         except BaseException:
             database.close()
             raise
-        return cls(resolved, database, clock=clock, decoding=decoding)
+        return cls(resolved, database, clock=clock, decoding=decoding, actor=actor)
 
     def __enter__(self) -> Self:
         return self
@@ -166,13 +172,18 @@ class Workspace:
         return self._database.look()
 
     def write(
-        self, owner: str = "storectl", durability: Durability = Durability.SYNCED
+        self,
+        owner: str = "storectl",
+        durability: Durability = Durability.SYNCED,
+        *,
+        actor: Actor | None = None,
     ) -> AbstractContextManager[Connection]:
         """Return a write unit: a change of the catalogue, committed as a whole or not at all.
 
         Args:
             owner: The name of this writer; a writer that waits for it shows this name.
             durability: When the change becomes safe from a power cut.
+            actor: The user on whose behalf the store is changed; None for the user of this process.
 
         Raises:
             ReadOnlyStore: The store is read-only.
@@ -182,7 +193,16 @@ class Workspace:
                 f"the store at {self.root} is read-only",
                 hint="check the mount and the permissions of the store's folder",
             )
-        return self._database.write(owner, durability)
+        return self._acting(self._database.write(owner, durability), actor or self._actor)
+
+    @contextmanager
+    def _acting(
+        self, unit: AbstractContextManager[Connection], actor: Actor
+    ) -> Iterator[Connection]:
+        from store.catalog.events import acting
+
+        with unit as connection:
+            yield acting(connection, actor)
 
     def catalogue_copy(self) -> AbstractContextManager[Connection]:
         """Return a connection to a private copy of the catalogue, on which changes can be tried."""
@@ -397,7 +417,9 @@ class Workspace:
             with self.write("events") as connection:
                 add_events(connection, events)
 
-    def record_reads(self, reads: Sequence[Event], reader: str) -> None:
+    def record_reads(
+        self, reads: Sequence[Event], reader: str, *, actor: Actor | None = None
+    ) -> None:
         """Record that a reader took images; a read-only store is not changed.
 
         An image that the reader took in the last hour is not recorded again, and only the newest
@@ -406,6 +428,7 @@ class Workspace:
         Args:
             reads: Events of the same time.
             reader: The reader. Readers that cannot be told apart are one reader.
+            actor: The user who reads, for the events; None for the user of this process.
         """
         from store.catalog.events import add_events, remove_old_reads, unrecorded_reads
 
@@ -415,7 +438,7 @@ class Workspace:
             reads = unrecorded_reads(connection, reads, reader=reader)
         if not reads:
             return
-        with self.write("events") as connection:
+        with self.write("events", actor=actor) as connection:
             reads = unrecorded_reads(connection, reads, reader=reader)
             add_events(connection, reads, reader=reader)
             remove_old_reads(connection, reader=reader)

@@ -39,6 +39,15 @@ def _known_format(ctx: click.Context, param: click.Parameter, value: str) -> str
     )
 
 
+def _complete_filter(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the filters that begin with the typed text."""
+    del ctx, param
+    from store.catalog.events import ACTIONS  # noqa: PLC0415 - `--help` does without
+
+    known = (*(f"event={action}" for action in ACTIONS), "image=", f"type={_TYPE}", "user=")
+    return [text for text in known if text.startswith(incomplete)]
+
+
 @click.command(
     "events",
     cls=Verb,
@@ -62,9 +71,10 @@ def _known_format(ctx: click.Context, param: click.Parameter, value: str) -> str
     multiple=True,
     metavar="KEY=VALUE",
     help=(
-        "Filter output: event=ACTION, type=image, or image=NAME|ID, even of a removed image"
-        " (repeatable)."
+        "Filter output: event=ACTION, type=image, user=NAME, or image=NAME|ID, even of a removed"
+        " image (repeatable)."
     ),
+    shell_complete=_complete_filter,
 )
 @click.option(
     "--format",
@@ -77,9 +87,20 @@ def _known_format(ctx: click.Context, param: click.Parameter, value: str) -> str
         " template for each event: {{.Action}}, {{json .}}."
     ),
 )
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Remove old events instead: those before --until, and all but the newest of --keep.",
+)
+@click.option(
+    "--keep",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="With --prune: number of events to keep. Each `storectl gc` keeps 1,000,000.",
+)
 @json_option
 @click.pass_obj
-def command(
+def command(  # noqa: PLR0913 - one for each option
     settings: Settings,
     *,
     since: str | None,
@@ -87,6 +108,8 @@ def command(
     follow: bool,
     filters: tuple[str, ...],
     format_: str,
+    prune: bool,
+    keep: int | None,
     as_json: bool,
 ) -> None:
     """Show the events of images, oldest first, like `docker events`.
@@ -106,6 +129,20 @@ def command(
     wanted = _parse_filters(filters)
     now = settings.now()
     first, last = _parse_time(since, now), _parse_time(until, now)
+    if prune:
+        if (last is None and keep is None) or filters or follow or first is not None:
+            raise click.UsageError(
+                "--prune needs --until or --keep, and excludes --since, --filter and --follow"
+            )
+        with settings.open() as store:
+            removed = store.prune_events(before=last, keep=keep)
+        if as_json:
+            render.document({"EventsRemoved": removed})
+        else:
+            render.line(f"Removed: {removed} event(s)")
+        return
+    if keep is not None:
+        raise click.UsageError("--keep needs --prune")
     if follow and first is None:
         first = now
     show = _printer(format_)
@@ -118,6 +155,7 @@ def command(
             )
             if (not images or any(_is_about(event, name, image) for name, image in images.items()))
             and (not wanted["type"] or _TYPE in wanted["type"])
+            and (not wanted["user"] or event.attributes.get("user") in wanted["user"])
         )
         if as_json:
             render.document([_as_docker_message(event) for event in found])
@@ -139,13 +177,18 @@ def _printer(format_: str) -> Callable[[Event], None]:
 
 
 def _parse_filters(filters: tuple[str, ...]) -> dict[str, list[str]]:
-    wanted: dict[str, list[str]] = {"event": [], "image": [], "type": []}
+    from store.catalog.events import ACTIONS  # noqa: PLC0415 - `--help` does without
+
+    wanted: dict[str, list[str]] = {"event": [], "image": [], "type": [], "user": []}
     for text in filters:
         key, _, value = text.partition("=")
         if key not in wanted or not value:
             raise click.UsageError(
-                f"invalid filter {text!r}: expected event=ACTION, image=NAME or type=image"
+                f"invalid filter {text!r}: expected event=ACTION, image=NAME, type=image or"
+                " user=NAME"
             )
+        if key == "event" and value not in ACTIONS:
+            raise click.UsageError(f"invalid filter {text!r}: expected one of {', '.join(ACTIONS)}")
         wanted[key].append(value)
     return wanted
 

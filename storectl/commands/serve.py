@@ -95,8 +95,8 @@ _network, _access, _tls, _images, _limits, _log = (
     metavar="FILE",
     type=_FILE,
     help=(
-        "Permissions to read, write and delete for each repository, and tokens, in TOML:"
-        " [[rule]] with the lists repositories, who and allow."
+        "Permissions to read, write and delete for each repository, and tokens, in TOML. A [[rule]]"
+        " has three lists: repositories, users and groups (who), actions (allow)."
     ),
 )
 @_access("--no-anonymous", is_flag=True, help="Require authentication for reads.")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store import Store
+    from store.model import actors
 
     Gate = Callable[[str], None]
     Work = Callable[[Gate], object]
@@ -80,10 +81,13 @@ def gated(store: Store, gate: Gate) -> Store:
 
     @contextmanager
     def write(
-        owner: str = "storectl", durability: Durability = Durability.SYNCED
+        owner: str = "storectl",
+        durability: Durability = Durability.SYNCED,
+        *,
+        actor: actors.Actor | None = None,
     ) -> Iterator[Connection]:
         gate(owner.partition("-")[0])
-        with ungated(owner, durability) as connection:
+        with ungated(owner, durability, actor=actor) as connection:
             yield connection
 
     store.write = write  # type: ignore[method-assign]

@@ -32,8 +32,14 @@ from store.model.references import Repository
         ('[groups]\n"@users" = ["bob"]', "'@users'"),
         ('[certificates]\n"node" = "@builders"', "certificates.node in line 2"),
         ('[certificates]\n"node" = "a\\u0000b"', "certificates.node"),
-        ('[[rule]]\nrepositories = ["**"]\nwho = ["all"]\nallow = ["read"]', "in line 3, column 8: user"),
-        ('[[rule]]\nrepositories = ["**"]\nwho = ["*"]\nallow = ["read"]', "in line 3, column 8: user"),
+        (
+            '[[rule]]\nrepositories = ["**"]\nwho = ["all"]\nallow = ["read"]',
+            "3, column 8: user",
+        ),
+        (
+            '[[rule]]\nrepositories = ["**"]\nwho = ["*"]\nallow = ["read"]',
+            "3, column 8: user",
+        ),
         ("[certificates]\na = 1", "certificates.a"),
         ('[[rule]]\nrepositories = ["**"]\nwho = ["@nobody"]\nallow = ["read"]', "@nobody"),
         ('[[rule]]\nrepositories = ["**"]\nwho = ["x"]\nallow = ["rite"]', "rite"),

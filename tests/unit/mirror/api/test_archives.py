@@ -129,7 +129,7 @@ def test_archive_that_cannot_be_recorded_is_still_sent(
 ) -> None:
     """The client gets the whole archive, and can send its next request on the same connection."""
 
-    def full(_store: Store, _reads: object, _reader: str) -> None:
+    def full(_store: Store, _reads: object, _reader: str, **_options: object) -> None:
         raise StorageFull("no space left")
 
     whole = saved(filled, "demo:1")

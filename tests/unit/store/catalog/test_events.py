@@ -11,6 +11,7 @@ from sqlalchemy import select
 from store.catalog import events
 from store.catalog.events import READ_INTERVAL, Event
 from store.db.schema import import_ledger
+from store.model.actors import Actor
 from tests.support.catalog_rows import NOW, named
 
 if TYPE_CHECKING:
@@ -81,3 +82,26 @@ def test_only_the_oldest_events_of_one_reader_are_removed(connection: Connection
     assert events.remove_old_reads(connection, reader="alice", keep=2) == 3
     left = events.events(connection, since=None, until=None, actions=(), targets=())
     assert list(left) == [pushed, *reads[3:], reads[0]]
+
+
+def test_events_carry_the_actor_of_their_write_unit(connection: Connection) -> None:
+    events.acting(connection, Actor("alice", "192.0.2.1"))
+    events.add_events(connection, [events.Event(NOW, "push", "x", {"name": "x:1"})])
+    (found,) = events.events(connection, since=None, until=None, actions=(), targets=())
+    assert found.attributes == {"name": "x:1", "user": "alice", "address": "192.0.2.1"}
+
+
+def test_old_events_are_removed_by_age_and_by_number(connection: Connection) -> None:
+    def left() -> list[str]:
+        found = events.events(connection, since=None, until=None, actions=(), targets=())
+        return [one.target for one in found]
+
+    for number in range(5):
+        at = NOW + timedelta(seconds=number)
+        events.add_events(connection, [events.Event(at, "tag", str(number))])
+    events.add_events(connection, [events.Event(NOW, "save", "read")], reader="anonymous")
+    assert events.remove_old_events(connection) == 0
+    assert events.remove_old_events(connection, keep=3) == 2
+    assert left() == ["2", "3", "4", "read"]
+    assert events.remove_old_events(connection, before=NOW + timedelta(seconds=3)) == 2
+    assert left() == ["3", "4"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -39,7 +40,7 @@ class RecordingDatabase:
 
     def write(self, owner: str, durability: Durability) -> AbstractContextManager[Connection]:
         self.written.append((owner, durability))
-        return nullcontext(cast("Connection", None))
+        return nullcontext(Mock())
 
     def close(self) -> None:
         self.is_closed = True

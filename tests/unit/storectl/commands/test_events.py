@@ -172,3 +172,36 @@ def test_the_image_filter_finds_removed_images_too(
 )
 def test_invalid_filters_and_times_are_refused(shell: Shell, arguments: tuple[str, ...]) -> None:
     shell("events", *arguments, code=2)
+
+
+def test_an_unknown_event_is_refused_with_the_known_ones(shell: Shell, fake: FakeStore) -> None:
+    shell("events", "--filter", "event=pulled", code=2)
+    assert "delete, gc, import, push, save, tag, untag" in shell.err
+    assert fake.asked == []
+
+
+def test_events_can_be_filtered_by_user(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["events"] = (
+        Event(NOW, "push", str(ONE), {"user": "alice", "address": "192.0.2.1"}),
+        Event(NOW, "push", str(TWO), {"user": "bob"}),
+        Event(NOW, "push", str(TWO), {}),
+    )
+    (line,) = shell("events", "--filter", "user=alice").splitlines()
+    assert line.endswith(f"push {ONE} (address=192.0.2.1, user=alice)")
+
+
+def test_old_events_are_removed_by_age_or_number(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["prune_events"] = 7
+    assert shell("events", "--prune", "--keep", "100") == "Removed: 7 event(s)\n"
+    assert as_json(shell("events", "--prune", "--until", "24h", "--json")) == {"EventsRemoved": 7}
+    assert [kwargs for name, _, kwargs in fake.asked if name == "prune_events"] == [
+        {"before": None, "keep": 100},
+        {"before": NOW - timedelta(hours=24), "keep": None},
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--prune",), ("--prune", "--keep", "1", "--follow"), ("--keep", "1")]
+)
+def test_removal_needs_a_limit_and_nothing_else(shell: Shell, arguments: tuple[str, ...]) -> None:
+    shell("events", *arguments, code=2)
