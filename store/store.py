@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from store.names.tagging import RemovedName, TagChange
     from store.queries.details import ImageDetails, ManifestContents
     from store.queries.results import ImageFilter, ImageSummary, ManifestSummary
-    from store.queries.usage import Usage
+    from store.queries.usage import Usage, UsageRow
 
 
 @final
@@ -386,6 +386,13 @@ class Store(Workspace):
         collector = Collector(self, UploadCollection(self))
         collect = collector.dry_run if dry_run else collector.run
         return collect(dangling=dangling, end_grace=end_grace)
+
+    def totals(self) -> tuple[UsageRow, ...]:
+        """Return the number and size of all images, layers and blobs, which `fsck` checks."""
+        from store.queries import usage
+
+        with self.read() as connection:
+            return usage.usage(connection, each=False).rows
 
     def fsck(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Recompute every digest and compare every row; yield all findings.

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def command(settings: Settings, *, quiet: bool, as_json: bool) -> ExitCode:
     """Check all stored bytes against their digests, and all links; list the findings.
 
-    Exit code 5 means that there are errors.
+    Exit code 5 means that there are errors. With --json, the output also has the number and size of
+    the images, layers and blobs that were checked.
     """
     from store.maintenance.reports import Severity  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
@@ -30,9 +31,17 @@ def command(settings: Settings, *, quiet: bool, as_json: bool) -> ExitCode:
 
     with settings.open() as store, progress(quiet=quiet or as_json) as bars:
         findings = list(store.fsck(bars))
+        checked = store.totals() if as_json else ()
     errors = sum(one.severity is Severity.ERROR for one in findings)
     if as_json:
-        render.document({"Findings": [_as_json(one) for one in findings]})
+        render.document(
+            {
+                "Checked": {
+                    one.kind: {"TotalCount": one.count, "Size": one.size_bytes} for one in checked
+                },
+                "Findings": [_as_json(one) for one in findings],
+            }
+        )
     else:
         for one in findings:
             render.line(

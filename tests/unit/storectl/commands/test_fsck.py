@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from store.maintenance.reports import Finding, Severity
+from store.queries.usage import UsageRow
 from tests.support.fake_shell import PRESENT, FakeStore, Shell, as_json
 
 
@@ -27,7 +28,10 @@ def test_findings_are_listed_and_errors_set_exit_code_5(shell: Shell, fake: Fake
     fake.answers["fsck"] = iter([orphan])
     assert shell("verify", "-q").splitlines()[-1] == "1 finding(s), including 0 error(s)"
     fake.answers["fsck"] = iter([rotten])
-    assert as_json(shell("fsck", "--json", code=5))["Findings"] == [
+    fake.answers["totals"] = (UsageRow("Blobs", 2, 2, 300, 0),)
+    shown = as_json(shell("fsck", "--json", code=5))
+    assert shown["Checked"] == {"Blobs": {"TotalCount": 2, "Size": 300}}
+    assert shown["Findings"] == [
         {
             "Severity": "error",
             "Kind": "damaged",
