@@ -191,7 +191,7 @@ def _merged(path: Path, graph: SavedGraph) -> bytes:
         raise InvalidDocument("is not an index", document=printable(str(path)))
     document = parse_editable(data, printable(str(path)))
     entries: list[dict[str, Any]] = list(document.get("manifests") or [])
-    ours = {str(tag) for root in graph.roots for tag in root.tags}
+    ours = {str(name) for root in graph.roots for name in root.names}
     new = _new_entries(graph, [entry for entry in entries if not _names(entry) & ours])
     merged: list[dict[str, Any]] = []
     for entry in entries:

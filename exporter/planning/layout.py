@@ -70,29 +70,35 @@ def blobs(files: Mapping[Digest, Entry], mtime_s: int = 0) -> list[Entry]:
 def descriptors(
     root: SavedRoot, document: Document, shared_tags: frozenset[str]
 ) -> list[dict[str, Any]]:
-    """Return a root's descriptors for ``index.json``: one for each tag, or one without a name.
+    """Return a root's descriptors for ``index.json``: one for each name, or one without a name.
 
     Args:
-        root: The manifest or index, with its tags.
+        root: The manifest or index, with its names.
         document: The root's manifest or index.
         shared_tags: Tags to write with their repository.
     """
-    if not root.tags:
+    if not root.names:
         return [descriptor_of(document)]
-    return [descriptor_of(document) | {"annotations": names(tag, shared_tags)} for tag in root.tags]
+    return [
+        descriptor_of(document) | {"annotations": names(name, shared_tags)} for name in root.names
+    ]
 
 
-def names(tag: Reference, shared_tags: frozenset[str]) -> dict[str, str]:
+def names(name: Reference, shared_tags: frozenset[str]) -> dict[str, str]:
     """Return the annotations that name a root: containerd's full name and the OCI reference name.
 
+    A name with a digest has no OCI reference name: the specification's grammar has none for it.
+
     Args:
-        tag: The repository and the tag.
+        name: The repository, and the tag or the root's digest.
         shared_tags: Tags that occur in several repositories. The OCI reference name of such a tag
             includes the repository, because some readers ignore containerd's name.
     """
+    if name.tag is None:
+        return {CONTAINERD_NAME: str(name)}
     return {
-        CONTAINERD_NAME: str(tag),
-        REF_NAME: str(tag) if tag.tag in shared_tags else tag.tag or "",
+        CONTAINERD_NAME: str(name),
+        REF_NAME: str(name) if name.tag in shared_tags else name.tag,
     }
 
 

@@ -192,6 +192,7 @@ def _merged(roots: Sequence[SavedRoot]) -> list[SavedRoot]:
             root.digest,
             tuple(dict.fromkeys((*known.tags, *root.tags))),
             tuple(dict.fromkeys((*known.repositories, *root.repositories))),
+            tuple(dict.fromkeys((*known.pinned, *root.pinned))),
         )
     return list(found.values())
 

@@ -85,8 +85,8 @@ def choose_roots(
         text = f"in the archive {root.name} names only the image for {named}; unnamed: {unnamed}"
         notes.append(Note(text, Remedy.SAVE_SPARSE_INDEX))
     return [
-        SavedRoot(first, root.tags, root.repositories),
-        *(SavedRoot(digest, (), root.repositories) for digest in others),
+        SavedRoot(first, root.tags, root.repositories, root.pinned),
+        *(SavedRoot(digest, (), root.repositories, root.pinned) for digest in others),
     ]
 
 

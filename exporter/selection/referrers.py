@@ -5,6 +5,7 @@ The distribution specification ("Referrers Tag Schema") and cosign define such t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from exporter.selection.roots import SavedRoot
@@ -63,7 +64,7 @@ def add_referrers(
         keep |= fresh
     known = {root.digest: root for root in roots}
     return [
-        SavedRoot(digest, tuple(some), known[digest].repositories if digest in known else ())
+        replace(known.get(digest, SavedRoot(digest)), tags=tuple(some))
         for digest, some in tags.items()
     ]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from exporter.selection.scopes import WHOLE_STORE, scope_of
+from store.model.references import Reference
 from store.names.resolve import (
     ResolvedImage,
     ResolvedManifest,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from exporter.options import MayRead
     from exporter.selection.document_reader import DocumentReader
     from store.model.digests import Digest
-    from store.model.references import Reference, Repository
+    from store.model.references import Repository
 
 
 @final
@@ -35,11 +36,22 @@ class SavedRoot:
         digest: The digest of the manifest or index.
         tags: Its tags in the archive; empty if it was named by a digest only.
         repositories: The repositories through which it was named.
+        pinned: The repositories through which it was named by its digest.
     """
 
     digest: Digest
     tags: tuple[Reference, ...] = ()
     repositories: tuple[Repository, ...] = ()
+    pinned: tuple[Repository, ...] = ()
+
+    @property
+    def names(self) -> tuple[Reference, ...]:
+        """The names in the archive: the tags, and the digest in repositories without a tag."""
+        tagged = {tag.repository for tag in self.tags}
+        return (
+            *self.tags,
+            *(Reference(one, digest=self.digest) for one in self.pinned if one not in tagged),
+        )
 
     @property
     def name(self) -> str:
@@ -81,6 +93,7 @@ def resolve_roots(
             digest,
             tuple(dict.fromkeys(one for one in references if one.digest is None)),
             tuple(dict.fromkeys(one.repository for one in references)),
+            tuple(dict.fromkeys(one.repository for one in references if one.digest is not None)),
         )
         for digest, references in chosen.items()
     )

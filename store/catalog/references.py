@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import ColumnElement, Connection, Select
 
     from store.model.digests import Digest
     from store.model.platforms import PlatformChoice
@@ -161,12 +161,16 @@ def of_image(connection: Connection, key: ContentKey) -> tuple[TagTarget, ...]:
 
     The tags are in byte order of the full reference.
     """
-    found = _read(connection, _targets().where(reference.c.manifest_id.in_(_naming((key,)))))
+    found = _read(connection, _targets().where(reference.c.manifest_id.in_(above_images((key,)))))
     return tuple(sorted(found, key=lambda target: str(target.reference).encode()))
 
 
-def _naming(keys: Sequence[ContentKey]) -> Select[tuple[int]]:
-    """Return a query for the manifests of images, and the indexes above them at any depth."""
+def above_images(keys: Sequence[ContentKey]) -> Select[tuple[int]]:
+    """Return a query for the manifests of images, and the indexes above them at any depth.
+
+    Args:
+        keys: Row numbers of images.
+    """
     up = (
         select(manifest.c.content_id.label("id"))
         .where(manifest.c.image_id.in_(keys))
@@ -214,19 +218,25 @@ def beginning_with(
         limit: The most tags of each range; None for all.
         choice: The image that stands for an index.
     """
+    found: list[TagTarget] = []
+    for one in name_ranges(prefix):
+        query = _targets().where(one)
+        found += _read(connection, query if limit is None else query.limit(limit), choice)
+    return tuple({target.reference: target for target in found}.values())
+
+
+def name_ranges(prefix: str) -> list[ColumnElement[bool]]:
+    """Return conditions for ranges of repositories whose familiar name may begin with a prefix.
+
+    Args:
+        prefix: The first characters of the name as users write it; an empty string for all.
+    """
     starts = (
         [f"{DEFAULT_DOMAIN}/{prefix}", f"{DEFAULT_DOMAIN}/{OFFICIAL}/{prefix}", prefix]
         if prefix
         else [""]
     )
-    within = [
-        and_(repository.c.name >= start, repository.c.name < start + _LAST) for start in starts
-    ]
-    found: list[TagTarget] = []
-    for one in within:
-        query = _targets().where(one)
-        found += _read(connection, query if limit is None else query.limit(limit), choice)
-    return tuple({target.reference: target for target in found}.values())
+    return [and_(repository.c.name >= start, repository.c.name < start + _LAST) for start in starts]
 
 
 def version(connection: Connection) -> tuple[int, int, int]:
@@ -315,7 +325,7 @@ def of_images(
     wanted = set(keys)
     found: dict[ContentKey, list[TagTarget]] = {}
     for target in _read(
-        connection, _targets().where(reference.c.manifest_id.in_(_naming(keys))), choice
+        connection, _targets().where(reference.c.manifest_id.in_(above_images(keys))), choice
     ):
         if target.image in wanted:
             found.setdefault(target.image, []).append(target)

@@ -22,14 +22,14 @@ from store.model.references import Reference
 from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from store.blobs.protocol import BlobStore
     from store.catalog.references import TagTarget
-    from store.db.types import ContentKey
+    from store.db.types import ContentKey, RepositoryKey
     from store.formats.archives.claims import Graph, ImageClaim, Root
     from store.importing.archive import ReadArchive
     from store.model.digests import Digest, ImageID
@@ -145,7 +145,8 @@ class Publisher:
     # --- names of manifests -----------------------------------------------------------------------
 
     def _root_tags(self, graph: Graph, documents: dict[Digest, ContentKey]) -> None:
-        roots = {Reference.parse(text): root.digest for root in graph.roots for text in root.names}
+        names = {Reference.parse(text): root.digest for root in graph.roots for text in root.names}
+        roots = {name: digest for name, digest in names.items() if name.digest is None}
         before = references.get_all(self._connection, roots)
         self._set(
             {
@@ -163,20 +164,51 @@ class Publisher:
                 and (image is None or old.image_id != image)
             )
             self._lines(name, image, old if moved else None, digest)
+        self._hold(graph, documents)
         for root in graph.roots:
             self._serve_referrers(documents[root.digest])
+
+    def _hold(self, graph: Graph, documents: dict[Digest, ContentKey]) -> None:
+        """Let repositories hold the roots that the archive names by digest."""
+        held: dict[Reference, ContentKey] = {}
+        for root in graph.roots:
+            names = [Reference.parse(text) for text in root.names]
+            tagged = {name.repository for name in names if name.tag is not None}
+            for name in names:
+                # A repository holds the digest of whatever its tags name.
+                if name.digest is not None and name.repository not in tagged:
+                    held[name] = documents[root.digest]
+                    self._done.lines.append(f"Loaded image: {name.familiar}")
+        fresh = {
+            name: key
+            for name, key in held.items()
+            if name.digest is not None
+            and references.holds(self._connection, name.repository, name.digest) is None
+        }
+        if not fresh:
+            return
+        repositories = serving.ensure_repositories(
+            self._connection, {name.repository for name in fresh}
+        )
+        serving.serve(
+            self._connection, {(repositories[name.repository], key) for name, key in fresh.items()}
+        )
+        self._serve_stated(repositories.values())
+        self._done.changed = True
 
     def _set(self, targets: dict[Reference, ContentKey]) -> None:
         if targets:
             naming.set_tags(self._connection, targets, now=self._now, operation=self._operation.id)
             self._done.changed = True
-        stated = self._placement.stated_types
-        if targets and stated:
             repositories = serving.ensure_repositories(
                 self._connection, {name.repository for name in targets}
             )
-            for key, media_type in stated.items():
-                serving.set_media_type(self._connection, repositories.values(), key, media_type)
+            self._serve_stated(repositories.values())
+
+    def _serve_stated(self, repositories: Collection[RepositoryKey]) -> None:
+        """Record the media types that the archive states for manifests that state none."""
+        for key, media_type in self._placement.stated_types.items():
+            serving.set_media_type(self._connection, repositories, key, media_type)
 
     def _serve_referrers(self, manifest: ContentKey) -> None:
         """Let every repository that serves a manifest's subject serve the manifest as well."""
@@ -206,9 +238,10 @@ class Publisher:
         # Docker sets the tags one after another, and the lines report each step. Only the final
         # state is written, so that a repeated import changes nothing.
         wanted = [
-            (Reference.parse(text), claim.config.image_id)
+            (name, claim.config.image_id)
             for claim in claims
             for text in claim.tags
+            if (name := self._without_digest(Reference.parse(text))) is not None
         ]
         targets = references.get_all(
             self._connection, (name for name, _ in wanted if _can_be_set(name))
@@ -233,6 +266,18 @@ class Publisher:
         }
         manifests = self._placement.add_own_manifests(dict.fromkeys(moved.values()))
         self._set({name: manifests[image_id] for name, image_id in moved.items()})
+
+    def _without_digest(self, name: Reference) -> Reference | None:
+        """Return the tag of a name; None if it has a digest only.
+
+        The digest is that of a manifest, and the archive has none for the image.
+        """
+        if name.digest is None:
+            return name
+        self._done.notes.append(
+            f"ignored the digest in {name.familiar}: the archive does not have this manifest"
+        )
+        return None if name.tag is None else Reference(name.repository, name.tag)
 
     def _with_wrong_layers(self, targets: dict[Reference, TagTarget]) -> set[Reference]:
         """Return the tags of manifests whose layers are not those of their image.
@@ -341,4 +386,4 @@ class Publisher:
 
 
 def _can_be_set(name: Reference) -> bool:
-    return name.digest is None and name.repository.familiar != "sha256"
+    return name.repository.familiar != "sha256"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from store.catalog import content, foreign_layers, images, layers, manifests, references
+from store.catalog.lists import digest_references
 from store.formats.image.config import ImageConfig
 from store.formats.image.deterministic import deterministic_manifest
 from store.formats.image.manifests import Document
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from store.model.digests import ChainID, DiffID, ImageID
     from store.model.platforms import PlatformChoice
+    from store.model.references import Reference
 
 
 def image_details(
@@ -58,6 +60,9 @@ def image_details(
         references=tuple(
             TaggedReference(target.reference, target.digest)
             for target in references.of_image(connection, found.key)
+        ),
+        digests=tuple(
+            target.reference for target in digest_references.of_image(connection, found.key)
         ),
         manifests=tuple(
             ManifestDetails(digest, media_type, size, deterministic=digest == deterministic)
@@ -97,7 +102,9 @@ def manifest_contents(connection: Connection, name: str) -> ManifestContents:
     """
     found = resolve_manifest(connection, name)
     summary = summary_of(
-        manifests.describe(connection, found.key), references.of_manifest(connection, found.key)
+        manifests.describe(connection, found.key),
+        references.of_manifest(connection, found.key),
+        digest_references.of_manifest(connection, found.key),
     )
     listed = manifests.children_of(connection, found.key)
     stated = (
@@ -225,6 +232,7 @@ class ImageDetails:
         image_id: The image's ID.
         config: The image's config.
         references: The tags that lead to the image, directly or through an index, in byte order.
+        digests: The digest references that lead to the image, directly or through an index.
         manifests: The manifests that describe the image.
         layers: The layers, base first.
         parent: The image that this one was built on; None if it is unknown.
@@ -235,6 +243,7 @@ class ImageDetails:
     image_id: ImageID
     config: ImageConfig
     references: tuple[TaggedReference, ...]
+    digests: tuple[Reference, ...]
     manifests: tuple[ManifestDetails, ...]
     layers: tuple[LayerDetails, ...]
     parent: ImageID | None

@@ -5,11 +5,12 @@ The cost of a page does not depend on the size of the store.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
 from store.catalog import images, manifests, references
-from store.catalog.lists import image_list
+from store.catalog.lists import digest_references, image_list
 from store.formats.golang.path_match import compile_pattern, literal_start
 from store.model.digests import ImageID
 from store.model.moments import moment
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from store.catalog.lists.digest_references import DigestTarget
     from store.catalog.lists.image_list import ListPosition
     from store.catalog.references import TagTarget
     from store.db.types import ContentKey
@@ -110,12 +112,13 @@ def _candidates(
 def _with_names(connection: Connection, filters: ImageFilter) -> set[ContentKey]:
     """Return the images with a tag that matches one of the patterns for names."""
     patterns = [compile_pattern(text) for text in filters.references]
-    starts = {literal_start(text).partition(":")[0] for text in filters.references}
+    literal = (literal_start(text) for text in filters.references)
+    targets: list[TagTarget | DigestTarget] = []
+    for start in {text.partition(":")[0].partition("@")[0] for text in literal}:
+        targets += references.beginning_with(connection, start, choice=filters.choice)
+        targets += digest_references.beginning_with(connection, start, filters.choice)
     return {
-        target.image
-        for start in starts
-        for target in references.beginning_with(connection, start, choice=filters.choice)
-        if target.image is not None and _fits(target, patterns)
+        target.image for target in targets if target.image is not None and _fits(target, patterns)
     }
 
 
@@ -128,24 +131,30 @@ def _summaries(
     rows = image_list.summaries(connection, keys)
     keys = [key for key in keys if filters.choice.fits(rows[key].platform)]
     tags = references.of_images(connection, keys, filters.choice)
+    digests = digest_references.of_images(connection, keys, filters.choice)
     inside = manifests.parts_of_named_indexes(connection, keys)
-    passing_tags = {
-        key: _passing_tags(
-            tags.get(key, []), filters, patterns, is_part=rows[key].has_children or key in inside
+    passing_names = {
+        key: _passing_names(
+            tags.get(key, []),
+            digests.get(key, []),
+            filters,
+            patterns,
+            is_part=rows[key].has_children or key in inside,
         )
         for key in keys
     }
-    passing = [key for key in keys if passing_tags[key] is not None]
+    passing = [key for key in keys if passing_names[key] is not None]
     sizes = image_list.total_sizes(connection, passing)
     described = image_list.manifest_digests(connection, passing)
     for key in passing:
         row, is_part = rows[key], rows[key].has_children or key in inside
+        named = passing_names[key] or _Names()
         yield ImageSummary(
             image_id=row.image_id,
             references=tuple(
-                TaggedReference(target.reference, target.digest)
-                for target in passing_tags[key] or ()
+                TaggedReference(target.reference, target.digest) for target in named.tags
             ),
+            digests=tuple(target.reference for target in named.digests),
             manifests=tuple(described.get(key, ())),
             created=moment(row.created_s),
             platform=row.platform,
@@ -156,21 +165,36 @@ def _summaries(
         )
 
 
-def _passing_tags(
-    tags: list[TagTarget],
+@final
+@dataclass(frozen=True, slots=True)
+class _Names:
+    tags: tuple[TagTarget, ...] = ()
+    digests: tuple[DigestTarget, ...] = ()
+
+
+def _passing_names(
+    tags: Sequence[TagTarget],
+    digests: Sequence[DigestTarget],
     filters: ImageFilter,
     patterns: Sequence[re.Pattern[str]],
     *,
     is_part: bool,
-) -> list[TagTarget] | None:
-    """Return the tags of an image that pass the filters, or None if the image does not pass."""
-    if not tags and is_part and not filters.include_intermediate:
+) -> _Names | None:
+    """Return the names of an image that pass the filters, or None if the image does not pass.
+
+    As in docker, an image without a tag is dangling, even if it has a digest reference.
+    """
+    if not tags and not digests and is_part and not filters.include_intermediate:
         return None
     if filters.dangling is not None and filters.dangling != (not tags and not is_part):
         return None
     if not patterns:
-        return tags
-    return [target for target in tags if _fits(target, patterns)] or None
+        return _Names(tuple(tags), tuple(digests))
+    found = _Names(
+        tuple(target for target in tags if _fits(target, patterns)),
+        tuple(target for target in digests if _fits(target, patterns)),
+    )
+    return found if found.tags or found.digests else None
 
 
 def list_names(connection: Connection, prefix: str, limit: int) -> tuple[Reference, ...]:
@@ -191,7 +215,7 @@ def list_names(connection: Connection, prefix: str, limit: int) -> tuple[Referen
     return tuple(sorted(names, key=lambda name: name.familiar)[:limit])
 
 
-def _fits(target: TagTarget, patterns: Iterable[re.Pattern[str]]) -> bool:
+def _fits(target: TagTarget | DigestTarget, patterns: Iterable[re.Pattern[str]]) -> bool:
     """Return whether a pattern matches ``name:tag`` or ``name``, in the form that docker shows.
 
     Source: Docker's ``reference.FamiliarMatch``.
@@ -239,7 +263,7 @@ def _passing_manifests(
                 continue
             names = [target for target in tags if not patterns or _fits(target, patterns)]
             if names or not patterns:
-                yield summary_of(row, names)
+                yield summary_of(row, names, digest_references.of_manifest(connection, row.key))
 
 
 def _manifest_position(connection: Connection, name: str) -> Digest | None:
@@ -254,16 +278,20 @@ def _manifest_position(connection: Connection, name: str) -> Digest | None:
     return digest if images.key_of(connection, ImageID(digest)) is None else None
 
 
-def summary_of(row: manifests.ManifestRow, tags: Sequence[TagTarget]) -> ManifestSummary:
+def summary_of(
+    row: manifests.ManifestRow, tags: Sequence[TagTarget], digests: Sequence[DigestTarget]
+) -> ManifestSummary:
     """Return the summary of a manifest.
 
     Args:
         row: The manifest's row.
         tags: The tags to show: all or some of the manifest's tags.
+        digests: The digest references to the manifest.
     """
     return ManifestSummary(
         row.digest,
         tuple(target.reference for target in tags),
+        tuple(target.reference for target in digests),
         row.media_type,
         row.kind,
         row.artifact_type,

@@ -35,6 +35,8 @@ class ImageSummary:
     Attributes:
         image_id: The image's ID.
         references: The image's tags that pass the filters.
+        digests: The digest references to the image that pass the filters: manifests that a
+            repository holds without a tag.
         manifests: The manifests that describe the image.
         created: The creation time in the config; None if the config has none.
         platform: The platform in the config.
@@ -48,6 +50,7 @@ class ImageSummary:
 
     image_id: ImageID
     references: tuple[TaggedReference, ...]
+    digests: tuple[Reference, ...]
     manifests: tuple[Digest, ...]
     created: datetime | None
     platform: Platform
@@ -65,6 +68,7 @@ class ManifestSummary:
     Attributes:
         digest: The manifest's digest.
         references: The manifest's tags that pass the filters.
+        digests: The digest references to the manifest.
         media_type: The manifest's media type.
         kind: ``manifest`` or ``index``.
         artifact_type: The type that an artifact states; empty if it states none.
@@ -74,6 +78,7 @@ class ManifestSummary:
 
     digest: Digest
     references: tuple[Reference, ...]
+    digests: tuple[Reference, ...]
     media_type: str
     kind: str
     artifact_type: str | None

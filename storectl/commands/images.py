@@ -124,7 +124,11 @@ def command(  # noqa: PLR0913 - one for each option
         return
     now = settings.now()
     rows = chain(
-        (row for image in found for row in _rows(image, now, no_trunc=no_trunc)),
+        (
+            row
+            for image in found
+            for row in _rows(image, now, no_trunc=no_trunc, each_digest=digests)
+        ),
         (row for manifest in others for row in _manifest_rows(manifest, no_trunc=no_trunc)),
     )
     if quiet:
@@ -177,14 +181,31 @@ def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: boo
     )
 
 
-def _rows(image: ImageSummary, now: datetime, *, no_trunc: bool) -> list[dict[str, str]]:
-    """Return a row with docker's fields for each tag, or one row for an untagged image."""
+def _rows(
+    image: ImageSummary, now: datetime, *, no_trunc: bool, each_digest: bool
+) -> list[dict[str, str]]:
+    """Return a row with docker's fields for each tag, or one row for an untagged image.
+
+    A repository that holds the image only by digest has a row without a tag.
+
+    Args:
+        image: The image.
+        now: The current time.
+        no_trunc: Whether to show whole IDs.
+        each_digest: Whether each digest reference has a row of its own, beside the tags too.
+    """
     from storectl.output.render import NONE, go_time  # noqa: PLC0415 - `--help` does without
 
     names = [
         (tagged.reference.repository.familiar, tagged.reference.tag or NONE, str(tagged.manifest))
         for tagged in image.references
     ]
+    shown = set() if each_digest else {name for name, _, _ in names}
+    for digest in image.digests:
+        repository = digest.repository.familiar
+        if repository not in shown:
+            names.append((repository, NONE, str(digest.digest)))
+            shown |= set() if each_digest else {repository}
     name = str(image.image_id) if no_trunc else image.image_id.digest.short
     ages = go_time(image.created), human_age(image.created, now)
     size = human_size(image.size_bytes)
@@ -230,7 +251,10 @@ def _manifest_as_json(manifest: ManifestSummary) -> dict[str, Any]:
         "Digest": str(manifest.digest),
         "RepoTags": [name.familiar for name in manifest.references],
         "RepoDigests": sorted(
-            {f"{name.repository.familiar}@{manifest.digest}" for name in manifest.references}
+            {
+                f"{name.repository.familiar}@{manifest.digest}"
+                for name in (*manifest.references, *manifest.digests)
+            }
         ),
         "Kind": manifest.kind,
         "MediaType": manifest.media_type,
@@ -251,6 +275,7 @@ def _as_json(image: ImageSummary) -> dict[str, Any]:
                 f"{tagged.reference.repository.familiar}@{tagged.manifest}"
                 for tagged in image.references
             }
+            | {name.familiar for name in image.digests}
         ),
         "Parent": "" if image.parent is None else str(image.parent),
         "Created": time(image.created),

@@ -105,7 +105,7 @@ def manifest_document(contents: ManifestContents) -> dict[str, Any]:
         "Digest": str(one.digest),
         "RepoTags": [name.familiar for name in one.references],
         "RepoDigests": sorted(
-            {f"{name.repository.familiar}@{one.digest}" for name in one.references}
+            {f"{name.repository.familiar}@{one.digest}" for name in (*one.references, *one.digests)}
         ),
         "Kind": one.kind,
         "MediaType": one.media_type,
@@ -145,6 +145,7 @@ def document(details: ImageDetails) -> dict[str, Any]:
                 f"{tagged.reference.repository.familiar}@{tagged.manifest}"
                 for tagged in details.references
             }
+            | {name.familiar for name in details.digests}
         ),
         "Parent": "" if details.parent is None else str(details.parent),
         "Comment": v1.comment or (history[-1].comment if history else ""),

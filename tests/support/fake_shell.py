@@ -102,6 +102,7 @@ def image_details(
         image_id=ONE,
         config=ImageConfig.parse(json.dumps(document).encode()),
         references=tagged("x:2", "x:1", "y:1"),
+        digests=(Reference.parse(f"z@{MANIFEST}"),),
         manifests=(
             ManifestDetails(
                 MANIFEST, "application/vnd.oci.image.manifest.v1+json", 99, deterministic=True

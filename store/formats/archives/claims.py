@@ -29,7 +29,7 @@ class ImageClaim:
         config: The image's config.
         layers: Paths in the archive, base first, one for each diff ID of the config; None for a
             layer without a path.
-        tags: The image's names, as written in the archive.
+        tags: The image's names, as written in the archive: each with a tag, a digest or both.
         unusable: Texts that the archive gives as names, and that cannot be names.
         parent: The image's parent in the archive; None if it has no parent there.
         sources: Descriptors of foreign layers as JSON bytes, by diff ID.
@@ -93,7 +93,7 @@ class Root:
 
     Attributes:
         digest: The digest of the manifest or index.
-        names: Full references with a tag.
+        names: Full references, each with a tag or with the digest of the root, never with both.
         bare: Tags without a repository.
         unusable: Texts that the archive gives as names, and that cannot be names.
         platform: The platform that ``index.json`` states; None if it states none.

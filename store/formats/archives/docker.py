@@ -168,12 +168,15 @@ def usable_tags(texts: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def checked_tag(text: str) -> str:
-    """Return ``text`` if it is a reference with a tag.
+    """Return ``text`` if it is a reference with a tag or a digest.
+
+    Docker refuses a reference without a tag. ``ctr images export`` writes the names of images that
+    were pulled by digest.
 
     Raises:
-        InvalidReference: The text is not a valid reference, or has no tag. Docker refuses both.
+        InvalidReference: The text is not a valid reference, or has neither a tag nor a digest.
     """
-    if Reference.parse(text).tag is None:
+    if Reference.parse(text).is_name_only:
         raise InvalidReference(
             f"invalid tag {printable(text)!r}",
             text=text,

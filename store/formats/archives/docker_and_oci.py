@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, final
 
 from store.errors import InvalidArchive, TooLarge, printable
-from store.formats.archives.claims import ArchiveClaim, BrokenImage, Graph
+from store.formats.archives.claims import ArchiveClaim, BrokenImage, Graph, Root
 from store.formats.archives.docker import display_name
+from store.formats.archives.layout_entry_names import settled_name
 from store.formats.image.graph_walk import levels
 from store.model.digests import DEFAULT_ALGORITHM, Digest
 from store.model.references import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
-    from store.formats.archives.claims import ImageClaim, Root
+    from store.formats.archives.claims import ImageClaim
     from store.formats.image.config import ImageConfig
 
 _BLOB: Final = re.compile(r"blobs/(?P<algorithm>sha256|sha512)/(?P<hex>[0-9a-f]+)")
@@ -211,17 +213,15 @@ def _named(
     """Return the roots with their names from ``manifest.json``.
 
     A root without a name there keeps its names from ``index.json`` (as written by
-    ``ctr images export --skip-manifest-json``). ``broken`` receives the images whose name the two
-    files give to different images.
+    ``ctr images export --skip-manifest-json``). Every root keeps its names with a digest.
+    ``broken`` receives the images whose name the two files give to different images.
     """
     listing: dict[Digest, list[Digest]] = {}
     for digest, document in graph.documents.items():
         for link in document.children:
             listing.setdefault(link.digest, []).append(digest)
     order = {root.digest: position for position, root in enumerate(graph.roots)}
-    holder = {name: root.digest for root in graph.roots for name in root.names}
-    given: dict[Digest, dict[str, None]] = {}
-    unusable: dict[Digest, dict[str, None]] = {}
+    names = _Names({name: root.digest for root in graph.roots for name in root.names}, broken)
     steps = 0
     for image, manifests in matching:
         # Walk up from the manifest: walks down from every root would visit shared indexes many
@@ -235,19 +235,54 @@ def _named(
                 f"the images of manifest.json are in more than {_MAX_STEPS} indexes together",
                 limit=_MAX_STEPS,
             )
-        above = sorted(up & order.keys(), key=order.__getitem__)
-        if above:
-            unusable.setdefault(above[0], {}).update(dict.fromkeys(image.unusable))
+        names.add(image, up, sorted(up & order.keys(), key=order.__getitem__))
+    # A manifest below an index that manifest.json names by its digest becomes a root.
+    more = (Root(digest) for digest in names.given if digest not in order)
+    return tuple(_with_names(root, names.given, names.unusable) for root in (*graph.roots, *more))
+
+
+@final
+@dataclass(slots=True)
+class _Names:
+    """The names that ``manifest.json`` gives to roots.
+
+    Attributes:
+        holder: The root of each name in ``index.json``.
+        broken: Receives the images whose name the two files give to different images.
+        given: The names of each root.
+        unusable: Texts that cannot be names, by root.
+    """
+
+    holder: Mapping[str, Digest]
+    broken: list[BrokenImage]
+    given: dict[Digest, dict[str, None]] = field(default_factory=dict)
+    unusable: dict[Digest, dict[str, None]] = field(default_factory=dict)
+
+    def add(self, image: ImageClaim, up: AbstractSet[Digest], above: Sequence[Digest]) -> None:
+        """Add the names of an image.
+
+        Args:
+            image: The image.
+            up: The image's manifests, and the indexes above them.
+            above: The roots among ``up``, in their order.
+        """
+        for digest in above[:1]:
+            self.unusable.setdefault(digest, {}).update(dict.fromkeys(image.unusable))
         for digest in above if image.tags else ():
-            given.setdefault(digest, {})
+            self.given.setdefault(digest, {})
         for tag in image.tags:
-            name = str(Reference.parse(tag))
-            held = holder.get(name)
-            if held is not None and held not in up:
-                broken.append(BrokenImage(_two_holders(name), (tag,)))
-            elif held is not None or above:
-                given[held or above[0]][name] = None
-    return tuple(_with_names(root, given, unusable) for root in graph.roots)
+            written = Reference.parse(tag)
+            name = settled_name(written, up)
+            held = None if name is None else self.holder.get(str(name))
+            # A name with a digest stands for exactly this manifest or index.
+            target = held or written.digest or next(iter(above), None)
+            if name is None:
+                for digest in above[:1]:
+                    self.unusable.setdefault(digest, {})[tag] = None
+            elif held is not None and held not in up:
+                self.broken.append(BrokenImage(_two_holders(str(name)), (tag,)))
+            elif target is not None:
+                self.given.setdefault(target, {})[str(name)] = None
 
 
 def _two_holders(name: str) -> InvalidArchive:
@@ -263,6 +298,8 @@ def _with_names(
     unusable: Mapping[Digest, Mapping[str, None]],
 ) -> Root:
     if root.digest in given:
-        root = replace(root, names=tuple(given[root.digest]), bare=(), unusable=())
+        pinned = [name for name in root.names if Reference.parse(name).digest is not None]
+        names = tuple(dict.fromkeys((*given[root.digest], *pinned)))
+        root = replace(root, names=names, bare=(), unusable=())
     texts = dict.fromkeys((*root.unusable, *unusable.get(root.digest, ())))
     return replace(root, unusable=tuple(texts))

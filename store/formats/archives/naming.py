@@ -167,6 +167,8 @@ def _reason(text: str) -> str:
         name = Reference.parse(text)
     except (InvalidReference, InvalidDigest) as exc:
         return exc.message
+    if name.digest is not None:
+        return "its content has another digest"
     return "it has no tag" if name.tag is None else "it is not a tag"
 
 

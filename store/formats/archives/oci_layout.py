@@ -10,35 +10,30 @@ from typing import TYPE_CHECKING, Final, final
 
 from store.errors import (
     InvalidArchive,
-    InvalidDigest,
     InvalidDocument,
-    InvalidReference,
     StoreError,
     printable,
 )
 from store.formats.archives.claims import ArchiveClaim, Root
 from store.formats.archives.faults import kept
 from store.formats.archives.layout_documents import DocumentWalk, dir_blob_paths, oci_blob_paths
+from store.formats.archives.layout_entry_names import EntryNames, names_of_entry
 from store.formats.archives.roles import Attached, is_attached, stated_kind, with_attachments
 from store.formats.golang.json import parse
 from store.formats.golang.structs import Struct, member, unmarshal
 from store.formats.golang.types import STRING
 from store.formats.image.deterministic import holding_index
 from store.formats.image.layout_names import (
-    BASE_NAME,
-    CONTAINERD_NAME,
     INDEX,
     LAYOUT,
-    REF_NAME,
     SUBJECT,
 )
 from store.formats.image.manifests import Document, Link, Role, refuse_withdrawn, schema_1
 from store.formats.image.media_types import OCI_INDEX, SCHEMA_1, is_document
 from store.model.digests import Descriptor, Digest
-from store.model.references import Reference, is_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from store.formats.archives.layout_documents import Files
     from store.formats.image.label_budget import LabelBudget
@@ -173,16 +168,17 @@ class _Entries:
         root = self._roots.get(link.digest) or Root(
             link.digest, platform=link.made_for, subject=_subject(link.annotations)
         )
-        name, tag, wrong = _name(link.annotations)
+        given = names_of_entry(link.annotations, link.digest)
         kind = stated_kind(link.annotations)
         if is_attached(kind):
-            self._attached.append(Attached(link.digest, kind, name or tag))
-            name = tag = wrong = ""
+            name = next(iter(given.names), given.bare)
+            self._attached.append(Attached(link.digest, kind, name))
+            given = EntryNames()
         self._roots[link.digest] = replace(
             root,
-            names=_with(root.names, name),
-            bare=_with(root.bare, tag),
-            unusable=_with(root.unusable, wrong),
+            names=_with(root.names, *given.names),
+            bare=_with(root.bare, given.bare),
+            unusable=_with(root.unusable, *given.unusable),
         )
 
     def roots(self) -> tuple[Root, ...]:
@@ -209,9 +205,9 @@ def _refused(media_type: str, where: str) -> StoreError | None:
     return None
 
 
-def _with(texts: tuple[str, ...], text: str) -> tuple[str, ...]:
-    """Return ``texts`` with ``text``, unless it is empty or among them."""
-    return (*texts, text) if text and text not in texts else texts
+def _with(texts: tuple[str, ...], *more: str) -> tuple[str, ...]:
+    """Return ``texts`` with ``more``, each once and without empty texts."""
+    return tuple(dict.fromkeys(text for text in (*texts, *more) if text))
 
 
 def _held(link: Link) -> Link:
@@ -223,25 +219,3 @@ def _held(link: Link) -> Link:
     data = holding_index(link)
     target = Descriptor(OCI_INDEX, Digest.of(data), len(data))
     return replace(link, target=target, data=data, urls=(), artifact_type="")
-
-
-def _name(annotations: Mapping[str, str]) -> tuple[str, str, str]:
-    """Return (full name, tag without a repository, invalid name) of a descriptor.
-
-    At most one of the three is not empty.
-    """
-    full, reference = annotations.get(CONTAINERD_NAME, ""), annotations.get(REF_NAME, "")
-    if tuple(annotations) == (BASE_NAME,):
-        # Zarf packages once named images by this annotation alone. In other archives, the
-        # annotation names the base of an image, and other annotations are beside it.
-        full = annotations[BASE_NAME]
-    if full or "/" in reference or ":" in reference:
-        text = full or reference
-        try:
-            name = Reference.parse(text).with_default_tag()
-        except (InvalidReference, InvalidDigest):
-            return "", "", text
-        return (str(name), "", "") if name.digest is None else ("", "", "")
-    if reference and not is_tag(reference):
-        return "", "", reference
-    return "", reference, ""

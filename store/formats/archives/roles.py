@@ -113,6 +113,7 @@ def with_attachments(
 
 def _by_tag(root: Root) -> Root:
     """Return a root with the attachment that all of its own tags name."""
-    tags = {*root.bare, *(Reference.parse(name).tag or "" for name in root.names)}
+    written = (Reference.parse(name).tag for name in root.names)
+    tags = {*root.bare, *(tag for tag in written if tag is not None)}
     named = {attachment_of_tag(tag) for tag in tags}
     return replace(root, attachment=named.pop()) if len(named) == 1 else root

@@ -19,6 +19,9 @@ SUBJECT: Final = "io.containerd.manifest.subject"
 """The annotation of containerd on a referrer in ``index.json``: the digest of its subject."""
 
 BASE_NAME: Final = "org.opencontainers.image.base.name"
+DISTRIBUTION_SOURCE: Final = "containerd.io/distribution.source."
+"""The beginning of containerd's annotations for repositories; a registry's domain follows it."""
+
 ATTESTED: Final = "vnd.docker.reference.digest"
 """The annotation of an attestation in an index: the digest of the manifest it describes.
 

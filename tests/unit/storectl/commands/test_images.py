@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from store import ImageFilter
+from store.model.digests import Digest
 from store.model.platforms import DEFAULT, DEFAULT_CHOICE, Platform
+from store.model.references import Reference
 from store.queries.results import ImageSummary
 from tests.support.fake_shell import MANIFEST, NOW, ONE, TWO, FakeStore, Shell, as_json, tagged
 
@@ -18,6 +20,7 @@ from tests.support.fake_shell import MANIFEST, NOW, ONE, TWO, FakeStore, Shell, 
 def summary(image: Any, *names: str, **changes: Any) -> ImageSummary:  # noqa: ANN401 - any field
     fields: dict[str, Any] = {
         "created": NOW - timedelta(days=3),
+        "digests": (),
         "platform": DEFAULT,
         "size_bytes": 4096,
         "parent": None,
@@ -127,6 +130,25 @@ def test_filters_reach_the_store(
     ]
     given = [(verb, replace(args[0], choice=DEFAULT_CHOICE)) for verb, args, _ in fake.asked]
     assert given == [("images", asked), ("manifests", asked)]
+
+
+def test_a_digest_without_a_tag_has_a_row(shell: Shell, fake: FakeStore) -> None:
+    other = Digest.of(b"other")
+    digests = tuple(Reference.parse(f"{name}@{other}") for name in ("x", "y"))
+    fake.answers["images"] = (summary(ONE, "x:1", digests=digests),)
+    form = "{{.Repository}} {{.Tag}} {{.Digest}}"
+    assert shell("images", "--format", form).splitlines() == [
+        f"x 1 {MANIFEST}",
+        f"y <none> {other}",
+    ]
+    assert shell("images", "--digests", "--format", form).splitlines() == [
+        f"x 1 {MANIFEST}",
+        f"x <none> {other}",
+        f"y <none> {other}",
+    ]
+    assert as_json(shell("images", "--json"))[0]["RepoDigests"] == sorted(
+        [f"x@{MANIFEST}", f"x@{other}", f"y@{other}"]
+    )
 
 
 def test_a_platform_chooses_the_image_of_an_index(shell: Shell, fake: FakeStore) -> None:

@@ -51,7 +51,7 @@ def test_dockers_fields_come_first_in_their_order(shell: Shell, fake: FakeStore)
     (shown,) = as_json(shell("inspect", "x:1"))
     assert list(shown) == [*DOCKERS_KEYS, "Layers", "Manifests", "Children"]
     assert shown["RepoTags"] == ["x:2", "x:1", "y:1"]
-    assert shown["RepoDigests"] == [f"x@{MANIFEST}", f"y@{MANIFEST}"]
+    assert shown["RepoDigests"] == [f"{name}@{MANIFEST}" for name in ("x", "y", "z")]
     assert shown["Parent"] == str(TWO)
     assert shown["Created"] == "2020-01-01T00:00:00.5+01:00"
     assert shown["Config"]["Env"] == ["A=1"]

@@ -152,9 +152,10 @@ def test_only_layer_sources_with_urls_are_foreign() -> None:
         claimed(entry("c", "l", LayerSources={"x": {"urls": ["u"]}}), c=config(A))
 
 
-def test_a_name_needs_a_tag() -> None:
+def test_a_name_needs_a_tag_or_a_digest() -> None:
     assert checked_tag("app:1") == "app:1"
-    for text in ("app", f"app@{digest(A)}"):
+    assert checked_tag(f"app@{digest(A)}") == f"app@{digest(A)}"
+    for text in ("app", "team/app"):
         with pytest.raises(InvalidReference, match="invalid tag"):
             checked_tag(text)
     assert usable_tags(["a:1", "b", "C:1"]) == (("a:1",), ("b", "C:1"))

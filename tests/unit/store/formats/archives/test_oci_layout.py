@@ -12,7 +12,7 @@ from store.formats.archives.oci_layout import claim, claim_dir
 from store.formats.archives.validation import raise_faults
 from store.model.limits import DEFAULT_LIMITS, Limits
 from tests.support.images import A, B
-from tests.support.layouts import INDEX, REF_NAME, Layout, digest, encode
+from tests.support.layouts import CONTAINERD_NAME, INDEX, REF_NAME, Layout, encode
 from tests.support.memory_files import MemoryFiles
 
 if TYPE_CHECKING:
@@ -61,12 +61,16 @@ def test_names_come_from_annotations() -> None:
     layout.root(image, "docker.io/library/app:1")
     layout.root(image, **{REF_NAME: "team/app"})
     layout.root(image, **{REF_NAME: "1.4"})
-    layout.root(image, **{REF_NAME: f"app@{digest(A)}"})
+    layout.root(image, **{CONTAINERD_NAME: f"docker.io/team/app@{image['digest']}"})
     layout.root(image, **{REF_NAME: "Not A Name"})
     layout.root(image, **{REF_NAME: "a/B:1"})
     found = claimed(layout)
     (root,) = found.graph.roots
-    assert root.names == ("docker.io/library/app:1", "docker.io/team/app:latest")
+    assert root.names == (
+        "docker.io/library/app:1",
+        "docker.io/team/app:latest",
+        f"docker.io/team/app@{image['digest']}",
+    )
     assert root.bare == ("1.4",)
     assert root.unusable == ("Not A Name", "a/B:1")
 
