@@ -359,12 +359,13 @@ class Store(Workspace):
         Raises:
             ImageNotFound: No image or manifest has this name.
             AmbiguousName: The name begins the IDs of several images.
-            ImageInUse: The image has names in several repositories, or images built on it.
+            ImageInUse: The image has names in several repositories, other images are built on it,
+                or an index or a tag holds what was named.
         """
-        from store.names import tagging
+        from store.names import removal
 
         with self.write("remove") as connection:
-            return tagging.remove(
+            return removal.remove(
                 connection, name, force=force, prune_parents=prune_parents, now=self.now()
             )
 

@@ -362,3 +362,27 @@ def _children(connection: Connection, index: ContentKey) -> Iterator[IndexImage 
                     ImageID(row.config_digest),
                     platform,
                 )
+
+
+def indexes_above(
+    connection: Connection, manifests: Iterable[ContentKey]
+) -> dict[ContentKey, Digest]:
+    """Return the indexes that list any of these manifests, directly or through other indexes.
+
+    Returns:
+        The digest of each index, by row number.
+    """
+    found: dict[ContentKey, Digest] = {}
+    for some in batches(list(manifests)):
+        up = (
+            select(manifest_edge.c.manifest_id.label("id"))
+            .where(manifest_edge.c.content_id.in_(some), manifest_edge.c.role == "child")
+            .cte("up", recursive=True)
+        )
+        above = select(manifest_edge.c.manifest_id).join(up, up.c.id == manifest_edge.c.content_id)
+        up = up.union(above.where(manifest_edge.c.role == "child"))
+        rows = connection.execute(
+            select(content.c.id, content.c.digest).join(up, up.c.id == content.c.id)
+        )
+        found.update((ContentKey(row.id), row.digest) for row in rows)
+    return found

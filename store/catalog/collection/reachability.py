@@ -78,6 +78,11 @@ def _reached_from(*roots: Select[tuple[ContentKey]]) -> FromClause:
     return reached.union(select(steps.c.below).join(reached, reached.c.id == steps.c.above))
 
 
+def below(connection: Connection, key: ContentKey) -> set[ContentKey]:
+    """Return ``key``, the manifests that it lists, and their referrers, at any depth."""
+    return {key, *(under for _, under in _walk(connection, {key}, _below))}
+
+
 def unreached_below(connection: Connection, key: ContentKey) -> list[ContentKey]:
     """Return the manifests below ``key`` that neither a tag nor a kept manifest reaches.
 
@@ -92,7 +97,7 @@ def unreached_below(connection: Connection, key: ContentKey) -> list[ContentKey]
     Returns:
         Row numbers of manifests that a repository still serves, in ascending order.
     """
-    under = {key, *(below for _, below in _walk(connection, {key}, _below))}
+    under = below(connection, key)
     served: set[ContentKey] = set()
     for some in batches(sorted(under)):
         held = exists(
@@ -105,7 +110,7 @@ def unreached_below(connection: Connection, key: ContentKey) -> list[ContentKey]
         )
     links = _walk(connection, served, _above)
     live = _rooted(connection, served | {above for above, _ in links})
-    while more := {below for above, below in links if above in live} - live:
+    while more := {one for above, one in links if above in live} - live:
         live |= more
     return sorted(served - live)
 

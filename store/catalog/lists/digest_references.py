@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
+    from store.db.types import RepositoryKey
     from store.model.platforms import PlatformChoice
 
 
@@ -157,3 +158,49 @@ def _read(
             )
         )
     return tuple(found)
+
+
+def nameless_parts(
+    connection: Connection, repository_key: RepositoryKey, key: ContentKey
+) -> list[ContentKey]:
+    """Return what a repository holds only because it held ``key``.
+
+    These are the parts and the referrers of ``key`` without a tag in the repository, and without
+    another index there that lists them.
+
+    Args:
+        connection: An open transaction.
+        repository_key: Row number of the repository, which no longer holds ``key``.
+        key: Row number of a manifest or index.
+    """
+    listed = select(manifest_edge.c.content_id).where(
+        manifest_edge.c.manifest_id == key, manifest_edge.c.role == "child"
+    )
+    referring = select(manifest.c.content_id).where(manifest.c.subject_id == key)
+    rows = connection.execute(
+        select(repository_content.c.content_id).where(
+            repository_content.c.repository_id == repository_key,
+            repository_content.c.content_id.in_(listed.union_all(referring)),
+            ~_TAGGED,
+            ~_LISTED,
+        )
+    )
+    return [ContentKey(found) for found in rows.scalars()]
+
+
+def listing(
+    connection: Connection, repository_key: RepositoryKey, key: ContentKey
+) -> tuple[ContentKey, ...]:
+    """Return the indexes of a repository that list a manifest, by row number."""
+    rows = connection.execute(
+        select(manifest_edge.c.manifest_id)
+        .join(repository_content, repository_content.c.content_id == manifest_edge.c.manifest_id)
+        .where(
+            manifest_edge.c.content_id == key,
+            manifest_edge.c.role == "child",
+            repository_content.c.repository_id == repository_key,
+        )
+        .distinct()
+        .order_by(manifest_edge.c.manifest_id)
+    )
+    return tuple(ContentKey(found) for found in rows.scalars())
