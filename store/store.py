@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from store.names.tagging import RemovedName, TagChange
     from store.queries.details import ImageDetails, ManifestContents
     from store.queries.results import ImageFilter, ImageSummary, ManifestSummary
+    from store.queries.tree import TreeEntry
     from store.queries.usage import Usage, UsageRow
 
 
@@ -146,6 +147,20 @@ class Store(Workspace):
 
         with self.read() as connection:
             return lists.list_manifests(connection, filters)
+
+    def tree(self, filters: ImageFilter) -> tuple[TreeEntry, ...]:
+        """Return the images, indexes and artifacts that pass ``filters``, with their platforms.
+
+        Args:
+            filters: The images to list, and the platforms to show of each index.
+
+        Raises:
+            ImageNotFound: A filter names an image that does not exist.
+        """
+        from store.queries import tree
+
+        with self.read() as connection:
+            return tree.list_tree(connection, filters)
 
     def names(self, prefix: str, limit: int) -> tuple[Reference, ...]:
         """Return tags whose familiar name begins with ``prefix``, in byte order.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, final
 
-from sqlalchemy import Text, select, type_coerce, update
+from sqlalchemy import Text, literal, select, type_coerce, update
 
 from store.catalog import labels
 from store.catalog.batches import batches, insert_rows
@@ -16,7 +16,7 @@ from store.model.digests import ImageID
 from store.model.platforms import DEFAULT_CHOICE, Platform, PlatformChoice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy import Connection
 
@@ -290,12 +290,16 @@ def images_of_index(connection: Connection, index: ContentKey) -> list[IndexImag
 
     Attestations, and images for an unknown platform, are left out. The images of a nested index
     stand in its place. Each image is returned once for each platform.
+
+    The query is one statement, whatever the store has of the index: the number of statements must
+    not tell a client whether the store has content that the client may not read.
     """
+    listed = _children(connection, index)
     found: dict[tuple[ContentKey, Platform], IndexImage] = {}
-    # Each nested index is read once: if a walk followed every link, the work could double with each
-    # level.
+    # Each nested index is walked once: if the walk followed every link, the work could double with
+    # each level.
     seen = {index}
-    levels = [_children(connection, index)]
+    levels = [iter(listed.get(index, ()))]
     while levels:
         row = next(levels[-1], None)
         if row is None:
@@ -304,7 +308,7 @@ def images_of_index(connection: Connection, index: ContentKey) -> list[IndexImag
             found.setdefault((row.manifest, row.platform), row)
         elif row not in seen:
             seen.add(row)
-            levels.append(_children(connection, row))
+            levels.append(iter(listed.get(row, ())))
     return list(found.values())
 
 
@@ -323,11 +327,17 @@ def image_of_index(
     return None if position is None else offers[position]
 
 
-def _children(connection: Connection, index: ContentKey) -> Iterator[IndexImage | ContentKey]:
-    """Yield the images and the nested indexes that one index lists."""
+def _children(
+    connection: Connection, index: ContentKey
+) -> dict[ContentKey, list[IndexImage | ContentKey]]:
+    """Return the images and the nested indexes that an index and its nested indexes list."""
+    down = select(literal(index).label("id")).cte("down", recursive=True)
+    below = select(manifest_edge.c.content_id).join(down, down.c.id == manifest_edge.c.manifest_id)
+    down = down.union(below.where(manifest_edge.c.role == "child"))
     config = content.alias("config")
     rows = connection.execute(
         select(
+            manifest_edge.c.manifest_id,
             manifest_edge.c.platform,
             manifest_edge.c.annotations,
             manifest.c.content_id,
@@ -339,29 +349,35 @@ def _children(connection: Connection, index: ContentKey) -> Iterator[IndexImage 
             image.c.architecture,
             image.c.variant,
         )
+        .join_from(down, manifest_edge, manifest_edge.c.manifest_id == down.c.id)
         .join(manifest, manifest.c.content_id == manifest_edge.c.content_id)
         .join(content, content.c.id == manifest.c.content_id)
         .outerjoin(image, image.c.content_id == manifest.c.image_id)
         .outerjoin(config, config.c.id == manifest.c.image_id)
-        .where(manifest_edge.c.manifest_id == index, manifest_edge.c.role == "child")
-        .order_by(manifest_edge.c.position)
-    ).all()
+        .where(manifest_edge.c.role == "child")
+        .order_by(manifest_edge.c.manifest_id, manifest_edge.c.position)
+    )
+    found: dict[ContentKey, list[IndexImage | ContentKey]] = {}
     for row in rows:
+        mine = found.setdefault(ContentKey(row.manifest_id), [])
         if row.kind == "index":
-            yield ContentKey(row.content_id)
+            mine.append(ContentKey(row.content_id))
         elif row.image_id is not None and ATTESTED not in (row.annotations or {}):
             stated = Platform.of_fields(row.platform or {})
             # Docker reads a config without an operating system as one for Linux.
             own = Platform.of(row.os or "linux", row.architecture, row.variant)
             platform = stated if stated.is_known else own
             if platform.is_known:
-                yield IndexImage(
-                    ContentKey(row.content_id),
-                    row.digest,
-                    ContentKey(row.image_id),
-                    ImageID(row.config_digest),
-                    platform,
+                mine.append(
+                    IndexImage(
+                        ContentKey(row.content_id),
+                        row.digest,
+                        ContentKey(row.image_id),
+                        ImageID(row.config_digest),
+                        platform,
+                    )
                 )
+    return found
 
 
 def indexes_above(

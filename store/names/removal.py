@@ -209,8 +209,11 @@ class _Removal:
             self.removed += untag_target(self._connection, target, self._now)
 
     def _untag_all(self, tags: Iterable[TagTarget], digests: Iterable[DigestTarget]) -> None:
-        for target in tags:
+        named = list(tags)
+        for target in named:
             self._untag(target)
+        for target in named:
+            self._let_go(target.reference.repository, target.manifest)
         for one in digests:
             self._let_go(one.reference.repository, one.manifest)
             self._untagged(one.reference, str(one.reference.digest))
@@ -292,8 +295,6 @@ class _Removal:
             image: Row number of the image that the manifests describe; None if they describe
                 others.
         """
-        for key in keys:
-            naming.drop(self._connection, reachability.unreached_below(self._connection, key))
         every = sorted({key for one in keys for key in reachability.below(self._connection, one)})
         free = manifests.images_of(self._connection, every)
         # Referrers are deleted before their subject, and indexes before their children. A referrer

@@ -45,6 +45,7 @@ _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
         "storectl images --filter label=stage=prod --filter reference='team/*'",
         "storectl images --format '{{.Repository}}:{{.Tag}}'",
         "storectl images --limit 50 --after debian:12",
+        "storectl images --tree",
     ),
 )
 @click.option(
@@ -75,6 +76,9 @@ _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 @click.option(
     "--after", metavar="IMAGE", help="Start after this image, the last image of the previous page."
 )
+@click.option(
+    "--tree", is_flag=True, help="List the platforms of each index beneath it, with their sizes."
+)
 @click.option("--no-trunc", is_flag=True, help="Do not truncate IDs.")
 @click.option("-q", "--quiet", is_flag=True, help="Only show image IDs.")
 @platform_option
@@ -90,6 +94,7 @@ def command(  # noqa: PLR0913 - one for each option
     filters: tuple[str, ...],
     limit: int | None,
     after: str | None,
+    tree: bool,
     no_trunc: bool,
     quiet: bool,
     platform: str | None,
@@ -109,12 +114,25 @@ def command(  # noqa: PLR0913 - one for each option
 
     from storectl.output import render  # noqa: PLC0415
 
+    if tree and (quiet or digests or as_json or limit is not None or after is not None):
+        raise click.UsageError("--tree excludes --quiet, --digests, --json, --limit and --after")
     chosen = replace(
         parse_filters(filters, name, everything=everything),
         limit=limit,
         after=after,
         choice=platform_choice(settings, platform),
     )
+    if tree:
+        from storectl.commands._image_tree import (  # noqa: PLC0415 - `--help` does without
+            HEADS as TREE_HEADS,
+        )
+        from storectl.commands._image_tree import tree_rows  # noqa: PLC0415
+
+        with settings.open() as store:
+            entries = store.tree(chosen)
+        rows_of_tree = tree_rows(entries, settings.now(), no_trunc=no_trunc)
+        show(format_, rows_of_tree, list(TREE_HEADS), TREE_HEADS)
+        return
     with settings.open() as store:
         found = store.images(chosen)
         left = None if limit is None else limit - len(found)

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 def command(
     settings: Settings, *, force: bool, no_prune: bool, as_json: bool, names: tuple[str, ...]
 ) -> ExitCode:
-    """Remove tags, and each image with its last tag, like `docker rmi`.
+    """Remove names, and each image with its last name, like `docker rmi`.
+
+    A tag or NAME@DIGEST removes only this name. An image ID removes all names of the image. A
+    digest that a tag or an index needs stays, and so does an image that an index has beside others.
 
     `storectl gc` frees the disk space.
     """

@@ -26,7 +26,7 @@ from store.catalog import (
     repositories,
 )
 from store.catalog.checking import audit, verification
-from store.catalog.collection import grace
+from store.catalog.collection import grace, reachability
 from store.catalog.events import Event
 from store.catalog.in_progress import uploads
 from store.db.sqlite.engine import DATABASE
@@ -131,6 +131,7 @@ def call_every_verb(root: Path, folder: Path) -> None:
             store.images(filters)
             store.manifests(filters)
         store.inspect(str(image_id), PlatformChoice((DEFAULT,)))
+        store.tree(ImageFilter())
         for format_ in Format:
             digest = str(store.inspect("demo:1").manifests[0].digest)
             known = ("demo:1", "demo", digest, str(image_id), image_id.digest.short)
@@ -164,7 +165,7 @@ def call_every_verb(root: Path, folder: Path) -> None:
         "events",
         "df -v",
         "fsck",
-        f"rm demo:3 team/by-id:1 {image_id.digest.short}",
+        f"rm --force demo:3 team/by-id:1 {image_id.digest.short}",
         "rm team/many:1 team/more:1 team/sbom:1",
         "gc --dangling",
         "images",
@@ -192,6 +193,7 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         verification.has_unverified(connection, ContentKey(1))
         known, described = manifests.key_of(connection, far.manifests[0]), keys[far.image_id]
         assert known is not None
+        reachability.unreached_below(connection, known)
         verification.set_manifest_states(connection, {known: DiffState.MISMATCH})
         again = manifests.NewManifest(
             known, "manifest", MANIFEST, "", described, None, (), verified=True

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from store.errors import (
     InvalidArchive,
+    InvalidDigest,
     InvalidDocument,
     StoreError,
     printable,
@@ -33,7 +34,7 @@ from store.formats.image.media_types import OCI_INDEX, SCHEMA_1, is_document
 from store.model.digests import Descriptor, Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from store.formats.archives.layout_documents import Files
     from store.formats.image.label_budget import LabelBudget

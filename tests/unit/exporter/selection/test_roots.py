@@ -35,13 +35,16 @@ def roots(store: Store, *names: str) -> tuple[SavedRoot, ...]:
 def test_one_manifest_under_several_names_is_one_root(store: Store, image: Descriptor) -> None:
     tag = Reference.parse("app:1")
     (root,) = roots(store, image["digest"], "app:1", f"app@{image['digest']}", "app:1")
-    assert root == SavedRoot(Digest.parse(image["digest"]), (tag,), (tag.repository,))
+    mine = (tag.repository,)
+    assert root == SavedRoot(Digest.parse(image["digest"]), (tag,), mine, pinned=mine)
+    assert root.names == (tag,)
     assert root.name == "app:1"
 
 
 def test_a_digest_reference_names_a_repository_but_no_tag(store: Store, image: Descriptor) -> None:
     (root,) = roots(store, f"app@{image['digest']}")
     assert (root.tags, [one.familiar for one in root.repositories]) == ((), ["app"])
+    assert [name.familiar for name in root.names] == [f"app@{image['digest']}"]
     assert root.name == image["digest"]
 
 
