@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from storectl.commands._archives import archive_argument, explained
 from storectl.commands._platform import platform_choice, platform_option
 from storectl.output.rows import format_option, show
 from storectl.output.units import human_age, human_size
@@ -56,12 +57,21 @@ def command(
     as_json: bool,
     name: str,
 ) -> None:
-    """Show the history of an image, newest step first, like `docker history`."""
+    """Show the history of an image, newest step first, like `docker history`.
+
+    NAME may also be an archive or a folder with one image, as for `storectl inspect`.
+    """
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
-    with settings.open() as store:
-        details = store.inspect(name, platform_choice(settings, platform))
-        steps = _steps(details, _ancestry(store, details))
+    choice = platform_choice(settings, platform)
+    archive = archive_argument(name)
+    if archive is not None:
+        details, parents = archive.read_one(choice)
+        steps = _steps(details, [str(details.image_id), *map(str, parents)])
+    else:
+        with explained(name), settings.open() as store:
+            details = store.inspect(name, choice)
+            steps = _steps(details, _ancestry(store, details))
     if as_json:
         render.document([{**step, "Created": render.time(step["Created"])} for step in steps])
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from storectl.commands._archives import archive_argument, explained, suggest_path
 from storectl.commands._platform import platform_choice, platform_option
 from storectl.output.rows import format_option, show
 from storectl.output.units import human_age, human_size
@@ -104,6 +105,9 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> None:
     """List images, newest first, like `docker images`.
 
+    With the path of an archive or a folder, as for `storectl inspect`, list its images without
+    importing them. Sizes are those of the layers in the archive, compressed or not.
+
     Artifacts follow the images. The ID of an artifact is the digest of its manifest.
 
     --limit N shows one page of a long list. --after with the last ID of that page shows the next
@@ -114,10 +118,13 @@ def command(  # noqa: PLR0913 - one for each option
 
     from storectl.output import render  # noqa: PLC0415
 
+    archive = None if name is None else archive_argument(name)
     if tree and (quiet or digests or as_json or limit is not None or after is not None):
         raise click.UsageError("--tree excludes --quiet, --digests, --json, --limit and --after")
+    if tree and archive is not None:
+        raise click.UsageError("--tree needs a list of the store, not of an archive")
     chosen = replace(
-        parse_filters(filters, name, everything=everything),
+        parse_filters(filters, None if archive else name, everything=everything),
         limit=limit,
         after=after,
         choice=platform_choice(settings, platform),
@@ -128,15 +135,27 @@ def command(  # noqa: PLR0913 - one for each option
         )
         from storectl.commands._image_tree import tree_rows  # noqa: PLC0415
 
-        with settings.open() as store:
+        with explained(name or ""), settings.open() as store:
             entries = store.tree(chosen)
         rows_of_tree = tree_rows(entries, settings.now(), no_trunc=no_trunc)
         show(format_, rows_of_tree, list(TREE_HEADS), TREE_HEADS)
         return
-    with settings.open() as store:
-        found = store.images(chosen)
-        left = None if limit is None else limit - len(found)
-        others = store.manifests(replace(chosen, limit=left)) if left != 0 else ()
+    if archive is not None:
+        if after or chosen.before or chosen.since:
+            raise click.UsageError(
+                "--after and the filters before and since need a list of the store, not of an"
+                " archive"
+            )
+        preview = archive.read(chosen.choice)
+        found, others = preview.image_list(chosen), preview.manifest_list(chosen)
+        others = others[: None if limit is None else limit - len(found)]
+    else:
+        with explained(name or ""), settings.open() as store:
+            found = store.images(chosen)
+            left = None if limit is None else limit - len(found)
+            others = store.manifests(replace(chosen, limit=left)) if left != 0 else ()
+    if name and not found and not others and archive is None:
+        suggest_path(name)
     if as_json:
         render.document([*map(_as_json, found), *map(_manifest_as_json, others)])
         return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from storectl.commands._archives import archive_argument, explained
 from storectl.commands._platform import platform_choice, platform_option
 from storectl.system.completion import image_names
 from storectl.verb import Verb, for_each
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from store.formats.image.docker_config import Config
     from store.model.platforms import PlatformChoice
     from store.queries.details import ImageDetails, LayerDetails, ManifestContents
+    from storectl.commands._archives import ArchiveArgument
     from storectl.output.exit_codes import ExitCode
     from storectl.settings import Settings
 
@@ -62,14 +65,31 @@ def command(
     For an artifact, the output lists the content that the artifact points to. The same applies to
     a manifest or index that you name by its digest alone without --platform, and to an index
     without stored images.
+
+    A NAME with a prefix of skopeo (docker-archive:, oci:, oci-archive:, dir:), or with a slash if
+    such a file exists, is an archive or a folder. Its images are shown without importing them; its
+    layers are not read.
     """
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     if template is not None and as_json:
         raise click.UsageError("--format and --json exclude each other")
     choice = platform_choice(settings, platform)
-    with settings.open() as store:
-        documents, code = for_each(names, lambda name: _document(store, name, choice))
+    archives = {name: found for name in names if (found := archive_argument(name)) is not None}
+    others = [name for name in names if name not in archives]
+    with (
+        explained(*others),
+        settings.open() if archives.keys() < set(names) else nullcontext() as store,
+    ):
+        answers, code = for_each(
+            names,
+            lambda name: (
+                _documents(archives[name], choice)
+                if store is None or name in archives
+                else [_of_store(store, name, choice)]
+            ),
+        )
+    documents = [one for some in answers for one in some]
     if template is None:
         render.document(documents)
     elif template == "json":
@@ -82,6 +102,21 @@ def command(
             # Keep line ends and tabs, because they may come from the template.
             render.text(parsed.apply(one))
     return code
+
+
+def _documents(archive: ArchiveArgument, choice: PlatformChoice) -> list[dict[str, Any]]:
+    """Return the documents for the images and artifacts of an archive."""
+    from store.previews.preview import platform_of  # noqa: PLC0415 - `--help` does without
+
+    found = archive.read(choice)
+    images = [one for one in found.named_images if choice.fits(platform_of(one.config))]
+    manifests = () if choice.wanted else found.manifests
+    return [*map(document, images), *map(manifest_document, manifests)]
+
+
+def _of_store(store: Store, name: str, choice: PlatformChoice) -> dict[str, Any]:
+    with explained(name):
+        return _document(store, name, choice)
 
 
 def _document(store: Store, name: str, choice: PlatformChoice) -> dict[str, Any]:
