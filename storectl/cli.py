@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 from contextlib import suppress
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
@@ -21,6 +21,9 @@ from storectl.system import signals
 from storectl.system.other_verbs import no_such_command
 from storectl.verb import write_examples
 from storectl.version import __version__
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 VERBS: Final = {
     "import": ("import_", "Load images from archives."),
@@ -97,6 +100,24 @@ class LazyGroup(click.Group):
             raise no_such_command(
                 exc.command_name, possibilities=(*VERBS, *ALIASES), ctx=ctx
             ) from None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands and aliases that begin with the typed text, or the options.
+
+        No command is imported, and no description is shortened.
+        """
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only when a shell asks
+
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        texts = {name: text for name, (_, text) in VERBS.items()} | {
+            alias: f"alias of {name}" for alias, name in ALIASES.items()
+        }
+        return [
+            CompletionItem(name, help=text)
+            for name, text in texts.items()
+            if name.startswith(incomplete)
+        ]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing any."""

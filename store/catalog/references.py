@@ -239,6 +239,24 @@ def name_ranges(prefix: str) -> list[ColumnElement[bool]]:
     return [and_(repository.c.name >= start, repository.c.name < start + _LAST) for start in starts]
 
 
+def with_tag_beginning(
+    connection: Connection, name: str, prefix: str, limit: int
+) -> tuple[TagTarget, ...]:
+    """Return the tags of one repository that begin with a prefix.
+
+    Args:
+        connection: An open transaction.
+        name: The familiar or full name of a repository.
+        prefix: The first characters of the tag; an empty string for all.
+        limit: The most tags to return.
+    """
+    names = (f"{DEFAULT_DOMAIN}/{name}", f"{DEFAULT_DOMAIN}/{OFFICIAL}/{name}", name)
+    query = _targets().where(
+        repository.c.name.in_(names), reference.c.tag >= prefix, reference.c.tag < prefix + _LAST
+    )
+    return tuple(_read(connection, query.limit(limit)))
+
+
 def version(connection: Connection) -> tuple[int, int, int]:
     """Return a value that changes whenever a tag moves, or a manifest is added or deleted.
 

@@ -206,10 +206,14 @@ def list_names(connection: Connection, prefix: str, limit: int) -> tuple[Referen
         limit: The most tags to return.
     """
     # The text after the last colon is a tag or a port.
-    repository, colon, _ = prefix.rpartition(":")
+    repository, colon, tag = prefix.rpartition(":")
     found = [
         *references.beginning_with(connection, prefix, limit),
-        *(references.beginning_with(connection, repository) if colon else ()),
+        *(
+            references.with_tag_beginning(connection, repository, tag, limit)
+            if colon and "/" not in tag
+            else ()
+        ),
     ]
     names = {target.reference for target in found if target.reference.familiar.startswith(prefix)}
     return tuple(sorted(names, key=lambda name: name.familiar)[:limit])

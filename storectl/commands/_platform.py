@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from storectl.system.completion import platforms
+
 if TYPE_CHECKING:
     from store.model.platforms import PlatformChoice
     from storectl.settings import Settings
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 platform_option: Final = click.option(
     "--platform",
     metavar="OS/ARCH",
+    shell_complete=platforms,
     help=(
         "Choose the image for this platform from an index. Without this option, it is the image for"
         " this machine, or else the first one."

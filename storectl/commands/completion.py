@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from storectl.verb import Verb, json_option
-
-if TYPE_CHECKING:
-    from click.shell_completion import ShellComplete
 
 BASH: Final = r"""_storectl_completion() {
     # Bash splits words at colons, which image names contain: split the line at spaces instead,
@@ -35,6 +32,29 @@ complete -o nosort -F _storectl_completion storectl
 """The script for bash. Click's script cannot complete a name with a tag."""
 
 
+FISH: Final = r"""function _storectl_completion
+    set -l response (env _STORECTL_COMPLETE=fish_complete COMP_WORDS=(commandline -cp) \
+        COMP_CWORD=(commandline -t) storectl 2>/dev/null)
+    for completion in $response
+        # Descriptions have commas: split at the first one only.
+        set -l parts (string split -m 1 "," -- $completion)
+        switch $parts[1]
+            case dir
+                __fish_complete_directories $parts[2]
+            case file
+                __fish_complete_path $parts[2]
+            case plain
+                echo -- $parts[2]
+        end
+    end
+end
+complete --no-files --command storectl --arguments "(_storectl_completion)"
+"""
+"""The script for fish. Click's script cuts descriptions at their first comma."""
+
+SCRIPTS: Final = {"bash": BASH, "fish": FISH}
+
+
 @click.command(
     "completion",
     cls=Verb,
@@ -50,18 +70,14 @@ def command(ctx: click.Context, *, as_json: bool, shell: str) -> None:
     """Generate a script that completes commands, options and image names in your shell."""
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
-    script = BASH if shell == "bash" else _script(ctx, shell)
+    script = SCRIPTS.get(shell) or _zsh(ctx)
     if as_json:
         render.document({"Shell": shell, "Script": script})
     else:
         render.write(script.rstrip("\n"))
 
 
-def _script(ctx: click.Context, shell: str) -> str:
-    from click.shell_completion import (  # noqa: PLC0415
-        FishComplete,
-        ZshComplete,
-    )
+def _zsh(ctx: click.Context) -> str:
+    from click.shell_completion import ZshComplete  # noqa: PLC0415 - only for zsh
 
-    complete: type[ShellComplete] = {"zsh": ZshComplete, "fish": FishComplete}[shell]
-    return complete(ctx.find_root().command, {}, "storectl", "_STORECTL_COMPLETE").source()
+    return ZshComplete(ctx.find_root().command, {}, "storectl", "_STORECTL_COMPLETE").source()

@@ -10,6 +10,8 @@ import click
 
 from storectl.output.rows import parsed
 from storectl.output.units import parse_moment
+from storectl.system.completion import IMAGE, values
+from storectl.system.completion import filters as filter_values
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 _TYPE: Final = "image"
 """The type of every event in docker's output: a store records only events of images."""
+
+_ACTIONS: Final = ("import", "push", "save", "tag", "untag", "delete", "gc")
 
 _POLL_INTERVAL_S: Final = 0.5
 _MAX_REREAD_EVENTS: Final = 1000
@@ -70,6 +74,7 @@ def _complete_filter(ctx: click.Context, param: click.Parameter, incomplete: str
     "filters",
     multiple=True,
     metavar="KEY=VALUE",
+    shell_complete=filter_values(event=_ACTIONS, type=(_TYPE,), image=(IMAGE,)),
     help=(
         "Filter output: event=ACTION, type=image, user=NAME, or image=NAME|ID, even of a removed"
         " image (repeatable)."
@@ -79,6 +84,7 @@ def _complete_filter(ctx: click.Context, param: click.Parameter, incomplete: str
 @click.option(
     "--format",
     "format_",
+    shell_complete=values("text", "json", "{{json .}}"),
     default="text",
     metavar="FORMAT",
     callback=_known_format,

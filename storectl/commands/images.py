@@ -11,7 +11,8 @@ from storectl.commands._archives import archive_argument, explained, suggest_pat
 from storectl.commands._platform import platform_choice, platform_option
 from storectl.output.rows import format_option, show
 from storectl.output.units import human_age, human_size
-from storectl.system.completion import image_names
+from storectl.system.completion import IMAGE, image_names
+from storectl.system.completion import filters as filter_values
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
     "filters",
     multiple=True,
     metavar="KEY=VALUE",
+    shell_complete=filter_values(
+        reference=(IMAGE,), label=(), dangling=("true", "false"), before=(IMAGE,), since=(IMAGE,)
+    ),
     help=(
         "Filter output: reference=PATTERN, label=KEY[=VALUE], dangling=BOOL, before=IMAGE or"
         " since=IMAGE (repeatable)."
@@ -75,7 +79,10 @@ _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
     help="Show at most N images: one page of the list.",
 )
 @click.option(
-    "--after", metavar="IMAGE", help="Start after this image, the last image of the previous page."
+    "--after",
+    metavar="IMAGE",
+    shell_complete=image_names,
+    help="Start after this image, the last image of the previous page.",
 )
 @click.option(
     "--tree", is_flag=True, help="List the platforms of each index beneath it, with their sizes."

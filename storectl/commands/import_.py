@@ -13,6 +13,7 @@ import click
 
 from storectl.commands._ceilings import Size, limits
 from storectl.output.units import human_size
+from storectl.system.completion import platforms, values
 from storectl.system.groups import shared_option
 from storectl.system.pipes import widen
 from storectl.verb import Verb, json_option
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     "platforms",
     multiple=True,
     metavar="OS/ARCH",
+    shell_complete=platforms,
     help="Import only images for this platform (repeatable).",
 )
 @click.option(
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
     default="zstd",
     show_default=True,
     metavar="HOW",
+    shell_complete=values("zstd", "zstd:1", "zstd:19", "none"),
     help="Compression for uncompressed layers: none, zstd or zstd:LEVEL (1 to 19).",
 )
 @click.option(

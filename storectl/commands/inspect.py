@@ -9,7 +9,7 @@ import click
 
 from storectl.commands._archives import archive_argument, explained
 from storectl.commands._platform import platform_choice, platform_option
-from storectl.system.completion import image_names
+from storectl.system.completion import image_names, values
 from storectl.verb import Verb, for_each
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _NEVER = "0001-01-01T00:00:00Z"
     "--format",
     "template",
     metavar="FORMAT",
+    shell_complete=values("json", "{{json .}}"),
     help=(
         "Format output: json (one line), or a Go template for each image: {{.Field}}, {{json .}},"
         " {{range .Field}}{{.}}{{end}}."

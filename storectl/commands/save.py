@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from exporter.options import Format, Layers
-from storectl.system.completion import image_names
+from storectl.system.completion import image_names, platforms
 from storectl.system.pipes import widen
 from storectl.verb import Verb, json_option
 
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     "platforms",
     multiple=True,
     metavar="OS/ARCH",
+    shell_complete=platforms,
     help="Save only images for this platform (repeatable).",
 )
 @click.option(

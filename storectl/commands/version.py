@@ -7,6 +7,7 @@ import os
 import click
 
 from storectl.output.rows import parsed
+from storectl.system.completion import values
 from storectl.verb import Verb, json_option
 from storectl.version import __version__
 
@@ -17,6 +18,7 @@ from storectl.version import __version__
     "--format",
     "format_",
     metavar="FORMAT",
+    shell_complete=values("json", "{{json .}}"),
     help="Format output: json (one line), or a Go template: {{.Client.Version}}.",
 )
 @json_option

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from storectl.system.completion import values
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -23,7 +25,13 @@ _TABLE: Final = "table "
 def format_option(command: Command) -> Command:
     """Add the option ``--format`` to a command that prints a list."""
     return click.option(
-        "--format", "format_", default="table", metavar="FORMAT", callback=_known, help=_HELP
+        "--format",
+        "format_",
+        default="table",
+        metavar="FORMAT",
+        callback=_known,
+        shell_complete=values("table", "json", "{{json .}}"),
+        help=_HELP,
     )(command)
 
 

@@ -51,6 +51,32 @@ def test_fish_completes_verbs_options_and_names(filled: Runner) -> None:
     assert done.stdout.splitlines() == ["fsck", "--digests", "spec-golden-parent:base"]
 
 
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_shows_whole_descriptions(run: Runner) -> None:
+    script = """
+    storectl completion fish | source
+    complete -C "storectl rm"
+    complete -C "storectl images --filter dangling="
+    """
+    environment = os.environ | {
+        "STORECTL_ROOT": str(run.root),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "rm\tRemove tags, and images with their last tag.",
+        "rmi\talias of rm",
+        "dangling=false",
+        "dangling=true",
+    ]
+
+
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
 def test_zsh_completes_verbs_options_and_names(filled: Runner) -> None:
     script = """

@@ -9,7 +9,7 @@ import pytest
 
 from store import Store, errors
 from storectl import cli
-from storectl.system.completion import image_names
+from storectl.system.completion import IMAGE, filters, image_names, platforms, values
 from tests.support.images import A, image
 
 if TYPE_CHECKING:
@@ -62,3 +62,33 @@ def test_no_names_are_offered_without_a_home_folder(
     asked.params["root"] = None
     monkeypatch.setenv("HOME", "")
     assert image_names(asked, click.Argument(["name"]), "") == []
+
+
+def test_the_values_of_options_are_offered() -> None:
+    context, option = click.Context(cli.cli), click.Option(["--x"])
+    assert values("json", "table")(context, option, "j") == ["json"]
+    assert platforms(context, option, "linux/arm/") == ["linux/arm/v7", "linux/arm/v6"]
+
+
+def test_the_keys_of_filters_come_first_and_then_their_values(
+    asked: click.Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    option = click.Option(["--filter"])
+    complete = filters(dangling=("true", "false"), before=(IMAGE,), label=())
+    assert complete(asked, option, "") == ["dangling=", "before=", "label="]
+    assert complete(asked, option, "da") == ["dangling="]
+    assert complete(asked, option, "dangling=f") == ["dangling=false"]
+    assert complete(asked, option, "label=x") == []
+    assert complete(asked, option, "nope=x") == []
+    monkeypatch.setattr("storectl.system.completion.image_names", lambda *_args: ["x:1"])
+    assert complete(asked, option, "before=x") == ["before=x:1"]
+
+
+def test_commands_and_aliases_have_whole_descriptions() -> None:
+    context = click.Context(cli.cli)
+    found = {item.value: item.help for item in cli.cli.shell_complete(context, "")}
+    assert found.keys() == {*cli.VERBS, *cli.ALIASES}
+    assert found["rm"] == "Remove tags, and images with their last tag."
+    assert found["ls"] == "alias of images"
+    assert [item.value for item in cli.cli.shell_complete(context, "ver")] == ["version", "verify"]
+    assert "--root" in [item.value for item in cli.cli.shell_complete(context, "--ro")]
