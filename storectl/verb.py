@@ -175,6 +175,36 @@ _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 json_option: Final = click.option("--json", "as_json", is_flag=True, help=JSON)
 
 
+def checked_by(parse: Callable[[str], object]) -> Callable[..., Any]:
+    """Return a callback that reports an invalid value of an option as wrong usage.
+
+    Args:
+        parse: Parses one value; raises StoreError.
+    """
+
+    def check(ctx: click.Context, param: click.Parameter, value: Any) -> Any:  # noqa: ANN401 - the option's
+        from store.errors import StoreError  # noqa: PLC0415 - `--help` does without
+
+        given = value if isinstance(value, tuple) else () if value is None else (value,)
+        for text in () if ctx.resilient_parsing else given:
+            try:
+                parse(text)
+            except StoreError as error:
+                raise click.BadParameter(error.message, ctx, param) from None
+        return value
+
+    return check
+
+
+def _platform(text: str) -> object:
+    from store import Platform  # noqa: PLC0415 - `--help` does without
+
+    return Platform.parse(text)
+
+
+checked_platform: Final = checked_by(_platform)
+
+
 def for_each(
     names: Sequence[str], act: Callable[[str], Result], *, may_be_missing: bool = False
 ) -> tuple[list[Result], ExitCode]:

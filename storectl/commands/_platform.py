@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from storectl.system.completion import platforms
+from storectl.verb import checked_platform
 
 if TYPE_CHECKING:
     from store.model.platforms import PlatformChoice
@@ -16,6 +17,7 @@ platform_option: Final = click.option(
     "--platform",
     metavar="OS/ARCH",
     shell_complete=platforms,
+    callback=checked_platform,
     help=(
         "Choose the image for this platform from an index. Without this option, it is the image for"
         " this machine, or else the first one."

@@ -16,7 +16,7 @@ from storectl.output.units import human_size
 from storectl.system.completion import platforms, values
 from storectl.system.groups import shared_option
 from storectl.system.pipes import widen
-from storectl.verb import Verb, json_option
+from storectl.verb import Verb, checked_by, checked_platform, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from store import Choice, Store
     from store.importing.report import ImportReport
     from storectl.settings import Settings
+
+
+def _compression(text: str) -> object:
+    from store import Compression  # noqa: PLC0415 - `--help` does without
+
+    return Compression.parse(text)
 
 
 @click.command(
@@ -51,6 +57,7 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="OS/ARCH",
     shell_complete=platforms,
+    callback=checked_platform,
     help="Import only images for this platform (repeatable).",
 )
 @click.option(
@@ -91,6 +98,7 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="HOW",
     shell_complete=values("zstd", "zstd:1", "zstd:19", "none"),
+    callback=checked_by(_compression),
     help="Compression for uncompressed layers: none, zstd or zstd:LEVEL (1 to 19).",
 )
 @click.option(

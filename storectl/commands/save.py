@@ -12,7 +12,7 @@ import click
 from exporter.options import Format, Layers
 from storectl.system.completion import image_names, platforms
 from storectl.system.pipes import widen
-from storectl.verb import Verb, json_option
+from storectl.verb import Verb, checked_platform, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="OS/ARCH",
     shell_complete=platforms,
+    callback=checked_platform,
     help="Save only images for this platform (repeatable).",
 )
 @click.option(

@@ -104,7 +104,7 @@ def test_save_to_stdout_and_to_a_file_give_the_same_bytes(filled: Runner, tmp_pa
         (("tag", "spec-many", "Bad"), 4, "must be lowercase"),
         (("import", "missing.tar"), 4, "no such file"),
         (("import", "."), 4, "contains no images"),
-        (("import", "--compression", "lzma", "x"), 4, "invalid compression"),
+        (("import", "--compression", "lzma", "x"), 2, "invalid compression"),
         (("import", "--max-layer-size", "much", "x"), 2, "invalid size 'much'"),
         (("images", "--filter", "color=red"), 2, "invalid filter"),
         (("images", "--filter", "dangling=maybe"), 2, "true or false"),

@@ -83,6 +83,41 @@ def test_wrong_usage_is_two_lines_on_standard_error(
     assert second.startswith("hint: run `storectl")
 
 
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_an_unknown_option_of_any_command_is_wrong_usage(
+    shell: Shell, words: tuple[str, ...]
+) -> None:
+    shell(*words, "--no-such-option", code=2)
+    assert "--no-such-option" in shell.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("images", "--platform", "a/b/c/d"),
+        ("inspect", "--platform", "", "x"),
+        ("history", "--platform", "x/", "x"),
+        ("save", "-o", "x.tar", "--platform", "/", "x"),
+        ("import", "--platform", "a/b/c/d", "x.tar"),
+        ("import", "--compression", "brotli", "x.tar"),
+        ("import", "--max-layer-size", "huge", "x.tar"),
+        ("images", "--limit", "0"),
+        ("images", "--filter", "x"),
+        ("events", "--since", "x"),
+        ("completion", "tcsh"),
+        ("version", "x"),
+        ("gc", "x"),
+        ("df", "x"),
+    ],
+    ids=" ".join,
+)
+def test_an_invalid_value_or_argument_is_wrong_usage(
+    shell: Shell, arguments: tuple[str, ...]
+) -> None:
+    assert shell(*arguments, code=2) == ""
+    assert shell.err.startswith("storectl: error: ")
+
+
 @pytest.mark.parametrize("arguments", [(), ("db",)])
 def test_help_is_shown_without_a_command(shell: Shell, arguments: tuple[str, ...]) -> None:
     assert shell(*arguments, code=2) == ""

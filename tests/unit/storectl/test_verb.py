@@ -85,11 +85,11 @@ Example:
 def test_flags_take_boolean_values_like_docker(shell: Shell, fake: FakeStore) -> None:
     fake.answers["collect"] = errors.ImageNotFound("enough")
     shell("gc", "--dry-run=true", "--dangling=false", code=3)
-    assert fake.asked[-1][2] == {"dry_run": True, "dangling": False}
+    assert fake.asked[-1][2] == {"dry_run": True, "dangling": False, "end_grace": False}
     shell("gc", "--dry-run=perhaps", code=2)
     fake.answers["inspect"] = errors.ImageNotFound("enough")
     shell("history", "--human=false", "--", "--human=false", code=3)
-    assert fake.asked[-1][1] == ("--human=false",)
+    assert fake.asked[-1][1][0] == "--human=false"
 
 
 def act_on(answers: dict[str, object], stopped_at: list[str]) -> Callable[[str], object]:
