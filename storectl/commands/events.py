@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _TYPE: Final = "image"
 """The type of every event in docker's output: a store records only events of images."""
 
-_ACTIONS: Final = ("import", "push", "save", "tag", "untag", "delete", "gc")
+_ACTIONS: Final = ("delete", "gc", "import", "push", "save", "tag", "untag")
+"""`store.catalog.events.ACTIONS`: completion does without SQLAlchemy."""
 
 _POLL_INTERVAL_S: Final = 0.5
 _MAX_REREAD_EVENTS: Final = 1000
@@ -41,15 +42,6 @@ def _known_format(ctx: click.Context, param: click.Parameter, value: str) -> str
     raise click.BadParameter(
         f"expected text, json or a template such as '{{{{.Action}}}}', got {value!r}"
     )
-
-
-def _complete_filter(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the filters that begin with the typed text."""
-    del ctx, param
-    from store.catalog.events import ACTIONS  # noqa: PLC0415 - `--help` does without
-
-    known = (*(f"event={action}" for action in ACTIONS), "image=", f"type={_TYPE}", "user=")
-    return [text for text in known if text.startswith(incomplete)]
 
 
 @click.command(
@@ -74,12 +66,11 @@ def _complete_filter(ctx: click.Context, param: click.Parameter, incomplete: str
     "filters",
     multiple=True,
     metavar="KEY=VALUE",
-    shell_complete=filter_values(event=_ACTIONS, type=(_TYPE,), image=(IMAGE,)),
+    shell_complete=filter_values(event=_ACTIONS, type=(_TYPE,), user=(), image=(IMAGE,)),
     help=(
         "Filter output: event=ACTION, type=image, user=NAME, or image=NAME|ID, even of a removed"
         " image (repeatable)."
     ),
-    shell_complete=_complete_filter,
 )
 @click.option(
     "--format",

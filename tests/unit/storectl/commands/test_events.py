@@ -8,13 +8,21 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from store import errors
-from store.catalog.events import Event
+from store.catalog.events import ACTIONS, Event
 from storectl import settings
 from storectl.commands import events
 from tests.support.fake_shell import NOW, ONE, TWO, FakeStore, Shell, as_json, image_details
+
+
+def test_completion_offers_every_action() -> None:
+    (option,) = [one for one in events.events.params if one.name == "filters"]
+    context = click.Context(events.events)
+    offered = [item.value for item in option.shell_complete(context, "event=")]
+    assert offered == [f"event={action}" for action in ACTIONS]
 
 
 def test_events_are_dockers_lines_or_one_document(shell: Shell, fake: FakeStore) -> None:
