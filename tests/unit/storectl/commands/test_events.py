@@ -19,8 +19,8 @@ from tests.support.fake_shell import NOW, ONE, TWO, FakeStore, Shell, as_json, i
 
 
 def test_completion_offers_every_action() -> None:
-    (option,) = [one for one in events.events.params if one.name == "filters"]
-    context = click.Context(events.events)
+    (option,) = [one for one in events.command.params if one.name == "filters"]
+    context = click.Context(events.command)
     offered = [item.value for item in option.shell_complete(context, "event=")]
     assert offered == [f"event={action}" for action in ACTIONS]
 
