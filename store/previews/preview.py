@@ -97,6 +97,7 @@ class Preview:
                 ImageSummary(
                     image_id=image.image_id,
                     references=names,
+                    digests=(),
                     manifests=tuple(one.digest for one in image.manifests),
                     # The catalogue holds whole seconds.
                     created=None if created is None else created.replace(microsecond=0),
@@ -337,6 +338,7 @@ class _Reading:
             references=tuple(
                 sorted(dict.fromkeys(image.names), key=lambda one: one.reference.familiar)
             ),
+            digests=(),
             manifests=tuple(image.manifests),
             layers=image.layers,
             parent=image.parent,
@@ -371,6 +373,7 @@ class _Reading:
         summary = ManifestSummary(
             document.digest,
             tuple(_references(root)),
+            (),
             document.media_type,
             document.kind,
             document.effective_artifact_type or None,
