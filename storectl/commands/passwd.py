@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from storectl.verb import Verb
+from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
     from storectl.settings import Settings
@@ -35,8 +35,11 @@ _SECRET: Final = 0o600
     required=False,
     type=click.Path(readable=False, path_type=Path, allow_dash=True),
 )
+@json_option
 @click.pass_obj
-def command(settings: Settings, *, user: str, file: Path | None, password_stdin: bool) -> None:
+def command(
+    settings: Settings, *, user: str, file: Path | None, password_stdin: bool, as_json: bool
+) -> None:
     """Set the password of a user in a file for `storectl serve --htpasswd`.
 
     The line of the user is replaced or added; the file is created if it does not exist. A running
@@ -54,7 +57,11 @@ def command(settings: Settings, *, user: str, file: Path | None, password_stdin:
     check_user_name(user, "argument USER")
     if file is None or str(file) == "-":
         hashed = hash_password(_password(password_stdin=password_stdin))
-        render.line(with_user("", user, hashed).rstrip("\n"))
+        line = with_user("", user, hashed).rstrip("\n")
+        if as_json:
+            render.document({"User": user, "Line": line})
+        else:
+            render.line(line)
         return
     # A symbolic link stays, and the file behind it is replaced.
     target = Path(os.path.realpath(file))
@@ -63,7 +70,10 @@ def command(settings: Settings, *, user: str, file: Path | None, password_stdin:
     with_user(text, user, _ANY_HASH)
     hashed = hash_password(_password(password_stdin=password_stdin))
     _replace(target, with_user(text, user, hashed))
-    render.line(f"wrote the password of {user} to {file}", err=True)
+    if as_json:
+        render.document({"User": user, "File": str(file)})
+    else:
+        render.line(f"wrote the password of {user} to {file}", err=True)
 
 
 _ANY_HASH: Final = "$2b$10$pqUBNxgLQUe2UU3x0OWNHu0bE5kZgqnVAZvt6v6nYBWqRt8nj1kUK"

@@ -224,7 +224,8 @@ class Churner:
         used = {digest for other in self.live.values() for digest in other.blobs}
         for digest in image.blobs:
             if digest not in used:
-                self._client.delete(self.repository, f"blobs/{digest}")
+                # The blobs of a deleted image have no grace period.
+                self._client.delete(self.repository, f"blobs/{digest}", may_be_gone=True)
 
 
 def done_so_far(churners: Sequence[Churner]) -> dict[str, int]:

@@ -206,8 +206,8 @@ class Client:
 
     # --- deleting ---------------------------------------------------------------------------------
 
-    def delete(self, repository: str, path: str) -> None:
-        """Delete a manifest, tag or blob that exists."""
+    def delete(self, repository: str, path: str, *, may_be_gone: bool = False) -> None:
+        """Delete a manifest, tag or blob that exists, or that a collection may have deleted."""
         reply = self.ask("DELETE", f"/v2/{repository}/{path}")
-        if reply.status != 202:
+        if reply.status != 202 and not (may_be_gone and reply.status == 404):
             raise Refused(f"DELETE {repository}/{path}", reply)

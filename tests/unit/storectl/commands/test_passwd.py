@@ -9,6 +9,7 @@ import bcrypt
 import pytest
 
 from mirror.access.passwords import read_htpasswd
+from tests.support.fake_shell import as_json
 from tests.support.terminals import Terminal
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def test_without_a_file_the_line_is_printed(shell: Shell, monkeypatch: pytest.Mo
     (user, hashed), *others = read_htpasswd(shell("passwd", "--password-stdin", "alice")).items()
     assert (user, others) == ("alice", [])
     assert bcrypt.checkpw(b"secret", hashed)
+    typed(monkeypatch, b"secret")
+    shown = as_json(shell("passwd", "--password-stdin", "--json", "alice"))
+    assert read_htpasswd(shown["Line"]).keys() == {"alice"}
 
 
 def test_a_line_is_added_or_replaced_and_the_others_stay(
@@ -47,6 +51,9 @@ def test_a_line_is_added_or_replaced_and_the_others_stay(
     assert path.read_text().startswith("# people\nalice:")
     assert path.stat().st_mode & 0o777 == 0o640
     assert link.is_symlink()
+    typed(monkeypatch, b"four")
+    shown = as_json(shell("passwd", "--password-stdin", "--json", "alice", str(path)))
+    assert shown == {"User": "alice", "File": str(path)}
     assert sorted(one.name for one in tmp_path.iterdir()) == ["link", "users"]
 
 
