@@ -37,8 +37,6 @@ ctr-2      module   github.com/containerd/containerd/v2      cmd/ctr      v2.4.2
 containerd-2 module github.com/containerd/containerd/v2    cmd/containerd v2.4.2               1.26
 helm       module   helm.sh/helm/v3                          cmd/helm     v3.22.0              1.26
 cosign     module   github.com/sigstore/cosign/v3            cmd/cosign   v3.1.3               1.26
-buildctl   module   github.com/moby/buildkit                 cmd/buildctl v0.34.2              1.26
-buildkitd  module   github.com/moby/buildkit                 cmd/buildkitd v0.34.2             1.26
 END
 }
 
