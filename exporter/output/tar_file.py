@@ -5,8 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from exporter.output.tar_stream import headers
 from exporter.planning.plan import END, EntryType
@@ -79,9 +80,36 @@ def write(plan: Plan, store: Store, reader: Reader, descriptor: int, progress: P
         for entry, sources, start in sorted(
             contents, key=lambda one: one[0].size_bytes, reverse=True
         ):
-            key = entry.path
-            progress.start(key, entry.path[:12], entry.size_bytes)
-            scatter.content(sources, start, lambda size, key=key: progress.advance(key, size))  # type: ignore[misc]
+            scatter.content(sources, start, _Part(progress, entry).advance)
         scatter.put(bytes(END), offset)
         scatter.finish()
     os.lseek(descriptor, offset + END, os.SEEK_SET)
+
+
+@final
+class _Part:
+    """The progress of one file: it starts with its first bytes, and is finished with its last.
+
+    Many files wait for a free thread. They have no part yet.
+
+    Args:
+        progress: Receives the reports.
+        entry: The file.
+    """
+
+    def __init__(self, progress: Progress, entry: Entry) -> None:
+        self._progress = progress
+        self._entry = entry
+        self._done_bytes = 0
+        self._lock = threading.Lock()
+
+    def advance(self, size: int) -> None:
+        """Report that ``size`` more bytes are written. Several threads may call this."""
+        key, size_bytes = self._entry.path, self._entry.size_bytes
+        with self._lock:
+            if not self._done_bytes:
+                self._progress.start(key, key[:12], size_bytes)
+            self._progress.advance(key, size)
+            self._done_bytes += size
+            if self._done_bytes == size_bytes:
+                self._progress.finish(key)

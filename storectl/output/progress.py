@@ -1,54 +1,29 @@
-"""Progress bars on a terminal: one for each running layer, and one for the total."""
+"""Progress bars on a terminal: a few of the running parts, and the total.
+
+Reports only change numbers. One thread draws them, `REDRAWS_PER_S` times a second, so that the cost
+of drawing does not depend on the number of parts.
+"""
 
 from __future__ import annotations
 
 import sys
+import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final
 
-from store.errors import printable
 from store.model.progress import Silent
+from storectl.output.bars import Bars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
-
     from store.model.progress import Progress
 
+REDRAWS_PER_S: Final = 10
+"""How often the bars are drawn."""
 
-@final
-class Bars:
-    """A `Progress` that draws bars with rich, which several threads may update at once."""
-
-    def __init__(self, rich: RichProgress) -> None:
-        self._rich = rich
-        self._total = rich.add_task("total", total=None)
-        self._parts: dict[str, TaskID] = {}
-
-    def total(self, size_bytes: int | None) -> None:
-        """Set the total size in bytes; None if it is unknown."""
-        self._rich.update(self._total, total=size_bytes)
-
-    def start(self, key: str, label: str, size_bytes: int | None) -> None:
-        """Add a bar for a part.
-
-        Args:
-            key: Identifies the part in `advance` and `finish`.
-            label: The text in front of the bar; control characters are escaped.
-            size_bytes: The size of the part in bytes, or None if it is unknown.
-        """
-        self._parts[key] = self._rich.add_task(printable(label), total=size_bytes)
-
-    def advance(self, key: str, size_bytes: int) -> None:
-        """Advance the bar of the part ``key`` and the total by ``size_bytes`` bytes."""
-        self._rich.advance(self._parts[key], size_bytes)
-        self._rich.advance(self._total, size_bytes)
-
-    def finish(self, key: str) -> None:
-        """Remove the bar of the part ``key``."""
-        self._rich.remove_task(self._parts.pop(key))
+DELAY_S: Final = 0.3
+"""How long an operation runs before its bars appear. A shorter operation draws nothing."""
 
 
 @contextmanager
@@ -58,29 +33,37 @@ def progress(*, quiet: bool) -> Iterator[Progress]:
     Args:
         quiet: Whether to show nothing even on a terminal.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield Silent()
         return
-    from rich.console import Console  # noqa: PLC0415 - only on a terminal
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        DownloadColumn,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-    from rich.progress import Progress as RichProgress  # noqa: PLC0415
+    bars = Bars()
+    ended = threading.Event()
+    thread = threading.Thread(target=_draw, args=(bars, ended), name="progress", daemon=True)
+    thread.start()
+    try:
+        yield bars
+    finally:
+        ended.set()
+        thread.join()
 
-    # Labels come from archives: "[bold]" in a label is text, not markup.
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
+
+def _draw(bars: Bars, ended: threading.Event) -> None:
+    """Draw ``bars`` on standard error until ``ended`` is set, then erase them."""
+    if ended.wait(DELAY_S):
+        return
+    from rich.console import Console  # noqa: PLC0415 - only for an operation that takes long
+    from rich.live import Live  # noqa: PLC0415
+
+    from storectl.output.drawing import Drawing  # noqa: PLC0415
+
+    drawing = Drawing(bars)
     # rich must not redirect standard output: the archive may be written there.
-    with RichProgress(
-        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False
-    ) as rich:
-        yield Bars(rich)
+    with Live(
+        get_renderable=drawing.table,
+        console=Console(stderr=True),
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+    ) as live:
+        while not ended.wait(1 / REDRAWS_PER_S):
+            live.refresh()

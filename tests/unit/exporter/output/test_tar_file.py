@@ -216,3 +216,58 @@ def test_a_file_system_without_reservation_can_be_written(tmp_path: Path) -> Non
     page_cache.reserve(writer, 0, 1000)
     os.close(reader)
     os.close(writer)
+
+
+class Recorder:
+    """A `Progress` that counts the parts that run at once."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[str, int | None] = {}
+        self.done: dict[str, int] = {}
+        self.running: set[str] = set()
+        self.most = 0
+
+    def total(self, size_bytes: int | None) -> None:
+        del size_bytes
+
+    def start(self, key: str, label: str, size_bytes: int | None) -> None:
+        del label
+        assert key not in self.sizes
+        self.sizes[key] = size_bytes
+        self.running.add(key)
+        self.most = max(self.most, len(self.running))
+
+    def advance(self, key: str, size_bytes: int) -> None:
+        assert key in self.running
+        self.done[key] = self.done.get(key, 0) + size_bytes
+
+    def finish(self, key: str) -> None:
+        self.running.remove(key)
+
+
+@pytest.mark.parametrize("format_", list(exporter.Format))
+def test_every_part_is_finished_and_few_run_at_once(
+    store: Store, tmp_path: Path, format_: exporter.Format
+) -> None:
+    made = Archive()
+    items = []
+    for number in range(100):
+        one = layer(f"f{number}", b"x" * number)
+        made.file(f"l{number}", one).file(f"c{number}", config(one))
+        items.append(
+            {"Config": f"c{number}", "RepoTags": [f"app:{number}"], "Layers": [f"l{number}"]}
+        )
+    made.manifest(*items)
+    store.import_archive(io.BytesIO(made.bytes()))
+    seen = Recorder()
+    options = exporter.SaveOptions(format=format_)
+    with (
+        exporter.open_save(store, ["app"], options=options) as export,
+        exporter.atomic_file(tmp_path / "out.tar") as file,
+    ):
+        export.write(file, seen)
+    assert len(seen.sizes) >= 100
+    assert seen.done == seen.sizes
+    assert not seen.running
+    # A part runs while a thread writes it, and there is a thread for each core.
+    assert seen.most <= max(2, os.cpu_count() or 1) + 1
