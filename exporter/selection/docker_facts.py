@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
 from exporter.selection.document_reader import keep_going
+from exporter.selection.holdings import Holdings
 from exporter.selection.scopes import WHOLE_STORE, usable_foreign_layers
-from store.catalog import images
+from store.catalog import foreign_layers, images
 from store.formats.image.deterministic import deterministic_manifest
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ def docker_facts(
     known = images.parents_of(connection, keys.values())
     parents = {image_id: known[key] for image_id, key in keys.items() if key in known}
     foreign: dict[ImageID, dict[Digest, bytes]] = {image_id: {} for image_id in keys}
-    for scope in scopes:
-        usable = usable_foreign_layers(connection, scope, keys.values())
+    listed = foreign_layers.foreign_sources(connection, keys.values())
+    for scope in scopes if listed else ():
+        usable = usable_foreign_layers(Holdings(connection), scope, listed)
         for image_id, key in keys.items():
             foreign[image_id] |= usable.get(key, {})
     return DockerFacts(generated_manifests(graph, check), parents, foreign)

@@ -5,18 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from exporter.selection.loading import Loading, sort_documents
+from exporter.selection.holdings import Holdings
+from exporter.selection.loading import (
+    Loading,
+    descend_together,
+    look_up_configs,
+    sort_documents,
+)
 from exporter.selection.platforms import choose_roots
 from exporter.selection.referrers import add_referrers
 from exporter.selection.roots import SavedRoot
-from exporter.selection.scopes import scope_of, usable_sources
+from exporter.selection.scopes import look_up, scope_of, usable_sources
 from store.errors import IncompleteImage, printable
 from store.formats.image.media_types import is_foreign_layer
 from store.model.contents import ContentState
 from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -85,19 +91,32 @@ def load(
         TooLarge: The archive would exceed the ceilings of ``reader``.
     """
     reader.require_images(len(roots))
+    holdings = Holdings(connection)
     parts: dict[tuple[Repository, ...], _Part] = {}
     for root in roots:
         scope = scope_of(root.repositories, options.may_read)
-        part = parts.setdefault(root.repositories, _Part(Loading(connection, reader, scope)))
+        part = parts.setdefault(root.repositories, _Part(Loading(holdings, reader, scope)))
         part.roots.append(root)
-    for part in parts.values():
-        part.loading.descend(root.digest for root in part.roots)
+    descend_together(
+        [(part.loading, [root.digest for root in part.roots]) for part in parts.values()]
+    )
+    look_up_configs(part.loading for part in parts.values())
     notes: list[str] = []
     chosen = [
         one for root in roots for one in parts[root.repositories].choose(root, options, notes)
     ]
     for part in parts.values():
-        part.complete(options)
+        part.add_referrers(options)
+    wanted = {at: part.blobs() for at, part in parts.items()}
+    look_up(holdings, [(part.loading.scope, wanted[at]) for at, part in parts.items()])
+    reader.require_small(connection, set().union(*wanted.values()))
+    holdings.sources(
+        digest
+        for at, part in parts.items()
+        for digest in part.loading.scope.held(holdings, wanted[at])
+    )
+    for at, part in parts.items():
+        part.complete(wanted[at], options)
         notes += part.notes
     saved = _merged([*chosen, *(root for part in parts.values() for root in part.chosen)])
     loaded = {
@@ -152,27 +171,42 @@ class _Part:
         self.chosen += found
         return found
 
-    def complete(self, options: SaveOptions) -> None:
-        """Add the referrers, and find the blobs of all chosen documents."""
-        loading = self.loading
+    def add_referrers(self, options: SaveOptions) -> None:
+        """Add the referrers of all chosen documents, if the options choose them."""
         self.chosen = _merged(self.chosen)
         if options.referrers:
-            self.chosen = add_referrers(loading, self.chosen, self.keep)
+            self.chosen = add_referrers(self.loading, self.chosen, self.keep)
+
+    def blobs(self) -> set[Digest]:
+        """Return the digests of all chosen documents and of the blobs that they list."""
         documents = {
             digest: document
-            for digest, document in sort_documents(loading.documents, self.chosen).items()
+            for digest, document in self.loading.documents.items()
             if digest in self.keep
         }
-        wanted = {
+        return {
             link.digest
             for document in documents.values()
             for link in document.links
             if not link.is_document
         } | set(documents)
-        loading.reader.require_small(loading.connection, wanted)
+
+    def complete(self, wanted: Iterable[Digest], options: SaveOptions) -> None:
+        """Find the blobs of all chosen documents.
+
+        Args:
+            wanted: The result of `blobs`.
+            options: Whether an index may list images that are not in the archive.
+        """
+        loading = self.loading
+        documents = {
+            digest: document
+            for digest, document in sort_documents(loading.documents, self.chosen).items()
+            if digest in self.keep
+        }
         self.sources = {
             digest: one
-            for digest, one in usable_sources(loading.connection, loading.scope, wanted).items()
+            for digest, one in usable_sources(loading.holdings, loading.scope, wanted).items()
             if one.state is not ContentState.ABSENT
         }
         self.notes += _require_closed(documents, self.sources, sparse=options.sparse)

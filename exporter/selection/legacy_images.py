@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from exporter.selection.loading import Loading
+from exporter.selection.holdings import Holdings
+from exporter.selection.loading import Loading, descend_together, look_up_configs
 from exporter.selection.platforms import choose_image, is_index
 from exporter.selection.roots import manifest_in_scope, require_in_scope
-from exporter.selection.scopes import scope_of, usable_foreign_layers
+from exporter.selection.scopes import look_up, scope_of, usable_foreign_layers
 from store.catalog import content, foreign_layers, images, layers, manifests
 from store.errors import ReferenceNotFound
 from store.formats.image.manifests import Document
@@ -20,6 +21,7 @@ from store.names.resolve import (
     ResolvedRepository,
     reference_not_found,
     resolve,
+    tags_of,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from exporter.selection.document_reader import DocumentReader
     from exporter.selection.scopes import Scope
     from store.catalog.layers import ChainedLayer
+    from store.catalog.references import TagTarget
     from store.db.types import ContentKey
     from store.model.contents import Sources
     from store.model.digests import ImageID
@@ -120,6 +123,7 @@ class _Names:
     connection: Connection
     reader: DocumentReader
     may_read: MayRead | None
+    known: Mapping[Reference, TagTarget]
     named: list[_Named] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     _targets: set[ContentKey | Digest] = field(default_factory=set)
@@ -127,7 +131,7 @@ class _Names:
     def add(self, text: str) -> None:
         """Add every image that ``text`` names."""
         self.reader.count_names(1)
-        match resolve(self.connection, text, max_tags=self.reader.max_tags):
+        match resolve(self.connection, text, max_tags=self.reader.max_tags, known=self.known):
             case ResolvedImage() as image if self.may_read is None:
                 self._add(_Named(image.key, (), None, text))
             case ResolvedImage() as image:
@@ -175,19 +179,17 @@ class _Names:
                 self._add(_Named(target.digest, (tag.repository,), tag, tag.familiar))
 
 
-def _choose(
-    connection: Connection, names: _Names, options: SaveOptions
-) -> dict[ContentKey, _Chosen]:
+def _choose(holdings: Holdings, names: _Names, options: SaveOptions) -> dict[ContentKey, _Chosen]:
     """Return the images in the order in which names first mention them."""
     by_scope: dict[tuple[Repository, ...], Loading] = {}
-    for scope in dict.fromkeys(one.repositories for one in names.named):
-        loading = Loading(connection, names.reader, scope_of(scope, options.may_read))
-        loading.descend(
-            one.target
-            for one in names.named
-            if one.repositories == scope and isinstance(one.target, Digest)
-        )
-        by_scope[scope] = loading
+    roots: dict[tuple[Repository, ...], list[Digest]] = {}
+    for one in names.named:
+        if isinstance(one.target, Digest):
+            roots.setdefault(one.repositories, []).append(one.target)
+    for scope in roots:
+        by_scope[scope] = Loading(holdings, names.reader, scope_of(scope, options.may_read))
+    descend_together([(by_scope[scope], digests) for scope, digests in roots.items()])
+    look_up_configs(by_scope.values())
     found: list[tuple[ContentKey | Document, _Named]] = []
     for one in names.named:
         names.reader.check()
@@ -200,7 +202,7 @@ def _choose(
         else:
             found.append((one.target, one))
     keys = manifests.image_of_each(
-        connection, [target.digest for target, _ in found if isinstance(target, Document)]
+        holdings.connection, [target.digest for target, _ in found if isinstance(target, Document)]
     )
     chosen: dict[ContentKey, _Chosen] = {}
     for target, one in found:
@@ -216,33 +218,41 @@ def _choose(
 
 
 def _usable_layers(
-    connection: Connection,
+    holdings: Holdings,
     key: ContentKey,
     chosen: _Chosen,
     diffs: Sequence[Digest],
     held: Mapping[Scope, AbstractSet[Digest]],
+    listed: Mapping[ContentKey, dict[Digest, bytes]],
 ) -> tuple[set[Digest], dict[Digest, bytes]]:
     """Return the diffs of an image that its names give, and descriptors of foreign layers.
 
     A diff is in the scope of a name if the scope has the layer that the manifest lists for it.
+
+    Args:
+        holdings: The answers of a read transaction.
+        key: Row number of the image.
+        chosen: The manifests of the image, with the scopes of their names.
+        diffs: The diff IDs of the image, base first.
+        held: The layers that each scope has.
+        listed: Descriptors of the foreign layers of all images.
     """
     if not chosen.manifests:
-        return set(diffs), foreign_layers.foreign_sources(connection, (key,)).get(key, {})
+        return set(diffs), listed.get(key, {})
     usable: set[Digest] = set()
     foreign: dict[Digest, bytes] = {}
+    of_image = {key: listed[key]} if key in listed else {}
     for document, scope in chosen.manifests:
         usable.update(
             diff
             for link, diff in zip(document.layers, diffs, strict=True)
             if link.digest in held[scope]
         )
-        foreign |= usable_foreign_layers(connection, scope, (key,)).get(key, {})
+        foreign |= usable_foreign_layers(holdings, scope, of_image).get(key, {})
     return usable, foreign
 
 
-def _held_layers(
-    connection: Connection, chosen: Iterable[_Chosen]
-) -> dict[Scope, AbstractSet[Digest]]:
+def _held_layers(holdings: Holdings, chosen: Iterable[_Chosen]) -> dict[Scope, AbstractSet[Digest]]:
     """Return the layers that each scope has, of all manifests in the scope."""
     listed: dict[Scope, dict[Digest, None]] = {}
     for one in chosen:
@@ -250,7 +260,8 @@ def _held_layers(
             listed.setdefault(scope, {}).update(
                 dict.fromkeys(link.digest for link in document.layers)
             )
-    return {scope: scope.held(connection, blobs) for scope, blobs in listed.items()}
+    look_up(holdings, listed.items())
+    return {scope: scope.held(holdings, blobs) for scope, blobs in listed.items()}
 
 
 def select(
@@ -273,11 +284,12 @@ def select(
         TooLarge: The archive would exceed the ceilings of ``reader``.
     """
     reader.start_selection()
-    named = _Names(connection, reader, options.may_read)
+    named = _Names(connection, reader, options.may_read, tags_of(connection, names))
     for name in names:
         reader.check()
         named.add(name)
-    chosen = _choose(connection, named, options)
+    holdings = Holdings(connection)
+    chosen = _choose(holdings, named, options)
     reader.require_images(len(chosen))
     ids = images.ids_of(connection, chosen)
     chains = layers.chains(connection, chosen)
@@ -293,13 +305,14 @@ def select(
         )
         for key, one in chosen.items()
     )
-    held = _held_layers(connection, chosen.values())
+    held = _held_layers(holdings, chosen.values())
+    listed = foreign_layers.foreign_sources(connection, chosen)
     wanted = {image.image_id.digest: None for image in selected}
     foreign: dict[ImageID, dict[Digest, bytes]] = {}
     for image, (key, one) in zip(selected, chosen.items(), strict=True):
         reader.check()
         diffs = [layer.diff_id.digest for layer in image.layers]
-        usable, descriptors = _usable_layers(connection, key, one, diffs, held)
+        usable, descriptors = _usable_layers(holdings, key, one, diffs, held, listed)
         wanted.update(dict.fromkeys(diff for diff in diffs if diff in usable))
         foreign[image.image_id] = descriptors
     reader.require_small(connection, wanted)

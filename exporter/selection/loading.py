@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, final
 
-from exporter.selection.scopes import WHOLE_STORE, Scope, usable_sources
-from store.catalog import content
-from store.formats.image.described_image import NotAnImage, claims_image, described_image
+from exporter.selection.scopes import WHOLE_STORE, Scope, look_up, usable_sources
+from store.formats.image.described_image import NotAnImage, described_image
 from store.formats.image.graph_walk import bottom_up, levels, too_many_nodes
 from store.model.contents import ContentState
 from store.model.limits import DEFAULT_LIMITS
 from store.model.platforms import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from exporter.selection.document_reader import DocumentReader
+    from exporter.selection.holdings import Holdings
     from exporter.selection.roots import SavedRoot
     from store.formats.image.config import ImageConfig
     from store.formats.image.described_image import ParsedConfig
@@ -34,19 +34,24 @@ class Loading:
     """The documents that a save has read so far, and the means to read more documents.
 
     Attributes:
-        connection: A read transaction.
+        holdings: The answers of a read transaction.
         reader: Reads the documents.
         scope: The content that the save may use; other documents are not read.
         documents: The documents read so far, by digest.
         limits: Ceilings for the documents, and for their depth and number.
     """
 
-    connection: Connection
+    holdings: Holdings
     reader: DocumentReader
     scope: Scope = WHOLE_STORE
     documents: dict[Digest, Document] = field(default_factory=dict)
     limits: Limits = DEFAULT_LIMITS
     _configs: dict[Digest, Sources | None] = field(default_factory=dict)
+
+    @property
+    def connection(self) -> Connection:
+        """The read transaction."""
+        return self.holdings.connection
 
     def descend(self, digests: Iterable[Digest]) -> None:
         """Read ``digests`` and every stored document below them, a level at a time.
@@ -58,16 +63,15 @@ class Loading:
             DamagedContent: The bytes of a stored manifest, index or config do not have its digest.
             TooLarge: The documents are nested too deep, or there are too many documents.
         """
-        fresh = [digest for digest in dict.fromkeys(digests) if digest not in self.documents]
-        for _ in levels(fresh, self._read_level, self.limits):
-            if len(self.documents) > self.limits.graph_nodes:
-                raise too_many_nodes(self.limits)
+        descend_together([(self, digests)])
 
-    def _read_level(self, digests: Collection[Digest]) -> list[Digest]:
-        """Read the documents of one level; return the unread documents that they list."""
-        types = self.scope.manifests(self.connection, digests)
-        self.reader.require_small(self.connection, types)
-        sources = content.sources(self.connection, types)
+    def read_level(self, types: Mapping[Digest, str]) -> list[Digest]:
+        """Read the documents of one level; return the unread documents that they list.
+
+        Args:
+            types: The media type of each document, by digest.
+        """
+        sources = self.holdings.sources(types)
         below: dict[Digest, None] = {}
         for digest, media_type in types.items():
             document = self.reader.manifest(sources[digest], media_type, self.limits)
@@ -108,22 +112,85 @@ class Loading:
 
     def _find_configs(self, wanted: Digest) -> None:
         """Find a config, and those of all documents read, by few statements."""
-        digests = {
-            wanted,
-            *(
-                one.config.digest
-                for one in self.documents.values()
-                if one.config is not None and claims_image(one)
-            ),
-        } - self._configs.keys()
+        digests = {wanted, *configs_of(self.documents.values())} - self._configs.keys()
         self.reader.require_small(self.connection, digests)
-        found = usable_sources(self.connection, self.scope, digests)
+        found = usable_sources(self.holdings, self.scope, digests)
         self._configs.update((digest, found.get(digest)) for digest in digests)
 
     def platform(self, document: Document) -> Platform | None:
         """Return the platform in a manifest's config, or None if there is no image config."""
         config = self.config(document)
         return None if config is None else platform_of(config)
+
+
+def descend_together(starts: Sequence[tuple[Loading, Iterable[Digest]]]) -> None:
+    """Read documents and everything below them in several scopes, a level of all scopes at a time.
+
+    Args:
+        starts: The digests of manifests and indexes to read in each scope; a document that is not
+            stored is skipped. All scopes have the same holdings and reader.
+
+    Raises:
+        DamagedContent: The bytes of a stored manifest, index or config do not have its digest.
+        TooLarge: The documents of a scope are nested too deep, or there are too many documents.
+    """
+    if not starts:
+        return
+    loadings = [loading for loading, _ in starts]
+    holdings, reader, limits = loadings[0].holdings, loadings[0].reader, loadings[0].limits
+    seen = [0] * len(loadings)
+
+    def read(nodes: Iterable[tuple[int, Digest]]) -> Iterator[tuple[int, Digest]]:
+        """Read one level; yield the unread documents that it lists, with the scope's position."""
+        level: dict[int, list[Digest]] = {}
+        for at, digest in nodes:
+            level.setdefault(at, []).append(digest)
+        look_up(holdings, [(loadings[at].scope, digests) for at, digests in level.items()])
+        types = {at: loadings[at].scope.manifests(holdings, level[at]) for at in level}
+        found = {digest for of_scope in types.values() for digest in of_scope}
+        reader.require_small(holdings.connection, found)
+        holdings.sources(found)
+        for at, digests in level.items():
+            seen[at] += len(digests)
+            if seen[at] > limits.graph_nodes:
+                raise too_many_nodes(limits)
+            for below in loadings[at].read_level(types[at]):
+                yield at, below
+
+    fresh = [
+        (at, digest)
+        for at, (loading, digests) in enumerate(starts)
+        for digest in digests
+        if digest not in loading.documents
+    ]
+    together = replace(limits, graph_nodes=limits.graph_nodes * len(loadings))
+    for _ in levels(fresh, read, together):
+        pass
+    if any(len(loading.documents) > limits.graph_nodes for loading in loadings):
+        raise too_many_nodes(limits)
+
+
+def look_up_configs(loadings: Iterable[Loading]) -> None:
+    """Ask in advance for the configs of all documents that were read, in several scopes at once.
+
+    Raises:
+        TooLarge: The configs are larger than the ceilings of the reader allow.
+    """
+    wanted = [(loading, configs_of(loading.documents.values())) for loading in loadings]
+    if not wanted:
+        return
+    holdings, reader = wanted[0][0].holdings, wanted[0][0].reader
+    look_up(holdings, [(loading.scope, digests) for loading, digests in wanted])
+    found = {
+        digest for loading, digests in wanted for digest in loading.scope.held(holdings, digests)
+    }
+    reader.require_small(holdings.connection, found)
+    holdings.sources(found)
+
+
+def configs_of(documents: Iterable[Document]) -> set[Digest]:
+    """Return the configs of those documents that describe images."""
+    return {one.config.digest for one in documents if one.config is not None and claims_image(one)}
 
 
 def platform_of(config: ImageConfig) -> Platform:

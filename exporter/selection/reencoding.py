@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import zstandard
 
 from exporter.options import Layers
+from exporter.selection.holdings import Holdings
 from exporter.selection.json_documents import compact, descriptor_of, parse_editable
 from exporter.selection.roots import SavedRoot
 from exporter.selection.scopes import WHOLE_STORE
@@ -87,7 +88,8 @@ def layer_sources(
         connection, {diff.digest for config in graph.configs.values() for diff in config.diff_ids}
     )
     stored = {one.digest for sources in diffs.values() for one in sources.encodings}
-    usable = {digest for scope in scopes for digest in scope.held(connection, stored)}
+    holdings = Holdings(connection)
+    usable = {digest for scope in scopes for digest in scope.held(holdings, stored)}
     diffs = {
         digest: replace(
             sources,

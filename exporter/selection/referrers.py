@@ -49,7 +49,7 @@ def add_referrers(
         loading.reader.check()
         # Anybody may push a referrer of any manifest into a repository of their own.
         referring = manifests.direct_referrers(loading.connection, fresh)
-        held = loading.scope.held(loading.connection, referring)
+        held = loading.scope.held(loading.holdings, referring)
         found = [digest for digest in referring if digest in held]
         named = _named(loading, repositories, sorted({*fresh, *found}))
         loading.reader.require_manifests(len(keep) + len(found) + len(named))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
+from exporter.selection.holdings import Holdings
 from exporter.selection.scopes import WHOLE_STORE, scope_of
 from store.model.references import Reference
 from store.names.resolve import (
@@ -14,15 +15,17 @@ from store.names.resolve import (
     image_not_found,
     manifest_of_image,
     resolve,
+    tags_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from exporter.options import MayRead
     from exporter.selection.document_reader import DocumentReader
+    from store.catalog.references import TagTarget
     from store.model.digests import Digest
     from store.model.references import Repository
 
@@ -82,9 +85,10 @@ def resolve_roots(
     """
     reader.start_selection()
     chosen: dict[Digest, list[Reference]] = {}
+    known = tags_of(connection, names)
     for name in names:
         reader.check()
-        for digest, reference in _manifests(connection, name, reader.max_tags, may_read):
+        for digest, reference in _manifests(connection, name, reader.max_tags, may_read, known):
             reader.count_names(1)
             chosen.setdefault(digest, []).extend(() if reference is None else (reference,))
         reader.require_images(len(chosen))
@@ -100,10 +104,14 @@ def resolve_roots(
 
 
 def _manifests(
-    connection: Connection, text: str, max_tags: int | None, may_read: MayRead | None
+    connection: Connection,
+    text: str,
+    max_tags: int | None,
+    may_read: MayRead | None,
+    known: Mapping[Reference, TagTarget],
 ) -> Iterator[tuple[Digest, Reference | None]]:
     """Yield each manifest that ``text`` names, with the tag or digest reference that names it."""
-    match resolve(connection, text, max_tags=max_tags):
+    match resolve(connection, text, max_tags=max_tags, known=known):
         case ResolvedImage() as image:
             yield manifest_in_scope(connection, image, may_read).digest, None
         case ResolvedManifest() as manifest:
@@ -130,7 +138,8 @@ def manifest_in_scope(
     scope = scope_of((), may_read)
     if scope is WHOLE_STORE:
         return manifest_of_image(connection, image)
-    return manifest_of_image(connection, image, lambda some: scope.held(connection, some))
+    holdings = Holdings(connection)
+    return manifest_of_image(connection, image, lambda some: scope.held(holdings, some))
 
 
 def require_in_scope(
@@ -150,6 +159,6 @@ def require_in_scope(
     if (
         manifest.reference is None
         and scope is not WHOLE_STORE
-        and manifest.digest not in scope.held(connection, (manifest.digest,))
+        and manifest.digest not in scope.held(Holdings(connection), (manifest.digest,))
     ):
         raise image_not_found(str(manifest.digest))

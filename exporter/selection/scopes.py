@@ -11,19 +11,18 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, final
 
-from store.catalog import content, foreign_layers, manifests, repositories
+from store.catalog import content, manifests, repositories
 from store.errors import InvalidDigest
 from store.formats.distribution.names import BY_ID
 from store.model.digests import Digest
 from store.model.references import Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
-    from sqlalchemy import Connection
-
     from exporter.options import MayRead
+    from exporter.selection.holdings import Holdings
     from store.db.types import ContentKey
     from store.model.contents import Sources
 
@@ -31,11 +30,11 @@ if TYPE_CHECKING:
 class Scope(Protocol):
     """The stored content that a save may use. What is outside a scope counts as not stored."""
 
-    def held(self, connection: Connection, digests: Iterable[Digest]) -> AbstractSet[Digest]:
+    def held(self, holdings: Holdings, digests: Iterable[Digest]) -> AbstractSet[Digest]:
         """Return the digests that are in the scope, in whatever state.
 
         Args:
-            connection: A read transaction.
+            holdings: The answers of a read transaction.
             digests: The digests to look up.
         """
         ...
@@ -44,11 +43,11 @@ class Scope(Protocol):
         """Return whether all content of a repository is in the scope."""
         ...
 
-    def manifests(self, connection: Connection, digests: Iterable[Digest]) -> dict[Digest, str]:
+    def manifests(self, holdings: Holdings, digests: Iterable[Digest]) -> dict[Digest, str]:
         """Return the media type of each manifest or index that is in the scope.
 
         Args:
-            connection: A read transaction.
+            holdings: The answers of a read transaction.
             digests: The digests to look up.
         """
         ...
@@ -59,17 +58,17 @@ class Scope(Protocol):
 class WholeStore:
     """All stored content: the scope of an image ID or digest on the command line."""
 
-    def held(self, connection: Connection, digests: Iterable[Digest]) -> AbstractSet[Digest]:
+    def held(self, holdings: Holdings, digests: Iterable[Digest]) -> AbstractSet[Digest]:
         """Return the digests that the store knows."""
-        return content.find(connection, digests).keys()
+        return content.find(holdings.connection, digests).keys()
 
     def includes(self, repository: Repository) -> bool:  # noqa: ARG002 - as in `Scope`
         """Return that the content of every repository is in the scope."""
         return True
 
-    def manifests(self, connection: Connection, digests: Iterable[Digest]) -> dict[Digest, str]:
+    def manifests(self, holdings: Holdings, digests: Iterable[Digest]) -> dict[Digest, str]:
         """Return the media types of the stored manifests."""
-        return manifests.media_types(connection, digests)
+        return manifests.media_types(holdings.connection, digests)
 
 
 @final
@@ -79,17 +78,17 @@ class InRepositories:
 
     repositories: tuple[Repository, ...]
 
-    def held(self, connection: Connection, digests: Iterable[Digest]) -> AbstractSet[Digest]:
+    def held(self, holdings: Holdings, digests: Iterable[Digest]) -> AbstractSet[Digest]:
         """Return the digests that one of the repositories serves."""
-        return repositories.listed(connection, self.repositories, digests)
+        return holdings.held(self.repositories, digests)
 
     def includes(self, repository: Repository) -> bool:
         """Return whether the repository is one of these repositories."""
         return repository in self.repositories
 
-    def manifests(self, connection: Connection, digests: Iterable[Digest]) -> dict[Digest, str]:
+    def manifests(self, holdings: Holdings, digests: Iterable[Digest]) -> dict[Digest, str]:
         """Return the media types under which the repositories serve manifests."""
-        return repositories.media_types(connection, self.repositories, digests)
+        return holdings.media_types(self.repositories, digests)
 
 
 @final
@@ -103,7 +102,7 @@ class Readable:
 
     may_read: MayRead
 
-    def held(self, connection: Connection, digests: Iterable[Digest]) -> AbstractSet[Digest]:
+    def held(self, holdings: Holdings, digests: Iterable[Digest]) -> AbstractSet[Digest]:
         """Return the digests that the client may read in a repository, or without a name."""
         wanted = set(digests)
         answers: dict[str, bool] = {}
@@ -116,20 +115,20 @@ class Readable:
 
         found = {
             digest
-            for digest, names in repositories.holders_of_all(connection, wanted).items()
+            for digest, names in repositories.holders_of_all(holdings.connection, wanted).items()
             if any(map(may_read_name, names))
         }
         if self.may_read(BY_ID):
-            found |= repositories.unheld(connection, wanted - found)
+            found |= repositories.unheld(holdings.connection, wanted - found)
         return found
 
     def includes(self, repository: Repository) -> bool:
         """Return whether the client may read the repository."""
         return self.may_read(repository)
 
-    def manifests(self, connection: Connection, digests: Iterable[Digest]) -> dict[Digest, str]:
+    def manifests(self, holdings: Holdings, digests: Iterable[Digest]) -> dict[Digest, str]:
         """Return the media types of the manifests that the client may read."""
-        return manifests.media_types(connection, self.held(connection, digests))
+        return manifests.media_types(holdings.connection, self.held(holdings, digests))
 
 
 WHOLE_STORE: Final[Scope] = WholeStore()
@@ -147,34 +146,48 @@ def scope_of(named: tuple[Repository, ...], may_read: MayRead | None) -> Scope:
     return WHOLE_STORE if may_read is None else Readable(may_read)
 
 
+def look_up(holdings: Holdings, wanted: Iterable[tuple[Scope, Iterable[Digest]]]) -> None:
+    """Ask in advance, for many scopes at once, which digests are in each scope.
+
+    Args:
+        holdings: The answers of a read transaction; the new answers are kept there.
+        wanted: Scopes, each with the digests that it will be asked for.
+    """
+    holdings.look_up(
+        (scope.repositories, digests)
+        for scope, digests in wanted
+        if isinstance(scope, InRepositories)
+    )
+
+
 def usable_sources(
-    connection: Connection, scope: Scope, digests: Iterable[Digest]
+    holdings: Holdings, scope: Scope, digests: Iterable[Digest]
 ) -> dict[Digest, Sources]:
     """Return where the bytes of each digest are, without the digests outside a scope.
 
     Args:
-        connection: A read transaction.
+        holdings: The answers of a read transaction.
         scope: The content that the save may use.
         digests: The digests to look up.
     """
     wanted = list(dict.fromkeys(digests))
     if scope is WHOLE_STORE:
-        return content.sources(connection, wanted)
-    held = scope.held(connection, wanted)
-    return content.sources(connection, [digest for digest in wanted if digest in held])
+        return holdings.sources(wanted)
+    held = scope.held(holdings, wanted)
+    return holdings.sources([digest for digest in wanted if digest in held])
 
 
 def usable_foreign_layers(
-    connection: Connection, scope: Scope, images: Iterable[ContentKey]
-) -> dict[ContentKey, dict[Digest, bytes]]:
+    holdings: Holdings, scope: Scope, found: Mapping[ContentKey, dict[Digest, bytes]]
+) -> Mapping[ContentKey, dict[Digest, bytes]]:
     """Return the descriptor to list for each foreign layer in a scope, as JSON bytes, by image.
 
     Args:
-        connection: A read transaction.
+        holdings: The answers of a read transaction.
         scope: The content that the save may use.
-        images: Row numbers of the images.
+        found: The descriptors of the foreign layers of images, as
+            `store.catalog.foreign_layers.foreign_sources` returns them.
     """
-    found = foreign_layers.foreign_sources(connection, images)
     if scope is WHOLE_STORE or not found:
         return found
     # A manifest lists the diff itself, or the blob that can be downloaded.
@@ -183,7 +196,7 @@ def usable_foreign_layers(
         for key, descriptors in found.items()
         for diff, descriptor in descriptors.items()
     }
-    usable = scope.held(connection, set().union(*named.values()))
+    usable = scope.held(holdings, set().union(*named.values()))
     return {
         key: {
             diff: descriptor

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
-from sqlalchemy import and_, bindparam, exists, func, literal, not_, or_, select
+from sqlalchemy import and_, bindparam, case, exists, func, literal, not_, or_, select
 
-from store.catalog.batches import BATCH, batches
+from store.catalog.batches import BATCH, PAIRS, batches
 from store.db.schema import (
     blob,
     content,
@@ -23,7 +23,7 @@ from store.db.types import ContentKey, RepositoryKey
 from store.model.contents import ContentState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Select
@@ -165,54 +165,69 @@ def holder_keys(connection: Connection, key: ContentKey) -> list[RepositoryKey]:
     return [RepositoryKey(found) for found in connection.execute(query).scalars()]
 
 
-def listed(
-    connection: Connection, names: Collection[Repository], digests: Iterable[Digest]
-) -> set[Digest]:
-    """Return the digests that one of several repositories may serve, in whatever state.
+def served(
+    connection: Connection, pairs: Collection[tuple[Repository, Digest]]
+) -> dict[tuple[Repository, Digest], str | None]:
+    """Return the pairs whose repository may serve the digest, in whatever state.
 
     Args:
         connection: An open transaction.
-        names: The full names of the repositories.
-        digests: The digests to look up.
+        pairs: Full names of repositories, each with a digest to look up in it.
+
+    Returns:
+        The media type under which the repository serves the digest; None for a blob.
     """
-    found: set[Digest] = set()
-    for some in batches(list(dict.fromkeys(digests))):
-        query = (
-            select(content.c.digest)
-            .join(repository_content, repository_content.c.content_id == content.c.id)
-            .join(repository, repository.c.id == repository_content.c.repository_id)
-            .where(content.c.digest.in_(some), repository.c.name.in_(sorted(map(str, names))))
+    names = {str(name): name for name, _ in pairs}
+    of_name: dict[str, list[Digest]] = {}
+    for name, digest in pairs:
+        of_name.setdefault(str(name), []).append(digest)
+    found: dict[tuple[Repository, Digest], str | None] = {}
+    few: list[tuple[str, Digest]] = []
+    for text, digests in of_name.items():
+        if len(digests) < PAIRS:
+            few += ((text, digest) for digest in digests)
+            continue
+        for some in batches(digests):
+            found |= _served(connection, names, [text], some)
+    # A statement takes names and digests, and answers for all pairs of the two.
+    for batch in batches(few, PAIRS):
+        answer = _served(
+            connection, names, sorted({name for name, _ in batch}), [one for _, one in batch]
         )
-        found.update(connection.execute(query).scalars())
+        found |= {key: type_ for key, type_ in answer.items() if key in pairs}
     return found
 
 
-def media_types(
-    connection: Connection, names: Collection[Repository], digests: Iterable[Digest]
-) -> dict[Digest, str]:
-    """Return the media type of each manifest or index that one of several repositories serves.
+def _served(
+    connection: Connection,
+    names: Mapping[str, Repository],
+    some: Sequence[str],
+    digests: Iterable[Digest],
+) -> dict[tuple[Repository, Digest], str | None]:
+    rows = connection.execute(_SERVED, {"names": some, "digests": list(dict.fromkeys(digests))})
+    return {(names[row.name], row.digest): row.type for row in rows}
 
-    Args:
-        connection: An open transaction.
-        names: The full names of the repositories. If they differ in the media type of a manifest
-            that does not state one, the smallest type is returned.
-        digests: The digests to look up.
-    """
-    found: dict[Digest, str] = {}
-    for some in batches(list(dict.fromkeys(digests))):
-        query = (
-            select(
-                content.c.digest,
-                func.coalesce(repository_content.c.media_type, manifest.c.media_type).label("type"),
+
+_SERVED: Final = (
+    select(
+        repository.c.name,
+        content.c.digest,
+        case(
+            (
+                manifest.c.content_id.is_not(None),
+                func.coalesce(repository_content.c.media_type, manifest.c.media_type),
             )
-            .join(manifest, manifest.c.content_id == content.c.id)
-            .join(repository_content, repository_content.c.content_id == content.c.id)
-            .join(repository, repository.c.id == repository_content.c.repository_id)
-            .where(content.c.digest.in_(some), repository.c.name.in_(sorted(map(str, names))))
-        )
-        for row in connection.execute(query):
-            found[row.digest] = min(row.type, found.get(row.digest, row.type))
-    return found
+        ).label("type"),
+    )
+    .select_from(content)
+    .join(repository_content, repository_content.c.content_id == content.c.id)
+    .join(repository, repository.c.id == repository_content.c.repository_id)
+    .outerjoin(manifest, manifest.c.content_id == content.c.id)
+    .where(
+        content.c.digest.in_(bindparam("digests", expanding=True)),
+        repository.c.name.in_(bindparam("names", expanding=True)),
+    )
+)
 
 
 def unheld(connection: Connection, digests: Iterable[Digest]) -> set[Digest]:

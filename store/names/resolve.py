@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from store.catalog import images, manifests, references
@@ -29,7 +30,7 @@ from store.model.references import Reference
 from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
     from sqlalchemy import Connection
@@ -48,6 +49,10 @@ _PREFERENCE: Final = (DiffState.VERIFIED, DiffState.UNVERIFIED, DiffState.MISMAT
 
 _ID_NAMESPACE: Final = "sha256"
 """A repository with this name cannot have tags: ``sha256:…`` is an image ID."""
+
+
+_NONE: Final[Mapping[Reference, TagTarget]] = MappingProxyType({})
+"""No known tags."""
 
 
 # --- results --------------------------------------------------------------------------------------
@@ -111,7 +116,26 @@ Resolved: TypeAlias = ResolvedImage | ResolvedManifest | ResolvedRepository
 # --- text to one or several -----------------------------------------------------------------------
 
 
-def resolve(connection: Connection, text: str, *, max_tags: int | None = None) -> Resolved:
+def tags_of(connection: Connection, texts: Iterable[str]) -> dict[Reference, TagTarget]:
+    """Return the targets of all tags among texts, by few statements, for `resolve`.
+
+    Args:
+        connection: A read or write unit.
+        texts: Names of any form; other forms, and tags that do not exist, are left out.
+    """
+    named = (_reference(text) for text in texts if parse_full_id(text) is None)
+    return references.get_all(
+        connection, [name for name in named if name is not None and name.digest is None]
+    )
+
+
+def resolve(
+    connection: Connection,
+    text: str,
+    *,
+    max_tags: int | None = None,
+    known: Mapping[Reference, TagTarget] | None = None,
+) -> Resolved:
     """Return the image, manifest or repository that ``text`` names for ``docker save``.
 
     A name without a tag stands for all tags of its repository. If the repository has no tags, the
@@ -123,6 +147,7 @@ def resolve(connection: Connection, text: str, *, max_tags: int | None = None) -
         text: An image ID or its beginning, a manifest's digest, a tag, a digest reference or a
             repository name.
         max_tags: The most tags of a repository to return; None for all.
+        known: The result of `tags_of` in the same unit, for a text among many.
 
     Raises:
         AmbiguousName: The text begins the IDs of several images.
@@ -145,7 +170,7 @@ def resolve(connection: Connection, text: str, *, max_tags: int | None = None) -
     if name.is_name_only:
         targets = references.in_repository(connection, name.repository, limit=max_tags)
         return ResolvedRepository(name, targets) if targets else _image_by_prefix(connection, text)
-    found = _manifest_by_reference(connection, name)
+    found = _manifest_by_reference(connection, name, known or {})
     if found is None:
         raise reference_not_found(name.familiar)
     return found
@@ -348,7 +373,9 @@ def _reference(text: str) -> Reference | None:
         return None
 
 
-def _manifest_by_reference(connection: Connection, name: Reference) -> ResolvedManifest | None:
+def _manifest_by_reference(
+    connection: Connection, name: Reference, known: Mapping[Reference, TagTarget] = _NONE
+) -> ResolvedManifest | None:
     """Return the manifest that a reference names, or None; a digest takes precedence over a tag."""
     if name.digest is not None:
         key = references.holds(connection, name.repository, name.digest)
@@ -356,7 +383,7 @@ def _manifest_by_reference(connection: Connection, name: Reference) -> ResolvedM
             return None
         image = references.image_of(connection, key)
         return ResolvedManifest(key, name.digest, name, None, image)
-    target = references.get(connection, name)
+    target = known.get(name) or references.get(connection, name)
     if target is None:
         return None
     return ResolvedManifest(target.manifest, target.digest, target.reference, target, target.image)

@@ -9,11 +9,12 @@ import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 import exporter
 from exporter import Format, SaveOptions
 from store import Platform, Store, errors
-from tests.support.images import A, Archive, B, config
+from tests.support.images import A, Archive, B, config, layer
 from tests.support.layouts import MANIFEST, Layout, digest, gzip
 
 if TYPE_CHECKING:
@@ -419,3 +420,35 @@ def test_artifacts_alone_cannot_be_saved_as_a_legacy_archive(store: Store) -> No
     store.import_archive(io.BytesIO(layout.tar()))
     with pytest.raises(errors.ReferenceNotFound, match="all of its tags name artifacts"):
         save(store, "team/thing")
+
+
+@pytest.mark.parametrize("format_", list(Format))
+def test_the_number_of_statements_does_not_grow_with_the_number_of_names(
+    store: Store, format_: Format
+) -> None:
+    made, items = Archive(), []
+    for number in range(60):
+        one = layer(f"f{number}", b"x")
+        made.file(f"l{number}", one).file(f"c{number}", config(one))
+        items.append(
+            {"Config": f"c{number}", "RepoTags": [f"app{number}:1"], "Layers": [f"l{number}"]}
+        )
+    store.import_archive(io.BytesIO(made.manifest(*items).bytes()))
+
+    def statements(count: int) -> int:
+        sent: list[str] = []
+
+        def note(*given: object) -> None:
+            sent.append(str(given[2]))
+
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            names = [f"app{number}:1" for number in range(count)]
+            options = SaveOptions(format=format_)
+            with exporter.open_save(store, names, options=options, record=False) as export:
+                export.write(io.BytesIO())
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+        return len(sent)
+
+    assert statements(60) == statements(2)

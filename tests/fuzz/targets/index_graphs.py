@@ -18,6 +18,7 @@ from exporter.planning import docker, oci
 from exporter.selection.docker_facts import docker_facts
 from exporter.selection.document_reader import DocumentReader
 from exporter.selection.graph import load
+from exporter.selection.holdings import Holdings
 from exporter.selection.loading import Loading
 from exporter.selection.platforms import choose_image
 from exporter.selection.roots import SavedRoot
@@ -252,7 +253,7 @@ def _plan(connection: Connection, graph: _Graph, how: int, ceiling: int, platfor
         paths = [entry.path for entry in plan.entries]
         assert len(paths) == len(set(paths))
     with suppress(StoreError):
-        loading = Loading(connection, reader, limits=Limits(graph_depth=8 + how))
+        loading = Loading(Holdings(connection), reader, limits=Limits(graph_depth=8 + how))
         loading.descend(root.digest for root in roots)
         chosen, _ = choose_image(loading, roots[-1].digest, options, "name")
         assert chosen.digest in loading.documents

@@ -7,6 +7,7 @@ import pytest
 
 from exporter.options import SaveOptions
 from exporter.selection.document_reader import DocumentReader
+from exporter.selection.holdings import Holdings
 from exporter.selection.loading import Loading
 from exporter.selection.platforms import choose_image, choose_roots, is_index, stored_images
 from exporter.selection.roots import SavedRoot
@@ -52,7 +53,7 @@ class Index:
         keep: set[Digest] = set()
         notes: list[str] = []
         with self.store.read() as connection:
-            loading = Loading(connection, DocumentReader(read))
+            loading = Loading(Holdings(connection), DocumentReader(read))
             loading.descend([Digest.parse(one["digest"])])
             root = SavedRoot(Digest.parse(one["digest"]), (TAG,))
             found = choose_roots(loading, root, SaveOptions(**options), keep, notes)
@@ -64,7 +65,7 @@ class Index:
         **options: Any,  # noqa: ANN401 - of `SaveOptions`
     ) -> tuple[str, tuple[str, ...]]:
         with self.store.read() as connection:
-            loading = Loading(connection, DocumentReader(read))
+            loading = Loading(Holdings(connection), DocumentReader(read))
             loading.descend([Digest.parse(one["digest"])])
             document, notes = choose_image(
                 loading, Digest.parse(one["digest"]), SaveOptions(**options), "app:1"
@@ -171,7 +172,7 @@ def test_an_index_that_is_listed_twice_offers_its_images_once(store: Store) -> N
     layout.root(inner, "docker.io/library/app:1")
     store.import_archive(io.BytesIO(layout.tar()))
     with store.read() as connection:
-        loading = Loading(connection, DocumentReader(read))
+        loading = Loading(Holdings(connection), DocumentReader(read))
         loading.descend([Digest.parse(inner["digest"])])
         found = stored_images(loading, loading.documents[Digest.parse(inner["digest"])])
     assert [str(platform) for _, platform in found] == ["linux/amd64", "linux/arm64"]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.selection.holdings import Holdings
 from exporter.selection.scopes import (
     WHOLE_STORE,
     InRepositories,
@@ -14,7 +15,7 @@ from exporter.selection.scopes import (
     usable_foreign_layers,
     usable_sources,
 )
-from store.catalog import images
+from store.catalog import foreign_layers, images
 from store.formats.distribution.names import BY_ID
 from store.model.digests import Digest
 from store.model.references import Repository
@@ -67,8 +68,8 @@ def test_a_scope_has_the_content_of_its_repositories(
     scope: Scope, want: Iterable[Digest], filled: Store
 ) -> None:
     with filled.read() as connection:
-        assert scope.held(connection, EVERY) == want
-        assert usable_sources(connection, scope, EVERY).keys() == want
+        assert scope.held(Holdings(connection), EVERY) == want
+        assert usable_sources(Holdings(connection), scope, EVERY).keys() == want
 
 
 def test_each_repository_is_asked_about_once(filled: Store, registry: Registry) -> None:
@@ -80,7 +81,7 @@ def test_each_repository_is_asked_about_once(filled: Store, registry: Registry) 
         return True
 
     with filled.read() as connection:
-        Readable(may_read).held(connection, (*EVERY, Digest.of(b"more")))
+        Readable(may_read).held(Holdings(connection), (*EVERY, Digest.of(b"more")))
     assert sorted(asked, key=str) == sorted((APP, OTHER, BY_ID), key=str)
 
 
@@ -111,13 +112,14 @@ def test_foreign_layers_are_named_only_to_those_who_have_them(
     image_id = store.inspect("docker.io/team/far:1").image_id
     with store.read() as connection:
         (key,) = images.keys_of(connection, (image_id,)).values()
+        listed = foreign_layers.foreign_sources(connection, (key,))
         for scope, want in (
             (WHOLE_STORE, {Digest.of(A)}),
             (far, {Digest.of(A)}),
             (InRepositories((APP,)), {Digest.of(A)}),
             (InRepositories((OTHER,)), set()),
         ):
-            found = usable_foreign_layers(connection, scope, [key])
+            found = usable_foreign_layers(Holdings(connection), scope, listed)
             assert set(found[key]) == want
 
 
@@ -126,6 +128,6 @@ def test_manifests_in_a_scope_have_a_media_type(store: Store, registry: Registry
     wanted = (digest, Digest.of(A), ABSENT)
     with store.read() as connection:
         for scope in (WHOLE_STORE, InRepositories((APP,)), readable(APP)):
-            assert scope.manifests(connection, wanted) == {digest: MANIFEST}
+            assert scope.manifests(Holdings(connection), wanted) == {digest: MANIFEST}
         for scope in (InRepositories((OTHER,)), readable(OTHER)):
-            assert scope.manifests(connection, wanted) == {}
+            assert scope.manifests(Holdings(connection), wanted) == {}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlalchemy.event import listen
+
 from store.catalog import content, naming, repositories, serving
+from store.catalog.batches import PAIRS
 from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.model.references import Repository
@@ -124,9 +127,13 @@ def test_several_repositories_are_asked_at_once(rows: Rows) -> None:
     hold(rows, APP, one)
     hold(rows, OTHER, two)
     wanted = [named(name) for name in ("one", "two", "three", "unknown")]
-    assert repositories.listed(rows.connection, (APP, OTHER), wanted) == set(wanted[:2])
-    assert repositories.listed(rows.connection, (APP,), wanted) == {named("one")}
-    assert repositories.listed(rows.connection, (), wanted) == set()
+    pairs = {(name, digest) for name in (APP, OTHER) for digest in wanted}
+    assert repositories.served(rows.connection, pairs) == {
+        (APP, wanted[0]): None,
+        (OTHER, wanted[1]): None,
+    }
+    assert repositories.served(rows.connection, {(APP, wanted[1])}) == {}
+    assert repositories.served(rows.connection, set()) == {}
     assert len(repositories.holder_keys(rows.connection, one)) == 1
 
 
@@ -138,9 +145,25 @@ def test_each_repository_has_a_media_type_of_its_own(rows: Rows) -> None:
     serving.set_media_type(rows.connection, keys[:1], manifest, "b/b")
     found = [repositories.by_digest(rows.connection, one, named("m")) for one in (APP, OTHER)]
     assert [one and one.media_type for one in found] == ["b/b", common.media_type]
-    asked = repositories.media_types
-    assert asked(rows.connection, (APP,), [named("m")]) == {named("m"): "b/b"}
-    assert asked(rows.connection, (OTHER,), [named("m")]) == {named("m"): common.media_type}
-    serving.set_media_type(rows.connection, keys, manifest, common.media_type)
-    wanted = [named("m"), named("absent")]
-    assert asked(rows.connection, (APP, OTHER), wanted) == {named("m"): common.media_type}
+    pairs = {(name, named("m")) for name in (APP, OTHER)}
+    assert repositories.served(rows.connection, pairs) == {
+        (APP, named("m")): "b/b",
+        (OTHER, named("m")): common.media_type,
+    }
+
+
+def test_pairs_are_asked_in_few_statements_however_they_are_spread(rows: Rows) -> None:
+    names = [Repository.parse(f"team/app{number}") for number in range(PAIRS + 50)]
+    shared = rows.content("shared")
+    pairs = {(name, named("shared")) for name in names}
+    for name in names:
+        hold(rows, name, shared)
+    many = [f"layer {number}" for number in range(PAIRS + 50)]
+    for text in many[:PAIRS]:
+        hold(rows, APP, rows.content(text))
+    pairs |= {(APP, named(text)) for text in many}
+    sent: list[str] = []
+    listen(rows.connection.engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
+    found = repositories.served(rows.connection, pairs)
+    assert found.keys() == pairs - {(APP, named(text)) for text in many[PAIRS:]}
+    assert len(sent) == 3

@@ -233,3 +233,25 @@ def test_a_platform_without_an_image_is_refused(store: Store, indexes: dict[str,
         assert "linux/arm64" in (caught.value.hint or "")
     with pytest.raises(errors.ImageNotFound):
         image_of(store, "x:empty")
+
+
+def test_known_tags_need_no_statement_and_other_names_are_still_found(store: Store) -> None:
+    first = put_image(store, A, tags=("app:1", "app:latest"))
+    put_image(store, B, tags=("other:2",))
+    texts = [
+        "app:1",
+        "app",
+        "other:2",
+        "absent:1",
+        "UPPER:1",
+        str(first),
+        "app@" + "sha256:" + "0" * 64,
+    ]
+    with store.read() as connection:
+        known = resolve.tags_of(connection, texts)
+        assert {name.familiar for name in known} == {"app:1", "app:latest", "other:2"}
+        for text in ("app:1", "app", "other:2", str(first)):
+            want = resolve.resolve(connection, text)
+            assert resolve.resolve(connection, text, known=known) == want
+        with pytest.raises(errors.ReferenceNotFound):
+            resolve.resolve(connection, "absent:1", known=known)
