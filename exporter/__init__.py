@@ -8,17 +8,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from exporter.options import Format, Layers, SaveOptions
+    from exporter.options import Format, Layers, LegacyLoss, SaveOptions
     from exporter.output.atomic_file import atomic_file
     from exporter.output.compression import compressed
     from exporter.save import Export, open_save
 
-__all__ = ["Export", "Format", "Layers", "SaveOptions", "atomic_file", "compressed", "open_save"]
+__all__ = [
+    "Export",
+    "Format",
+    "Layers",
+    "LegacyLoss",
+    "SaveOptions",
+    "atomic_file",
+    "compressed",
+    "open_save",
+]
 
 _HOMES = {
     "Export": "save",
     "Format": "options",
     "Layers": "options",
+    "LegacyLoss": "options",
     "SaveOptions": "options",
     "atomic_file": "output.atomic_file",
     "compressed": "output.compression",

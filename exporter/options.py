@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING, Self, final
 
 from store.errors import InvalidInput, printable
@@ -55,6 +55,17 @@ class Format(StrEnum):
         return self is Format.OCI
 
 
+class LegacyLoss(Enum):
+    """What to do if the format legacy would lose a manifest, a platform or an artifact."""
+
+    ACCEPT = auto()
+    """Save what the format can hold, with a note."""
+    AVOID = auto()
+    """Save in the format docker instead, which loses nothing."""
+    REFUSE = auto()
+    """Save nothing."""
+
+
 class Layers(StrEnum):
     """The encodings that layers can be given in a saved archive."""
 
@@ -77,6 +88,7 @@ class SaveOptions:
         sparse: Whether to save an index even if some of its images are not in the archive.
         referrers: Whether to include signatures, attestations and other referrers.
         layers: The encoding to give to layers, or None to keep their stored encoding.
+        legacy_loss: What to do if ``format`` is legacy and would lose a part of what was named.
         may_read: Returns whether the client may read a repository. An image ID or a digest then
             stands only for content that the client may read. None if it stands for all stored
             content. A name always stands for the content of its repository.
@@ -92,6 +104,7 @@ class SaveOptions:
     referrers: bool = False
     layers: Layers | None = None
     may_read: MayRead | None = None
+    legacy_loss: LegacyLoss = LegacyLoss.ACCEPT
 
     def __post_init__(self) -> None:
         # A plain "oci" would equal Format.OCI but lack its properties.

@@ -10,9 +10,10 @@ start of every other save fast.
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, final
 
-from exporter.options import SaveOptions
+from exporter.options import Format, LegacyLoss, SaveOptions
 from exporter.output import tar_file, tar_stream
 from exporter.selection.document_reader import DocumentReader, keep_going
 from store.catalog import references
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from sqlalchemy import Connection
+
     from exporter.graph_save import GraphSave
     from exporter.legacy_save import LegacySave
-    from exporter.options import Format
     from exporter.output.tar_range import ArchiveBlocks
     from exporter.output.tar_stream import Sink
     from exporter.planning.plan import Entry, Plan, PlannedSave
@@ -62,6 +64,11 @@ class Export:
     def graph(self) -> SavedGraph | None:
         """The manifests in the archive and everything below them; None in the format legacy."""
         return self._planned.graph
+
+    @property
+    def format(self) -> Format:
+        """The archive's format, which the options may have left to be chosen."""
+        return self._planned.format
 
     @property
     def images(self) -> tuple[ImageID, ...]:
@@ -245,6 +252,7 @@ def open_save(
         InvalidReference: A name is not a valid reference.
         InvalidInput: The options contradict each other, or no image is for the platforms.
         NothingToExport: An image has no layers, and the format is legacy.
+        Conflict: The format legacy would lose something, and the options forbid it.
         IncompleteImage: Content that the images name is not in the store.
         TooLarge: The archive would exceed ``ceilings``.
         DiffMismatch: The layers of an image do not have the diff IDs in its config.
@@ -258,7 +266,6 @@ def open_save(
             f"cannot re-encode layers in the format {options.format}: it has only plain layers",
             remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
         )
-    kind = _kind(options.format)
     with store.reader() as reader, ExitStack() as held:
 
         def read(sources: Sources) -> bytes:
@@ -266,6 +273,8 @@ def open_save(
 
         documents = DocumentReader(read, check=check, ceilings=ceilings)
         with store.read() as connection:
+            options = _lossless(connection, names, options, documents)
+            kind = _kind(options.format)
             chosen = kind.select(connection, names, options, documents)
         manifests, images = chosen.decoded_manifests(), chosen.decoded_images()
         if manifests or images:
@@ -290,6 +299,26 @@ def open_save(
         yield export
         if record:
             export.record()
+
+
+def _lossless(
+    connection: Connection, names: Sequence[str], options: SaveOptions, reader: DocumentReader
+) -> SaveOptions:
+    """Return the options, with the format docker if legacy would lose something that must stay.
+
+    Raises:
+        Conflict: The format legacy would lose something, and the options forbid it.
+    """
+    if options.format.keeps_manifests or options.legacy_loss is LegacyLoss.ACCEPT:
+        return options
+    from exporter.graph_save import GraphSave
+    from exporter.selection.legacy_loss import losses, refuse
+
+    lossless = replace(options, format=Format.DOCKER)
+    lost = losses(GraphSave.select(connection, names, lossless, reader).graph, reader.check)
+    if lost and options.legacy_loss is LegacyLoss.REFUSE:
+        raise refuse(lost)
+    return lossless if lost else options
 
 
 def _kind(format_: Format) -> type[LegacySave | GraphSave]:

@@ -81,7 +81,7 @@ case $set in
 #!/bin/sh
 '''exec' "$(cd "$venv/bin" && pwd)/python" "\$0" "\$@"
 ' '''
-from storectl.cli import main
+from storectl.start import main
 
 raise SystemExit(main())
 END

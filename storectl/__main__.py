@@ -1,6 +1,6 @@
 """The entry point of ``python -m storectl``."""
 
-from storectl.cli import main
+from storectl.start import main
 
 if __name__ == "__main__":
     main()

@@ -17,7 +17,8 @@ import click
 
 from storectl.output.exit_codes import ExitCode
 from storectl.output.json_flag import use_json, wants_json
-from storectl.system import signals
+from storectl.system import changes, signals
+from storectl.system.completion import COMPLETE
 from storectl.system.other_verbs import no_such_command
 from storectl.verb import write_examples
 from storectl.version import __version__
@@ -62,8 +63,6 @@ EXAMPLES: Final = (
     "storectl images",
     "storectl save debian:12 | docker load",
 )
-COMPLETE: Final = "_STORECTL_COMPLETE"
-"""The environment variable in which a shell asks for completions (click's convention)."""
 
 
 class LazyGroup(click.Group):
@@ -172,7 +171,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
         # Write an escape for a letter that the terminal cannot show, instead of raising an error.
         sys.stdout.reconfigure(errors="backslashreplace")
-    code = run(arguments)
+    try:
+        code = run(arguments)
+    except KeyboardInterrupt:
+        # The signal came while another error, or the end of the run, was handled.
+        code = _report_interruption()
+    # All is done and written. A signal could only make the exit fail.
+    signals.ignore()
     # Skip the last search for cycles: it takes a quarter of a short run, and the exit frees all
     # memory anyway.
     gc.freeze()
@@ -187,16 +192,15 @@ def run(arguments: list[str] | None = None) -> int:
     Args:
         arguments: The command line without the program's name; None to use `sys.argv`.
     """
-    if COMPLETE in os.environ:
-        cli.main(args=arguments, prog_name="storectl", complete_var=COMPLETE)
+    changes.forget()
     try:
+        if COMPLETE in os.environ:
+            cli.main(args=arguments, prog_name="storectl", complete_var=COMPLETE)
         code = _dispatch(sys.argv[1:] if arguments is None else arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
     except KeyboardInterrupt:
-        if sys.stderr.isatty():
-            click.echo(err=True)
-        return ExitCode.INTERRUPTED
+        return _report_interruption()
     except signals.TerminatedError as ended:
         return ended.code
     except BrokenPipeError:
@@ -209,6 +213,17 @@ def run(arguments: list[str] | None = None) -> int:
         _discard_output()
         return report(exc, debug=False, about="standard output")
     return code
+
+
+def _report_interruption() -> ExitCode:
+    """Say on standard error what an interrupted run has changed; return the exit code."""
+    # A shell that asks for completions shows nothing, and a message would disturb its line.
+    if COMPLETE not in os.environ:
+        # The terminal has shown "^C" on the current line.
+        newline = "\n" if sys.stderr is not None and sys.stderr.isatty() else ""
+        with suppress(OSError):
+            click.echo(f"{newline}storectl: {changes.interruption()}", err=True)
+    return ExitCode.INTERRUPTED
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -16,10 +16,16 @@ from typing import TYPE_CHECKING, final
 
 import click
 
+from storectl.system import changes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from store import Store
+
+
+SAVE_FORMAT_VARIABLE = "STORECTL_SAVE_FORMAT"
+"""The environment variable with the default format of `save`."""
 
 
 def utc_now() -> datetime:
@@ -78,6 +84,7 @@ class Settings:
                 actor=Actor(user_name(os.getuid())),
                 on_wait=report_wait,
                 on_create=report_creation,
+                on_change=changes.note,
             )
 
     @contextmanager

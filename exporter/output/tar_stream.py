@@ -155,7 +155,7 @@ def _pax_name(path: str) -> str:
     return f"{folder}{slash}PaxHeaders.0{'/' if base else ''}{base}"
 
 
-def write_all(sink: Sink, data: bytes) -> None:
+def write_all(sink: Sink, data: bytes | memoryview) -> None:
     """Write all of ``data``, in as many calls as the sink needs.
 
     Raises:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, final
 
 from exporter.selection.scopes import WHOLE_STORE, Scope, look_up, usable_sources
-from store.formats.image.described_image import NotAnImage, described_image
+from store.formats.image.described_image import NotAnImage, claims_image, described_image
 from store.formats.image.graph_walk import bottom_up, levels, too_many_nodes
 from store.model.contents import ContentState
 from store.model.limits import DEFAULT_LIMITS

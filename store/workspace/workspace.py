@@ -24,6 +24,7 @@ from store.errors import (
 )
 from store.model.actors import NOBODY
 from store.workspace import engines, root_folder
+from store.workspace.change import change
 from store.workspace.file_locks import FileLocks
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Workspace:
         clock: Callable[[], datetime],
         decoding: Decoding | None = None,
         actor: Actor = NOBODY,
+        on_change: Callable[[], None] | None = None,
     ) -> None:
         self.root = root
         self.blobs = DirectoryBlobs(root)
@@ -80,6 +82,7 @@ class Workspace:
         self._database = database
         self._actor = actor
         self._decoding = decoding
+        self._on_change = on_change
         self._prover: Prover | None = None
 
     # --- opening ----------------------------------------------------------------------------------
@@ -97,6 +100,7 @@ class Workspace:
         on_create: Callable[[Path], None] | None = None,
         decoding: Decoding | None = None,
         actor: Actor = NOBODY,
+        on_change: Callable[[], None] | None = None,
     ) -> Self:
         """Open the store at ``root``; upgrade an older schema after a backup.
 
@@ -111,6 +115,7 @@ class Workspace:
             on_create: Called with the folder of the store if there was none.
             decoding: The ceilings and the memory for decoding; None for those of a command.
             actor: The user of this process, for the events that it records.
+            on_change: Called before each commit of a change; leases and operations do not count.
 
         Raises:
             StoreNotFound: There is no store at ``root``.
@@ -140,7 +145,9 @@ class Workspace:
         except BaseException:
             database.close()
             raise
-        return cls(resolved, database, clock=clock, decoding=decoding, actor=actor)
+        return cls(
+            resolved, database, clock=clock, decoding=decoding, actor=actor, on_change=on_change
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -188,21 +195,20 @@ class Workspace:
         Raises:
             ReadOnlyStore: The store is read-only.
         """
+        self._require_writable()
+        return change(
+            self._database.write(owner, durability), actor or self._actor, self._on_change
+        )
+
+    def _write_operation(self, operation_id: str) -> AbstractContextManager[Connection]:
+        """Return a write unit for the rows of an operation, which `on_change` does not count."""
+        self._require_writable()
+        return self._database.write(operation_id, Durability.SYNCED)
+
+    def _require_writable(self) -> None:
         if self.read_only:
-            raise ReadOnlyStore(
-                f"the store at {self.root} is read-only",
-                hint="check the mount and the permissions of the store's folder",
-            )
-        return self._acting(self._database.write(owner, durability), actor or self._actor)
-
-    @contextmanager
-    def _acting(
-        self, unit: AbstractContextManager[Connection], actor: Actor
-    ) -> Iterator[Connection]:
-        from store.catalog.events import acting
-
-        with unit as connection:
-            yield acting(connection, actor)
+            hint = "check the mount and the permissions of the store's folder"
+            raise ReadOnlyStore(f"the store at {self.root} is read-only", hint=hint)
 
     def catalogue_copy(self) -> AbstractContextManager[Connection]:
         """Return a connection to a private copy of the catalogue, on which changes can be tried."""
@@ -232,7 +238,7 @@ class Workspace:
         from store.workspace import operations
 
         identifier = f"{kind}-{uuid.uuid4().hex[:20]}"
-        with self.write(identifier) as connection:
+        with self._write_operation(identifier) as connection:
             operations.sweep(connection, self.root, self.blobs, self.locks)
             running = operations.begin(
                 connection,
@@ -246,7 +252,7 @@ class Workspace:
             yield running
         except BaseException:
             try:
-                with self.write(identifier) as connection:
+                with self._write_operation(identifier) as connection:
                     operations.abandon(connection, running, self.blobs)
             except StoreError:
                 # The store cannot be written. The next operation sweeps this operation when its
@@ -296,14 +302,14 @@ class Workspace:
         from store.workspace import operations
 
         with self.operation(kind) as operation:
-            with self.write(operation.id) as connection:
+            with self._write_operation(operation.id) as connection:
                 leases.add_leases(
                     connection,
                     operation.id,
                     [known.key for known in content.find(connection, digests).values()],
                 )
             yield operation.folder
-            with self.write(operation.id) as connection:
+            with self._write_operation(operation.id) as connection:
                 operations.end(connection, operation)
 
     # --- bytes ------------------------------------------------------------------------------------

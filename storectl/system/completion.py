@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
+COMPLETE: Final = "_STORECTL_COMPLETE"
+"""The environment variable in which a shell asks for completions (click's convention)."""
+
 _MAX_NAMES: Final = 1000
 """The most names that are offered, because a longer list is not useful."""
 

@@ -50,6 +50,12 @@ def install() -> None:
             signal.signal(number, terminate)
 
 
+def ignore() -> None:
+    """Ignore all signals that end a run from now on."""
+    for number in EXIT_CODES:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def terminate(number: int, _frame: FrameType | None) -> NoReturn:
     """Handle a signal of `EXIT_CODES`: ignore all further signals, and unwind.
 
@@ -59,8 +65,7 @@ def terminate(number: int, _frame: FrameType | None) -> NoReturn:
     """
     # A second signal must not interrupt the cleanup. When a terminal closes, both the terminal and
     # the shell may send SIGHUP.
-    for one in EXIT_CODES:
-        signal.signal(one, signal.SIG_IGN)
+    ignore()
     _unwind(EXIT_CODES[signal.Signals(number)])
 
 

@@ -287,7 +287,7 @@ def test_every_error_has_a_documented_code() -> None:
 @pytest.mark.parametrize(
     ("raised", "code", "text"),
     [
-        (KeyboardInterrupt(), 130, ""),
+        (KeyboardInterrupt(), 130, "storectl: interrupted; nothing was changed\n"),
         (OSError(28, "No space left on device"), 7, "No space left"),
         (OSError(30, "Read-only file system"), 8, "Read-only"),
         (PermissionError(13, "Permission denied", "there"), 9, "there"),

@@ -19,6 +19,9 @@ from tests.support.command_line import Runner
 from tests.support.images import A, image, layer
 from tests.support.waiting import PATIENCE_S, until
 
+SAYS = {130: b"storectl: interrupted; nothing was changed\n", 143: b"", 129: b""}
+"""What a run that has changed nothing says when it ends with each code."""
+
 
 @pytest.fixture
 def run(root: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Runner:
@@ -57,7 +60,9 @@ def test_a_signal_in_the_middle_of_an_import_leaves_nothing(
     until(lambda: any(file.stat().st_size for file in staging.glob("*/*")))
     process.send_signal(number)
     out, err = process.communicate(timeout=PATIENCE_S)
-    assert (process.returncode, out, err) == (code, b"", b"")
+    # The first line reports the new store.
+    said = b"".join(err.splitlines(keepends=True)[1:])
+    assert (process.returncode, out, said) == (code, b"", SAYS[code])
     assert list(staging.iterdir()) == []
     with Store.open(root) as store:
         assert store.images() == ()
@@ -81,7 +86,7 @@ def test_a_signal_in_the_middle_of_a_save_leaves_no_file(
     process.send_signal(number)
     _, err = process.communicate(timeout=PATIENCE_S)
     os.close(reader)
-    assert (process.returncode, err) == (code, b"")
+    assert (process.returncode, err) == (code, SAYS[code])
     assert not list((run.root / "staging").iterdir())
 
 
@@ -255,7 +260,7 @@ cli.main([])
         timeout=PATIENCE_S,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (code, b"")
+    assert (done.returncode, done.stderr) == (code, SAYS[code])
 
 
 def test_exit_does_not_search_for_cycles() -> None:
@@ -297,3 +302,108 @@ cli.main([])
         [sys.executable, "-c", script], capture_output=True, timeout=PATIENCE_S, check=False
     )
     assert (done.returncode, done.stderr) == (143, b"")
+
+
+def test_an_interruption_at_any_moment_of_the_start_leaves_no_traceback(root: Path) -> None:
+    # Each run stops where the signal arrives: at the import of one of the program's modules.
+    script = """
+import os, signal, sys
+wanted = sys.argv.pop(1)
+
+class Strike:
+    def find_spec(self, name, path=None, target=None):
+        if name == wanted:
+            os.kill(os.getpid(), signal.SIGINT)
+
+from storectl import start
+sys.meta_path.insert(0, Strike())
+start.main()
+"""
+    modules = ("storectl.cli", "click", "click.core", "storectl.commands.images", "store.store")
+    for module in (*modules, "sqlalchemy.engine", "storectl.output.render"):
+        done = subprocess.run(
+            [sys.executable, "-c", script, module, "images", "--root", str(root)],
+            capture_output=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert (module, done.returncode, done.stderr) == (module, 130, SAYS[130])
+        assert not root.exists()
+
+
+def test_an_interrupted_completion_says_nothing(root: Path) -> None:
+    script = """
+import os, signal
+import storectl.cli as cli
+cli.cli.main = lambda **_given: os.kill(os.getpid(), signal.SIGINT)
+cli.main([])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "_STORECTL_COMPLETE": "bash_complete", "STORECTL_ROOT": str(root)},
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_an_interruption_after_a_change_says_that_it_is_kept(run: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "in.tar"
+    path.write_bytes(image(A).bytes())
+    run("import", str(path))
+    script = """
+import os, signal, sys
+import storectl.cli as cli
+from store import Store
+
+tag = Store.tag
+
+def then_strike(self, *given):
+    tag(self, *given)
+    os.kill(os.getpid(), signal.SIGINT)
+
+Store.tag = then_strike
+cli.main(["tag", "demo:1", "kept:1", "--root", sys.argv[1]])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(run.root)],
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    message = b"storectl: interrupted; changes that were already made are kept\n"
+    assert (done.returncode, done.stderr) == (130, message)
+    assert "kept" in run("images")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("images",), 0), (("save", "absent:1"), 3), (("bogus",), 2), (("fsck",), 0)],
+)
+def test_a_closed_standard_error_changes_no_exit_code(
+    filled: Runner, arguments: tuple[str, ...], code: int
+) -> None:
+    program = [sys.executable, "-m", "storectl", "--root", str(filled.root), *arguments]
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" 2>&-', "sh", *program],
+        stdout=subprocess.PIPE,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == code
+
+
+def test_no_file_of_the_store_takes_the_place_of_a_closed_standard_file(
+    root: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.tar"
+    path.write_bytes(image(A).bytes())
+    program = [sys.executable, "-m", "storectl", "--root", str(root), "import", str(path)]
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *program], timeout=PATIENCE_S, check=False
+    )
+    assert done.returncode == 0
+    with Store.open(root) as store:
+        assert len(store.images()) == 1
+        assert list(store.fsck()) == []

@@ -58,7 +58,13 @@ def test_options_of_the_command_reach_the_archive(
                 ["--format", "docker", "--all-platforms", "--layers", "gzip"],
                 {"format": Format.DOCKER, "layers": Layers.GZIP},
             ),
-            (["--platform", "linux/arm64"], {"platforms": (ARM64,)}),
+            (
+                ["--platform", "linux/arm64"],
+                {"format": Format.DOCKER, "platforms": (ARM64,)},
+            ),
+            (["--format", "legacy", "--platform", "linux/arm64"], {"platforms": (ARM64,)}),
+            ([], {"format": Format.DOCKER}),
+            (["--referrers"], {"format": Format.DOCKER, "referrers": True}),
         )
         for arguments, options in asked:
             run("-q", *arguments, "-o", out, "team/app:1")
@@ -99,19 +105,21 @@ def test_the_command_writes_folders_and_notes_what_is_left_out(
     )
     assert len(json.loads((tmp_path / "new" / "index.json").read_bytes())["manifests"]) == 2
     assert "left out: linux/arm64" in run(
-        "-o", str(tmp_path / "out.tar"), "--platform", "linux/amd64", "team/app:1"
+        *("-o", str(tmp_path / "out.tar"), "--format", "legacy", "--platform", "linux/amd64"),
+        "team/app:1",
     )
 
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (("--all-platforms",), 2),
+        (("--format", "legacy", "--all-platforms"), 2),
         (("--format", "oci", "--all-platforms", "--platform", "linux/amd64"), 2),
         (("--format", "oci", "--all-platforms", "--sparse"), 2),
-        (("--referrers",), 2),
-        (("--sparse",), 2),
-        (("--layers", "gzip"), 2),
+        (("--format", "legacy", "--referrers"), 2),
+        (("--format", "legacy", "--sparse"), 2),
+        (("--format", "legacy", "--layers", "gzip"), 2),
+        (("--format", "oci", "--checksum", "-o", "{folder}/"), 2),
         (("--format", "oci", "--compress", "gzip", "-o", "{folder}/"), 2),
         (("--format", "docker", "-o", "{folder}/"), 4),
         (("-o", "{folder}/"), 4),
@@ -124,3 +132,18 @@ def test_conflicting_options_are_refused(
 ) -> None:
     run(*(one.format(folder=tmp_path / "folder") for one in arguments), "team/app:1", code=code)
     assert not (tmp_path / "folder").exists()
+
+
+def test_a_format_from_the_environment_loses_nothing(
+    run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.tar"
+    monkeypatch.setenv("STORECTL_SAVE_FORMAT", "legacy")
+    said = run("-o", str(out), "team/app:1", code=6)
+    assert "team/app:1 is an index" in said
+    assert list(tmp_path.glob("*out*")) == []
+    run("-o", str(out), "--platform", "linux/amd64", "team/app:1")
+    run("-o", str(out), "--format", "legacy", "team/app:1")
+    monkeypatch.setenv("STORECTL_SAVE_FORMAT", "oci")
+    run("-o", f"{tmp_path / 'folder'}/", "team/app:1")
+    assert (tmp_path / "folder" / "oci-layout").exists()

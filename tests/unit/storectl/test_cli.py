@@ -142,16 +142,17 @@ class Screen:
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt(), click.Abort()])
-def test_an_interrupt_prints_nothing_but_a_line_end(
+def test_an_interrupt_says_what_was_changed(
     shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch, raised: BaseException
 ) -> None:
     fake.answers["images"] = raised
     shell("images", code=130)
-    assert shell.err == ""
+    assert shell.err == "storectl: interrupted; nothing was changed\n"
     screen = Screen()
     monkeypatch.setattr("sys.stderr", screen)
     assert cli.run(["images"]) == ExitCode.INTERRUPTED
-    assert screen.shown == "\n", "the prompt starts on a new line after ^C"
+    # The terminal has shown "^C" on the current line.
+    assert screen.shown == "\nstorectl: interrupted; nothing was changed\n"
 
 
 class Output:
@@ -218,10 +219,19 @@ def test_main_ends_the_process_with_the_code(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["storectl", "--version"])
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    run = cli.run
+    handlers: list[object] = []
+
+    def note_handlers(arguments: list[str] | None) -> int:
+        handlers.extend(map(signal.getsignal, numbers))
+        return run(arguments)
+
+    monkeypatch.setattr(cli, "run", note_handlers)
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    assert signal.getsignal(signal.SIGTERM) is signals.terminate
-    assert signal.getsignal(signal.SIGHUP) is signals.terminate
+    assert handlers == [signals.terminate] * 3
+    assert [signal.getsignal(number) for number in numbers] == [signal.SIG_IGN] * 3
     assert ended.value.code == 0
     assert capsys.readouterr().out == "storectl 0.1.0\n"
 

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 class FakeExport:
     images = (ONE,)
     size_bytes = 7
+    format = exporter.Format.LEGACY
     notes = ("a note\x1b",)
 
     def __init__(self) -> None:
         self.error: Exception | None = None
+        self.legacy_loss: exporter.LegacyLoss | None = None
 
     def write(self, sink: BinaryIO, _progress: object) -> None:
         sink.write(b"archive")
@@ -40,6 +42,7 @@ def export(monkeypatch: pytest.MonkeyPatch) -> FakeExport:
         _store: object, names: Sequence[str], *, options: exporter.SaveOptions
     ) -> Iterator[FakeExport]:
         assert (list(names), options.format) == (["x", "y:1"], "legacy")
+        fake.legacy_loss = options.legacy_loss
         yield fake
 
     monkeypatch.setattr(exporter, "open_save", open_save)
@@ -107,3 +110,45 @@ def test_terminals_and_closed_outputs_are_refused(
     )
     monkeypatch.setattr("sys.stdout", None)
     shell("save", "x", code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable", "want"),
+    [
+        ((), None, exporter.LegacyLoss.AVOID),
+        (("--platform", "linux/amd64"), None, exporter.LegacyLoss.AVOID),
+        (("--format", "legacy"), None, exporter.LegacyLoss.ACCEPT),
+        (("--format", "legacy"), "oci", exporter.LegacyLoss.ACCEPT),
+        ((), "legacy", exporter.LegacyLoss.REFUSE),
+        (("--platform", "linux/amd64"), "legacy", exporter.LegacyLoss.ACCEPT),
+    ],
+)
+def test_only_who_asks_for_the_format_legacy_loses_something(
+    shell: Shell,
+    export: FakeExport,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    variable: str | None,
+    want: exporter.LegacyLoss,
+) -> None:
+    if variable is not None:
+        monkeypatch.setenv("STORECTL_SAVE_FORMAT", variable)
+    shell("save", *arguments, "-o", str(tmp_path / "out.tar"), "x", "y:1")
+    assert export.legacy_loss is want
+
+
+def test_a_wrong_variable_is_a_usage_error(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STORECTL_SAVE_FORMAT", "zip")
+    shell("save", "-o", "out.tar", "x", code=2)
+    assert "STORECTL_SAVE_FORMAT" in shell.err or "--format" in shell.err
+
+
+def test_a_list_of_names_is_added_to_the_arguments(
+    shell: Shell, export: FakeExport, tmp_path: Path
+) -> None:
+    del export
+    (tmp_path / "list").write_text("# more\ny:1\n")
+    shell("save", "-o", str(tmp_path / "out.tar"), "-f", str(tmp_path / "list"), "x")
+    shell("save", "-o", str(tmp_path / "out.tar"), code=2)
+    assert "--all" in shell.err
