@@ -140,11 +140,12 @@ class Export:
                 remedy=Remedy.SAVE_TO_FILE,
             )
         from exporter.output import layout_folder
+        from exporter.output.free_space import stating_sizes
 
         progress = progress or Silent()
         progress.total(self.size_bytes)
         try:
-            with self._store.reader() as reader:
+            with stating_sizes(folder, self.size_bytes), self._store.reader() as reader:
                 layout_folder.write(self.graph, folder, self._store, reader, progress)
         except DamagedContent as exc:
             self._store.report_damage(exc)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from exporter.output.atomic_file import no_folder
 from exporter.planning import layout, oci
 from exporter.selection.json_documents import compact, parse_editable
 from store.content.parallel_copy import Scatter
@@ -77,7 +78,10 @@ def _prepare(folder: Path) -> None:
                 f"cannot write {name}: its parent folder does not exist",
                 hint="create the parent folder first, or write to a different folder",
             )
-        make_folder(folder, whose=Whose.OUTPUT)
+        try:
+            make_folder(folder, whose=Whose.OUTPUT)
+        except FileNotFoundError:
+            raise no_folder(folder) from None
         present = {entry.name for entry in folder.iterdir()}
     # Temporary files belong to another process that is writing, or to a process that was killed.
     others = {one for one in present if not (one.startswith(_PREFIX) and one.endswith(_SUFFIX))}

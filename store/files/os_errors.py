@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import errno
+import os
 from contextlib import contextmanager
 from enum import Enum, auto
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
 from store.errors import InvalidInput, PermissionDenied, ReadOnlyStore, StorageFull, Unavailable
+from store.files.accounts import user_name
 from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
 _NO_FILE: Final = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
 )
+
+
+_FOLDERS_ABOVE: Final = 3
+"""The folders above a file of the store that are the store's own: blobs/sha256/ab."""
 
 
 @final
@@ -120,8 +126,33 @@ def translate(exc: OSError, path: Path | str, *, whose: Whose = Whose.STORE) -> 
     elif exc.errno in _FORBIDDEN:
         kind = PermissionDenied
     gc_helps = kind is StorageFull and whose is Whose.STORE
+    hint = _HINTS[whose].get(kind)
+    if kind is PermissionDenied and whose is Whose.STORE:
+        hint = _owner(Path(path)) or hint
     return kind(
         reason,
-        hint=_HINTS[whose].get(kind),
+        hint=hint,
         remedy=Remedy.COLLECT_GARBAGE if gc_helps else None,
     )
+
+
+def _owner(path: Path) -> str | None:
+    """Return a hint that says which other user owns a file of the store, or its folder."""
+    for one in (path, *path.parents[:_FOLDERS_ABOVE]):
+        try:
+            uid = one.lstat().st_uid
+        except OSError:
+            # A folder above it is closed to this user.
+            continue
+        if uid == os.geteuid() and one == path:
+            # To remove or rename a file, a user needs permission for its folder.
+            continue
+        return (
+            None
+            if uid == os.geteuid()
+            else (
+                f"{one} belongs to {user_name(uid)}: run the command as that user, or give all"
+                " files of the store to one user"
+            )
+        )
+    return None

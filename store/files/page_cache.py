@@ -10,8 +10,6 @@ import errno
 import os
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from store.files.os_errors import Whose, translated
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -88,7 +86,7 @@ def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
         size_bytes: Number of bytes to reserve.
 
     Raises:
-        StorageFull: The file system does not have enough free space.
+        OSError: The file system does not have enough free space.
     """
     # os.posix_fallocate would write zeros on file systems that cannot reserve space.
     if _fallocate is None or not size_bytes:
@@ -96,8 +94,7 @@ def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
     if _fallocate(descriptor, 0, offset, size_bytes):
         number = ctypes.get_errno()
         if number not in _CANNOT:
-            with translated("the output", whose=Whose.OUTPUT):
-                raise OSError(number, os.strerror(number))
+            raise OSError(number, os.strerror(number))
 
 
 def begin_writeback(descriptor: int, offset: int, size_bytes: int) -> None:

@@ -9,16 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
-from store.errors import InvalidArchive, MissingMember
-from store.formats.archives import docker, docker_and_oci, docker_v1, oci_layout
+from store.errors import InvalidArchive, MissingMember, printable
+from store.formats.archives import dir_tree, docker, docker_and_oci, docker_v1, oci_layout
 from store.formats.archives.layout_documents import dir_blob_paths, oci_blob_paths
 from store.formats.archives.selection import choose
 from store.formats.image.label_budget import LabelBudget
 from store.formats.image.layout_names import INDEX, LAYOUT
+from store.formats.tar.foreign import described
 from store.importing.archive import ReadArchive
 from store.importing.doubts import MAX_NOTES
 from store.importing.image_layers import stage_image_layers, stage_v1_layers
 from store.importing.manifest_blobs import ManifestBlobs
+from store.importing.members.subfolder import SubfolderMembers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from store.importing.archive import ArchiveInput
     from store.importing.members.members import Members
     from store.model.digests import Digest
+
+
+_MAX_WRAPPING: Final = 1000
+"""The longest path of a folder in which an archive is looked for, in characters."""
 
 
 @final
@@ -60,10 +66,38 @@ def read_archive(source: ArchiveInput) -> ReadArchive:
         InvalidInput: The archive is damaged, or its format is unknown. The caller must discard the
             operation's folder.
     """
-    for reader in READERS:
-        if reader.recognises(source.members):
-            return reader.read(source)
+    reader = _reader(source.members)
+    if reader is not None:
+        return reader.read(source)
+    if _is_dir_tree(source.members):
+        return _read_dir_tree(source)
+    members, path = source.members, ""
+    while len(path) < _MAX_WRAPPING and (folder := _only_folder(members)) is not None:
+        path = f"{path}{folder}/"
+        members = SubfolderMembers(source.members, path[:-1])
+        reader = _reader(members)
+        if reader is not None:
+            found = reader.read(replace(source, members=members))
+            note = f"the files of the archive are in the folder {printable(path)!r}"
+            found.claim = replace(found.claim, notes=(note, *found.claim.notes))
+            return found
     raise _unrecognised(source.members)
+
+
+def _reader(members: Members) -> Reader | None:
+    return next((one for one in READERS if one.recognises(members)), None)
+
+
+def _only_folder(members: Members) -> str | None:
+    """Return the name of the only folder at the root, or None if there are other files."""
+    names = [
+        name
+        for name in members.names_in()
+        # macOS and Windows add such files, and git a header.
+        if not name.startswith("._")
+        and name not in (".DS_Store", "__MACOSX/", "Thumbs.db", "pax_global_header")
+    ]
+    return names[0][:-1] if len(names) == 1 and names[0].endswith("/") else None
 
 
 # --- image layouts, with or without a manifest.json -----------------------------------------------
@@ -97,6 +131,28 @@ def _is_dir_folder(members: Members) -> bool:
 def _read_dir_folder(source: ArchiveInput) -> ReadArchive:
     claim = oci_layout.claim_dir(source.members, source.limits, source.holdings.document)
     return _read_manifests(claim, dir_blob_paths(source.members), source)
+
+
+def _is_dir_tree(members: Members) -> bool:
+    return bool(_dir_folders(members))
+
+
+def _dir_folders(members: Members) -> list[str]:
+    """Return the paths of all ``dir:`` folders whose path is the name of an image."""
+    return [
+        folder
+        for path in members.find_all(oci_layout.DIR_VERSION)
+        if dir_tree.is_name(folder := path.rpartition("/")[0])
+        and members.exists(f"{folder}/{oci_layout.MANIFEST}")
+        and members.document(path).startswith(oci_layout.DIR_MAGIC)
+    ]
+
+
+def _read_dir_tree(source: ArchiveInput) -> ReadArchive:
+    members = source.members
+    folders = {folder: SubfolderMembers(members, folder) for folder in _dir_folders(members)}
+    claim, paths = dir_tree.claim(members, folders, source.limits, source.holdings.document)
+    return _read_manifests(claim, paths, source)
 
 
 def _read_manifests(claim: ArchiveClaim, paths: BlobPaths, source: ArchiveInput) -> ReadArchive:
@@ -185,12 +241,15 @@ def _unrecognised(members: Members) -> InvalidArchive:
             member=INDEX,
             hint="check that the archive is complete: an image layout has both files",
         )
+    kind = described(members.names_in())
+    if kind is not None:
+        return InvalidArchive(f"the input contains no images: it holds {kind[0]}", hint=kind[1])
     return MissingMember(
-        "the archive contains no images: it has neither manifest.json, nor oci-layout with"
+        "the input contains no images: it has neither manifest.json, nor oci-layout with"
         " index.json, nor repositories",
         member=docker.MANIFEST,
         hint=(
-            "save images with `docker save`, `podman save`, `skopeo copy` or `ctr images export`;"
-            " a single layer, or the output of `docker export`, is not an image"
+            "give an archive of `docker save`, `podman save`, `skopeo copy` or `ctr images export`,"
+            " or an image layout or dir: folder"
         ),
     )

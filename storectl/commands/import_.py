@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, final
 
 import click
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from store import Choice, Store
+    from store.errors import StoreError
     from store.importing.report import ImportReport
     from storectl.settings import Settings
 
@@ -93,6 +94,14 @@ def _compression(text: str) -> object:
     help="Read and check the archives and show what would be imported; change nothing.",
 )
 @click.option(
+    "--keep-going",
+    is_flag=True,
+    help=(
+        "If an archive cannot be imported, go on with the next one; the exit code is that of the"
+        " first failure."
+    ),
+)
+@click.option(
     "--compression",
     default="zstd",
     show_default=True,
@@ -135,6 +144,7 @@ def command(  # noqa: PLR0913 - one for each option
     no_clobber: bool,
     require_all: bool,
     dry_run: bool,
+    keep_going: bool,
     compression: str,
     max_layer_size: int | None,
     max_ratio: int | None,
@@ -150,9 +160,15 @@ def command(  # noqa: PLR0913 - one for each option
 
     Each archive is imported completely or not at all, and digests do not change. The archive need
     not contain layers that the store already has, and these are not read again from a file.
+
+    If an archive cannot be imported, the error lists the archives that were imported before it, and
+    the archives that were not tried.
     """
     from store import Compression, ImportOptions  # noqa: PLC0415 - `--help` does without
+    from store.errors import StoreError  # noqa: PLC0415
     from storectl.output import render  # noqa: PLC0415
+    from storectl.output.exit_codes import exit_code  # noqa: PLC0415
+    from storectl.output.failures import print_error  # noqa: PLC0415
     from storectl.output.progress import progress  # noqa: PLC0415
     from storectl.system.malloc import keep_freed  # noqa: PLC0415
 
@@ -165,19 +181,95 @@ def command(  # noqa: PLR0913 - one for each option
         dry_run=dry_run,
     )
     opened = _open(inputs + sources or ("-",))
-    reports: list[tuple[str, ImportReport]] = []
+    run = _Run([name for name, _ in opened], dry_run=dry_run)
     try:
         with _opened_store(settings, dry_run=dry_run, group=group) as store:
-            for name, source in opened:
-                with progress(quiet=quiet or as_json) as bars:
-                    report = store.import_archive(source, replace(options, source_name=name), bars)
-                reports.append((name, report))
+            for position, (name, source) in enumerate(opened):
+                try:
+                    with progress(quiet=quiet or as_json) as bars:
+                        report = store.import_archive(
+                            source, replace(options, source_name=name), bars
+                        )
+                except StoreError as error:
+                    run.fail(position, error)
+                    if not keep_going:
+                        error.message += run.rest()
+                        raise
+                    print_error(error)
+                    continue
+                run.done[position] = _as_json(name, report)
                 if not as_json:
                     _show(report, quiet=quiet, dry_run=dry_run)
     finally:
         # The archives before the refused archive have been imported.
-        if as_json and reports:
-            render.document([_as_json(name, report) for name, report in reports])
+        if as_json and (run.done or len(opened) > 1):
+            render.document(run.as_json())
+    if run.first is not None:
+        render.line(
+            f"{len(run.done)} of {len(opened)} archives were"
+            f" {'checked' if dry_run else 'imported'}",
+            err=True,
+        )
+        click.get_current_context().exit(exit_code(run.first))
+
+
+@final
+class _Run:
+    """What became of each source of a command.
+
+    Args:
+        names: The sources, in their order.
+        dry_run: Whether they are only checked.
+
+    Attributes:
+        done: The reports of the archives that were imported, as JSON.
+        first: The first error; None if there was none.
+    """
+
+    def __init__(self, names: list[str], *, dry_run: bool) -> None:
+        self.done: dict[int, dict[str, Any]] = {}
+        self.first: StoreError | None = None
+        self._names = names
+        self._dry_run = dry_run
+        self._failed: dict[int, dict[str, Any]] = {}
+
+    def fail(self, position: int, error: StoreError) -> None:
+        """Record the error of a source, and name the source in it."""
+        from storectl.output.exit_codes import exit_code  # noqa: PLC0415 - only after an error
+        from storectl.output.remedies import hints  # noqa: PLC0415
+
+        name = self._names[position]
+        shown = "standard input" if name == "-" else name
+        reason = error.message.removeprefix(f"{name}: ").removeprefix(f"cannot read {name}: ")
+        error.message = f"cannot import {shown}: {reason}"
+        self.first = self.first or error
+        self._failed[position] = {
+            "Message": error.message,
+            "Hints": list(hints(error)),
+            "ExitCode": int(exit_code(error)),
+        }
+
+    def rest(self) -> str:
+        """Return lines with the sources that were imported, and the sources that were not tried."""
+        tried = self.done.keys() | self._failed.keys()
+        lines = (
+            ("checked" if self._dry_run else "imported", self.done),
+            ("not tried", [at for at in range(len(self._names)) if at not in tried]),
+        )
+        return "".join(
+            f"\n  {what}: {' '.join(self._names[at] for at in places)}"
+            for what, places in lines
+            if places
+        )
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return an object for each source, in the order of the sources."""
+        return [
+            self.done[at]
+            if at in self.done
+            else {"Source": name, "Error": self._failed.get(at), "Tried": at in self._failed}
+            for at, name in enumerate(self._names)
+        ]
 
 
 def _choice(

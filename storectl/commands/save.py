@@ -177,7 +177,10 @@ def command(  # noqa: PLR0913 - one for each option
             if folder is not None:
                 export.write_folder(folder, bars)
             else:
-                with _standard_output() if path is None else exporter.atomic_file(path) as file:
+                size = None if codec else export.size_bytes
+                with (
+                    _standard_output() if path is None else exporter.atomic_file(path, size) as file
+                ):
                     written = write_archive(export, file, codec, bars, checksum=checksum)
     if as_json:
         render.document(

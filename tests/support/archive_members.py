@@ -62,6 +62,14 @@ class MemoryMembers:
     def top_level_directories(self) -> tuple[str, ...]:
         return tuple(sorted({path.split("/")[0] for path in self.files if "/" in path}))
 
+    def names_in(self, folder: str = "") -> tuple[str, ...]:
+        start = f"{folder}/" if folder else ""
+        below = [path.removeprefix(start) for path in self.files if path.startswith(start)]
+        return tuple(sorted({path.split("/")[0] + "/" * ("/" in path) for path in below if path}))
+
+    def find_all(self, name: str) -> tuple[str, ...]:
+        return tuple(sorted(path for path in self.files if path.split("/")[-1] == name))
+
 
 @dataclass
 class ChosenHoldings:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, BinaryIO, final
 
 from store.errors import InvalidInput, TruncatedInput, printable
 from store.files.os_errors import Whose, translated
-from store.formats.archives.foreign import HEAD_BYTES
+from store.formats.compression import lz4_frames
 from store.formats.compression.codecs import detect
+from store.formats.compression.decoders import ARCHIVE_WINDOW_BYTES, decoder
 from store.formats.compression.growth import Outermost, ratio_of
 from store.formats.compression.read_ahead import DecodingReader
+from store.formats.tar.foreign import HEAD_BYTES
 from store.model.contents import Codec
 
 if TYPE_CHECKING:
@@ -57,8 +59,8 @@ class Opened:
 
     ``size_bytes`` is the size of the input itself in bytes; None for a pipe or a folder.
     ``outermost`` has the counts of the input and of what is decoded inside it. ``head`` holds the
-    first `HEAD_BYTES` bytes of ``stream``, or all of a shorter one. ``codec`` is how
-    the input is compressed, and ``decoding`` what decompresses it.
+    first `HEAD_BYTES` bytes of ``stream``, or all of a shorter one. ``compression``
+    names how the input is compressed, and ``decoding`` decompresses it.
     """
 
     stream: ByteSource | None
@@ -67,7 +69,7 @@ class Opened:
     size_bytes: int | None
     outermost: Outermost = field(default_factory=Outermost)
     head: bytes = b""
-    codec: Codec = Codec.IDENTITY
+    compression: str = ""
     decoding: DecodingReader | None = None
 
     def notes(self) -> tuple[str, ...]:
@@ -158,7 +160,9 @@ def _decompressed(file: BinaryIO, limits: Limits, *, seekable: bool) -> Iterator
             "the input is empty", hint="check that the command that wrote it succeeded"
         )
     codec = detect(head)
-    if codec is Codec.IDENTITY and seekable:
+    is_lz4 = head.startswith(lz4_frames.MAGIC)
+    is_plain = codec is Codec.IDENTITY and not is_lz4
+    if is_plain and seekable:
         size_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
         yield Opened(
@@ -172,10 +176,16 @@ def _decompressed(file: BinaryIO, limits: Limits, *, seekable: bool) -> Iterator
         return
     outermost = Outermost()
     stream = _Prefixed(head, file, outermost.note_read)
-    if codec is Codec.IDENTITY:
+    if is_plain:
         yield Opened(stream, None, seekable=False, size_bytes=None, outermost=outermost, head=head)
         return
-    decoding = DecodingReader(stream, codec, max_bytes=limits.archive_bytes, ratio=ratio_of(limits))
+    size, ratio = limits.archive_bytes, ratio_of(limits)
+    decoding = DecodingReader(
+        stream,
+        lz4_frames.lz4_decoder(max_bytes=size, ratio=ratio)
+        if is_lz4
+        else decoder(codec, max_bytes=size, ratio=ratio, window_bytes=ARCHIVE_WINDOW_BYTES),
+    )
     try:
         head = _read_head(decoding)
         yield Opened(
@@ -185,7 +195,7 @@ def _decompressed(file: BinaryIO, limits: Limits, *, seekable: bool) -> Iterator
             size_bytes=None,
             outermost=outermost,
             head=head,
-            codec=codec,
+            compression="lz4" if is_lz4 else str(codec),
             decoding=decoding,
         )
     finally:

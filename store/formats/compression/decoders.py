@@ -15,10 +15,9 @@ import lzma
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, assert_never, final
 
-import zstandard
 from isal import igzip_lib
 
-from store.formats.compression import gzip_header, xz_header, zstd_blocks
+from store.formats.compression import gzip_header, xz_header, zstd_frames
 from store.formats.compression.growth import OutputCeiling
 from store.model.contents import Codec
 from store.model.limits import MIB
@@ -28,11 +27,14 @@ if TYPE_CHECKING:
 
     from store.formats.compression.growth import Ratio
 
-PIECE_BYTES: Final = MIB
+PIECE_BYTES: Final = zstd_frames.PIECE_BYTES
 """The most bytes that a decoder yields in one piece, however many bytes it is fed."""
 
 WINDOW_BYTES: Final = 128 * MIB
-"""The largest zstd window that is decoded, as in the ``zstd`` program without ``--long=28``."""
+"""The largest zstd window of a layer that is decoded, as in ``zstd`` without ``--long=28``."""
+
+ARCHIVE_WINDOW_BYTES: Final = 512 * MIB
+"""The same for an archive, of which a process decodes one at a time: ``zstd --long=29``."""
 
 LARGEST_MEMORY_BYTES: Final = WINDOW_BYTES + 4 * MIB
 """The most memory that a decoder needs."""
@@ -44,9 +46,6 @@ _XZ_MEMORY_BYTES: Final = WINDOW_BYTES + _XZ_FILTER_BYTES
 
 _GZIP_MEMORY_BYTES: Final = 128 * 1024
 _BZIP2_MEMORY_BYTES: Final = 4 * MIB
-_ZSTD_CONTEXT_BYTES: Final = MIB // 2
-"""The memory that zstd needs besides the window, for a frame's tables and three blocks."""
-
 _XZ_PADDING: Final = 4
 _FIRST_STEP: Final = 16 * 1024
 _USUAL_HEADER: Final = 512
@@ -91,6 +90,7 @@ def decoder(
     member: str | None = None,
     ratio: Ratio | None = None,
     memory: Callable[[int], None] | None = None,
+    window_bytes: int = WINDOW_BYTES,
 ) -> Decoder:
     """Return a decoder for one stream.
 
@@ -102,6 +102,7 @@ def decoder(
         memory: Called with the bytes of memory that the decoder needs, before it allocates them,
             and again when a later part of the stream needs more. At most `LARGEST_MEMORY_BYTES`.
             An exception that it raises ends the decoding. None for no call.
+        window_bytes: The largest window of zstd, or dictionary of xz, that is decoded.
     """
     ceiling = OutputCeiling(max_bytes, PIECE_BYTES, member, ratio)
     require = memory or _ignore
@@ -109,21 +110,21 @@ def decoder(
         case Codec.IDENTITY:
             return _Identity(ceiling)
         case Codec.GZIP:
-            return _Streams(
+            return Streams(
                 ceiling, "gzip", lambda _: _gzip(require), header=_GZIP_HEADER, only_at_end=True
             )
         case Codec.BZIP2:
-            return _Streams(ceiling, "bzip2", lambda _: _bzip2(require))
+            return Streams(ceiling, "bzip2", lambda _: _bzip2(require))
         case Codec.XZ:
-            return _Streams(
+            return Streams(
                 ceiling,
                 "xz",
-                lambda head: _xz(head, ceiling, require),
+                lambda head: _xz(head, ceiling, require, window_bytes),
                 header=_XZ_HEADER,
                 padding=_XZ_PADDING,
             )
         case Codec.ZSTD:
-            return _Zstd(ceiling, require)
+            return zstd_frames.ZstdFrames(ceiling, require, window_bytes)
         case _:
             assert_never(codec)
 
@@ -132,20 +133,22 @@ def _ignore(_size_bytes: int) -> None:
     """Count no memory."""
 
 
-def _gzip(require: Callable[[int], None]) -> _Decompressor:
+def _gzip(require: Callable[[int], None]) -> Decompressor:
     require(_GZIP_MEMORY_BYTES)
     return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
 
 
-def _bzip2(require: Callable[[int], None]) -> _Decompressor:
+def _bzip2(require: Callable[[int], None]) -> Decompressor:
     require(_BZIP2_MEMORY_BYTES)
     return bz2.BZ2Decompressor()
 
 
-def _xz(head: memoryview, ceiling: OutputCeiling, require: Callable[[int], None]) -> _Decompressor:
+def _xz(
+    head: memoryview, ceiling: OutputCeiling, require: Callable[[int], None], window_bytes: int
+) -> Decompressor:
     dictionary = xz_header.dictionary_bytes(bytes(head[: xz_header.MAX_HEADER_BYTES])) or 0
-    if dictionary > WINDOW_BYTES:
-        raise ceiling.too_much_memory("xz", WINDOW_BYTES)
+    if dictionary > window_bytes:
+        raise ceiling.too_much_memory("xz", window_bytes)
     require(dictionary + _XZ_FILTER_BYTES)
     # A later block may have a larger dictionary than the first, but no encoder writes that.
     return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=dictionary + _XZ_FILTER_BYTES)
@@ -203,20 +206,27 @@ class _Identity:
         yield from ()
 
 
-class _Decompressor(Protocol):
-    """The common interface of the decompressors in bz2, lzma and isal, each for one stream."""
+class Decompressor(Protocol):
+    """The common interface of the decompressors in bz2, lzma, isal and lz4, each for one stream."""
 
     @property
-    def eof(self) -> bool: ...
+    def eof(self) -> bool:
+        """Whether the stream has ended."""
+
     @property
-    def needs_input(self) -> bool: ...
+    def needs_input(self) -> bool:
+        """Whether more bytes come out only after more bytes went in."""
+
     @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes | memoryview, max_length: int = -1) -> bytes: ...
+    def unused_data(self) -> bytes | None:
+        """The bytes after the end of the stream; lz4 has None for no bytes."""
+
+    def decompress(self, data: bytes | memoryview, max_length: int = -1) -> bytes:
+        """Return at most ``max_length`` decoded bytes."""
 
 
 @final
-class _Streams:
+class Streams:
     """A decoder for consecutive streams, which uses a new decompressor for each stream.
 
     Xz allows zeros between and after the streams, in groups of ``padding`` bytes. With
@@ -229,7 +239,7 @@ class _Streams:
         self,
         ceiling: OutputCeiling,
         name: str,
-        new: Callable[[memoryview], _Decompressor],
+        new: Callable[[memoryview], Decompressor],
         *,
         padding: int = 0,
         only_at_end: bool = False,
@@ -244,7 +254,7 @@ class _Streams:
         self._header = header
         self._head = bytearray()
         self._zeros = 0
-        self._stream: _Decompressor | None = None
+        self._stream: Decompressor | None = None
         self._started = False
         self._step = _FIRST_STEP
 
@@ -271,7 +281,7 @@ class _Streams:
                 self._stream, piece = self._new(head), head
             yield from self._decode(self._stream, piece)
             if self._stream.eof:
-                position -= len(self._stream.unused_data)
+                position -= len(self._stream.unused_data or b"")
                 self._stream = None
 
     def finish(self) -> Iterator[bytes]:
@@ -300,7 +310,7 @@ class _Streams:
         self._head.clear()
         return head
 
-    def _decode(self, stream: _Decompressor, data: bytes | memoryview) -> Iterator[bytes]:
+    def _decode(self, stream: Decompressor, data: bytes | memoryview) -> Iterator[bytes]:
         while True:
             try:
                 piece = stream.decompress(data, self._ceiling.piece_bytes)
@@ -308,7 +318,7 @@ class _Streams:
                 if "memory usage limit" in str(exc).lower():
                     raise self._ceiling.too_much_memory(self._name, _XZ_MEMORY_BYTES) from exc
                 raise self._ceiling.corrupt(self._name, str(exc)) from exc
-            except (OSError, ValueError, igzip_lib.IsalError) as exc:  # type: ignore[misc]  # the stub takes the class for an instance
+            except (OSError, ValueError, RuntimeError, igzip_lib.IsalError) as exc:  # type: ignore[misc]  # the stub takes the class for an instance
                 raise self._ceiling.corrupt(self._name, str(exc)) from exc
             if piece:
                 yield self._ceiling.count(piece)
@@ -337,112 +347,3 @@ class _Streams:
         if self._zeros and skipped < len(view):
             raise self._ceiling.corrupt(self._name, "unexpected bytes after the end of a stream")
         return skipped
-
-
-@final
-class _Zstd:
-    """A decoder for consecutive zstd frames, which ignores skippable frames.
-
-    The library is fed whole blocks, so that no call yields more than `PIECE_BYTES`.
-    """
-
-    padding_bytes = 0
-
-    def __init__(self, ceiling: OutputCeiling, require: Callable[[int], None]) -> None:
-        self._ceiling = ceiling
-        self._require = require
-        self._context = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES)
-        self._head = bytearray()
-        self._need = len(zstd_blocks.MAGIC)
-        self._skip = 0
-        self._started = False
-        self._blocks: zstd_blocks.BlockScanner | None = None
-        self._frame = self._context.decompressobj()
-
-    def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
-        """Yield the decoded bytes of ``data``."""
-        self._ceiling.feed(data)
-        view = memoryview(data)
-        position = 0
-        while position < len(view):
-            self._started = True
-            if self._skip:
-                step = min(self._skip, len(view) - position)
-                self._skip -= step
-                position += step
-            elif self._blocks is None:
-                step = self._need - len(self._head)
-                self._head += view[position : position + step]
-                position = min(position + step, len(view))
-                if len(self._head) == self._need:
-                    self._take_head(bytes(self._head))
-            else:
-                end = self._scan(self._blocks, view, position)
-                piece = self._decode(view[position:end])
-                position = end
-                if self._blocks.done:
-                    self._end_frame()
-                if piece:
-                    yield self._ceiling.count(piece)
-
-    def finish(self) -> Iterator[bytes]:
-        """Check that the input ends after a whole frame."""
-        if self._blocks is not None or self._head or self._skip or not self._started:
-            raise self._ceiling.truncated(Codec.ZSTD)
-        yield from ()
-
-    def _take_head(self, head: bytes) -> None:
-        """Read ``head``, the first bytes of a frame, or ask for more bytes if it is too short."""
-        magic = head[: len(zstd_blocks.MAGIC)]
-        if zstd_blocks.is_skippable(magic):
-            if len(head) == len(magic):
-                self._need = zstd_blocks.SKIPPABLE_HEADER_BYTES
-                return
-            self._skip = int.from_bytes(head[4:], "little")
-        elif magic != zstd_blocks.MAGIC:
-            raise self._ceiling.corrupt(
-                Codec.ZSTD, "unexpected bytes where another frame should begin"
-            )
-        elif len(head) == len(magic):
-            self._need = len(magic) + 1
-            return
-        elif len(head) == len(magic) + 1:
-            try:
-                self._need = zstd_blocks.header_bytes(head[-1])
-            except zstd_blocks.MalformedError as exc:
-                raise self._ceiling.corrupt(Codec.ZSTD, str(exc)) from exc
-            return
-        else:
-            self._begin_frame(head)
-        self._head.clear()
-        self._need = len(zstd_blocks.MAGIC)
-
-    def _begin_frame(self, head: bytes) -> None:
-        header = zstd_blocks.read_header(head)
-        if header.window_bytes > WINDOW_BYTES:
-            raise self._ceiling.too_much_memory(Codec.ZSTD, WINDOW_BYTES)
-        # The library allocates no more than the frame decodes to.
-        window = header.window_bytes
-        if header.content_bytes is not None:
-            window = min(window, header.content_bytes)
-        self._require(window + _ZSTD_CONTEXT_BYTES)
-        self._blocks = zstd_blocks.BlockScanner(checksum=header.checksum)
-        self._frame = self._context.decompressobj()
-        self._decode(head)
-
-    def _end_frame(self) -> None:
-        if not self._frame.eof:
-            raise self._ceiling.corrupt(Codec.ZSTD, "a frame does not end with its last block")
-        self._blocks = None
-
-    def _scan(self, blocks: zstd_blocks.BlockScanner, view: memoryview, position: int) -> int:
-        try:
-            return blocks.scan(view, position, PIECE_BYTES)
-        except zstd_blocks.MalformedError as exc:
-            raise self._ceiling.corrupt(Codec.ZSTD, str(exc)) from exc
-
-    def _decode(self, data: bytes | memoryview) -> bytes:
-        try:
-            return self._frame.decompress(data)
-        except zstandard.ZstdError as exc:
-            raise self._ceiling.corrupt(Codec.ZSTD, str(exc)) from exc

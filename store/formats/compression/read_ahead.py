@@ -6,13 +6,10 @@ import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol, final
 
-from store.formats.compression.decoders import decoder
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
     from store.formats.compression.decoders import Decoder
-    from store.formats.compression.growth import Ratio
-    from store.model.contents import Codec
 
 _INPUT_BYTES: Final = MIB
 _INPUTS_AHEAD: Final = 4
@@ -46,18 +43,10 @@ class DecodingReader:
 
     Args:
         source: The encoded stream, at its start. The reader does not close it.
-        codec: The stream's codec, as `store.formats.compression.codecs.detect` returns it.
-        max_bytes: Ceiling for the decoded total, in bytes.
-        ratio: How much the data may grow; None for any.
+        decode: A new decoder for the stream.
     """
 
-    def __init__(
-        self,
-        source: ByteSource,
-        codec: Codec,
-        max_bytes: int,
-        ratio: Ratio | None = None,
-    ) -> None:
+    def __init__(self, source: ByteSource, decode: Decoder) -> None:
         self._source = source
         self._inputs: SimpleQueue[bytes | None] = SimpleQueue()
         self._pieces: SimpleQueue[bytes | _Consumed | _End | BaseException] = SimpleQueue()
@@ -69,7 +58,7 @@ class DecodingReader:
         self._ended = False
         self._closed = False
         self._piece = memoryview(b"")
-        self._decode = decoder(codec, max_bytes=max_bytes, ratio=ratio)
+        self._decode = decode
         # A daemon thread, so that the process can end even if the reader is never closed.
         self._thread = threading.Thread(
             target=self._work,

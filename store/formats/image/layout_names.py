@@ -29,10 +29,8 @@ Source: BuildKit, attestation-storage.md.
 """
 
 
-_BLOB_PATH: Final = re.compile(r"blobs/(?P<algorithm>sha256|sha512)/[0-9a-f]+")
-
-
-_ROOT: Final = re.compile(r"(?:\./+)*")
+_BLOB_PATH: Final = re.compile(r"(?:.*/)?blobs/(?P<algorithm>sha256|sha512)/[0-9a-f]+", re.DOTALL)
+"""The path of a blob; the layout may be in a folder of the archive."""
 
 
 def blob_algorithm(path: str) -> tuple[str, bool]:
@@ -44,5 +42,5 @@ def blob_algorithm(path: str) -> tuple[str, bool]:
     Returns:
         The default algorithm and False for a path outside ``blobs/``.
     """
-    match = _BLOB_PATH.fullmatch(_ROOT.sub("", path, count=1))
+    match = _BLOB_PATH.fullmatch(path)
     return (match["algorithm"], True) if match else (DEFAULT_ALGORITHM, False)

@@ -194,6 +194,28 @@ class Tree:
             )
         )
 
+    def names_in(self, directory: str = "") -> tuple[str, ...]:
+        """Return the names in a directory, sorted by their bytes; a directory's ends with a slash.
+
+        Raises:
+            UnsafePath: ``directory`` leaves the archive, or its links form a loop.
+        """
+        nodes, parent = self._nodes, self._find(directory)
+        return tuple(
+            _decoded(name) + ("/" if nodes.kind(node) == _DIRECTORY else "")
+            for name, node in sorted(
+                (nodes.name(node), node)
+                for node in range(1, len(nodes))
+                if nodes.folder(node) == parent and nodes.find(parent, nodes.name(node)) == node
+            )
+        )
+
+    def find_all(self, name: str) -> tuple[str, ...]:
+        """Return the paths of all files with a name, in any directory, sorted by their bytes."""
+        nodes, wanted = self._nodes, _encoded(name)
+        paths = (self._path(node) for node in range(1, len(nodes)) if nodes.name(node) == wanted)
+        return tuple(sorted({path for path in paths if self.exists(path)}, key=_encoded))
+
     def _attach(self, node: int, extents: Extents | None, payload: object | None) -> None:
         self._extents.pop(node, None)
         self._payloads.pop(node, None)

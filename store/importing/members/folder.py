@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Final, final
 
 from store.errors import (
     InvalidArchive,
-    InvalidInput,
     MissingMember,
     StoreError,
     TruncatedInput,
     UnsafePath,
-    printable,
 )
 from store.files.os_errors import Whose, translated
 from store.formats.compression.growth import Outermost
@@ -30,8 +28,8 @@ if TYPE_CHECKING:
     from store.model.limits import Limits
     from store.model.progress import Progress
 
-_MARKERS: Final = ("oci-layout", "index.json", "manifest.json", "repositories")
-"""Files by which an unpacked archive is recognised."""
+_MAX_ENTRIES: Final = 200_000
+"""The most entries of folders that are looked at to find files by their name."""
 
 
 @final
@@ -44,9 +42,6 @@ class FolderMembers:
         limits: Ceilings for documents and layers.
         progress: Receives the progress of each file.
         outermost: Counts the bytes of the files that are staged; None for no count.
-
-    Raises:
-        InvalidInput: The folder is not an unpacked archive.
     """
 
     def __init__(
@@ -62,14 +57,6 @@ class FolderMembers:
         self._limits = limits
         self._outermost = outermost or Outermost()
         self._folder = Path(os.path.realpath(folder))
-        if not any((self._folder / name).exists() for name in _MARKERS):
-            raise InvalidInput(
-                f"folder {printable(str(folder))!r} contains no images",
-                hint=(
-                    "give an archive file, an image layout (a folder with an oci-layout file), or a"
-                    " folder that skopeo wrote to dir:"
-                ),
-            )
 
     def exists(self, path: str) -> bool:
         """Return whether a file or folder exists at a path."""
@@ -88,6 +75,36 @@ class FolderMembers:
                     key=os.fsencode,
                 )
             )
+
+    def names_in(self, folder: str = "") -> tuple[str, ...]:
+        """Return the names in a folder, sorted by their bytes; a folder's ends with a slash."""
+        path = self._folder / folder
+        with translated(path, whose=Whose.INPUT), os.scandir(path) as entries:
+            return tuple(
+                sorted(
+                    (
+                        entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
+                        for entry in entries
+                    ),
+                    key=os.fsencode,
+                )
+            )
+
+    def find_all(self, name: str) -> tuple[str, ...]:
+        """Return the paths of all files with a name, in any folder, sorted by their bytes.
+
+        The search does not follow links, and ends after `_MAX_ENTRIES` entries.
+        """
+        found: list[str] = []
+        seen = 0
+        for folder, folders, files in os.walk(self._folder):
+            folders.sort()
+            seen += len(folders) + len(files)
+            if seen > _MAX_ENTRIES:
+                break
+            if name in files:
+                found.append(os.path.relpath(Path(folder) / name, self._folder))
+        return tuple(sorted(found, key=os.fsencode))
 
     def document(self, path: str) -> bytes:
         """Return the bytes of a small file."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from store.formats.archives.foreign import refuse_foreign
+from store.formats.tar.foreign import refuse_foreign
 from store.importing.members.folder import FolderMembers
 from store.importing.members.tar_file import FileMembers
 from store.importing.members.tar_stream import StreamMembers
@@ -63,6 +63,12 @@ class Members(Protocol):
     def top_level_directories(self) -> tuple[str, ...]:
         """Return the names of the folders at the root, sorted by their bytes."""
 
+    def names_in(self, folder: str = "") -> tuple[str, ...]:
+        """Return the names in a folder, sorted by their bytes; a folder's ends with a slash."""
+
+    def find_all(self, name: str) -> tuple[str, ...]:
+        """Return the paths of all files with a name, in any folder, sorted by their bytes."""
+
 
 def open_members(opened: Opened, stager: Stager, limits: Limits, progress: Progress) -> Members:
     """Return the files of an opened archive. A pipe is read to its end first.
@@ -79,7 +85,7 @@ def open_members(opened: Opened, stager: Stager, limits: Limits, progress: Progr
     if opened.folder is not None:
         return FolderMembers(opened.folder, stager, limits, progress, opened.outermost)
     assert opened.stream is not None  # noqa: S101 - it is either a folder or a stream
-    refuse_foreign(opened.head, opened.codec)
+    refuse_foreign(opened.head, opened.compression)
     if opened.seekable:
         file = FileMembers(opened.stream, stager, limits, progress)
         file.read_headers()

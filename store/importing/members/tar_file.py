@@ -62,6 +62,14 @@ class FileMembers:
         """Return the names of the folders at the root, sorted by their bytes."""
         return self._tree.top_level_directories()
 
+    def names_in(self, folder: str = "") -> tuple[str, ...]:
+        """Return the names in a folder, sorted by their bytes; a folder's ends with a slash."""
+        return self._tree.names_in(folder)
+
+    def find_all(self, name: str) -> tuple[str, ...]:
+        """Return the paths of all files with a name, in any folder, sorted by their bytes."""
+        return self._tree.find_all(name)
+
     def document(self, path: str) -> bytes:
         """Return the bytes of a small file."""
         member = self._tree.resolve(path).member

@@ -134,7 +134,7 @@ def _decoded(
 
 def _read(codec: Codec, stream: bytes) -> bytes | type[StoreError]:
     """Decode the stream with `DecodingReader`, which decodes in its own thread."""
-    reader = DecodingReader(io.BytesIO(stream), codec, CEILING)
+    reader = DecodingReader(io.BytesIO(stream), decoder(codec, max_bytes=CEILING))
     out = bytearray()
     try:
         while piece := reader.read(1000):

@@ -386,7 +386,7 @@ def old() -> Iterator[Case]:
     yield Case(
         "what-docker-export-writes",
         "a file system instead of an image",
-        refused(errors.MissingMember, "no images", "manifest.json"),
+        refused(errors.InvalidArchive, "no images", "a root file system"),
         export,
     )
 

@@ -110,9 +110,9 @@ def test_json_lists_the_archives_before_an_invalid_one(shell: Shell, fake: FakeS
         Path("a.tar"): imported(tags=()),
         Path("bad.tar"): errors.InvalidArchive("bad"),
     }
-    assert [
-        one["Source"] for one in as_json(shell("import", "--json", "a.tar", "bad.tar", code=4))
-    ] == ["a.tar"]
+    done, failed = as_json(shell("import", "--json", "a.tar", "bad.tar", code=4))
+    assert (done["Source"], failed["Source"]) == ("a.tar", "bad.tar")
+    assert failed["Error"]["Message"] == "cannot import bad.tar: bad"
     assert shell("import", "--json", "bad.tar", code=4) == ""
 
 

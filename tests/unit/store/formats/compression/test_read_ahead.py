@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from store.errors import CorruptStream, TooLarge, TruncatedInput
+from store.formats.compression.decoders import decoder
 from store.formats.compression.read_ahead import DecodingReader
 from store.model.contents import Codec
 
@@ -48,7 +49,9 @@ def decoding_threads() -> list[threading.Thread]:
 @pytest.mark.parametrize("step", [512, 100_000, 4 << 20, 64 << 20])
 def test_reads_are_filled_until_the_end(step: int) -> None:
     data = NOISE[: 512 * 100] if step == 512 else NOISE
-    reader = DecodingReader(io.BytesIO(gzip.compress(data, 1)), Codec.GZIP, 1 << 40)
+    reader = DecodingReader(
+        io.BytesIO(gzip.compress(data, 1)), decoder(Codec.GZIP, max_bytes=1 << 40)
+    )
     pieces = []
     while piece := reader.read(step):
         pieces.append(piece)
@@ -60,7 +63,7 @@ def test_reads_are_filled_until_the_end(step: int) -> None:
 
 def test_source_is_read_on_the_caller_thread_only() -> None:
     source = Watched(gzip.compress(NOISE, 1))
-    reader = DecodingReader(source, Codec.GZIP, 1 << 40)
+    reader = DecodingReader(source, decoder(Codec.GZIP, max_bytes=1 << 40))
     while reader.read(1 << 20):
         pass
     reader.close()
@@ -69,7 +72,9 @@ def test_source_is_read_on_the_caller_thread_only() -> None:
 
 @pytest.mark.parametrize("read", [0, 1, 1 << 20])
 def test_an_abandoned_reader_leaves_no_thread(read: int) -> None:
-    reader = DecodingReader(io.BytesIO(gzip.compress(bytes(200 << 20), 1)), Codec.GZIP, 1 << 40)
+    reader = DecodingReader(
+        io.BytesIO(gzip.compress(bytes(200 << 20), 1)), decoder(Codec.GZIP, max_bytes=1 << 40)
+    )
     assert len(reader.read(read)) == read
     reader.close()
     reader.close()
@@ -80,7 +85,7 @@ def test_an_abandoned_reader_leaves_no_thread(read: int) -> None:
 
 def test_errors_come_after_the_bytes_before_them_and_stay() -> None:
     data = gzip.compress(NOISE, 1)
-    reader = DecodingReader(io.BytesIO(data[:-4]), Codec.GZIP, 1 << 40)
+    reader = DecodingReader(io.BytesIO(data[:-4]), decoder(Codec.GZIP, max_bytes=1 << 40))
     got = b""
     with pytest.raises(TruncatedInput):
         while True:
@@ -102,14 +107,14 @@ def test_errors_come_after_the_bytes_before_them_and_stay() -> None:
 def test_an_error_of_the_decoder_is_raised(
     data: bytes, max_bytes: int, error: type[Exception]
 ) -> None:
-    reader = DecodingReader(io.BytesIO(data), Codec.GZIP, max_bytes)
+    reader = DecodingReader(io.BytesIO(data), decoder(Codec.GZIP, max_bytes=max_bytes))
     with pytest.raises(error):
         reader.read(1000)
     reader.close()
 
 
 def test_an_error_of_the_source_is_raised_after_the_bytes_before_it() -> None:
-    reader = DecodingReader(Failing(b"plain"), Codec.IDENTITY, 1 << 40)
+    reader = DecodingReader(Failing(b"plain"), decoder(Codec.IDENTITY, max_bytes=1 << 40))
     assert reader.read(3) == b"pla"
     assert reader.read(3) == b"in"
     for _ in range(2):

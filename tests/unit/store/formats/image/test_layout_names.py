@@ -17,8 +17,8 @@ from store.formats.image.layout_names import blob_algorithm
         ("blobs/sha512/0A", ("sha256", False)),
         ("blobs/sha512/", ("sha256", False)),
         ("blobs/sha512/0a/b", ("sha256", False)),
-        ("x/blobs/sha512/0a", ("sha256", False)),
-        ("../blobs/sha512/0a", ("sha256", False)),
+        ("x/y/blobs/sha512/0a", ("sha512", True)),
+        ("xblobs/sha512/0a", ("sha256", False)),
         ("index.json", ("sha256", False)),
     ],
 )

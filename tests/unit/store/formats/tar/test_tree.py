@@ -183,6 +183,16 @@ def test_only_files_are_resolved() -> None:
         assert made.exists(path)
 
 
+def test_names_and_files_in_directories_are_listed() -> None:
+    made = tree(
+        ("d/version", FILE), ("d/e/version", FILE), ("x", FILE), ("x", FILE), ("l", SYMLINK, "d")
+    )
+    assert made.names_in() == ("d/", "l", "x")
+    assert made.names_in("l") == ("e/", "version")
+    assert made.names_in("gone") == ()
+    assert made.find_all("version") == ("d/e/version", "d/version")
+
+
 def test_top_level_directories_are_sorted_by_bytes() -> None:
     made = tree(
         ("\U00010000", DIRECTORY),

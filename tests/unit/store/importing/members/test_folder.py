@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.errors import InvalidArchive, InvalidInput, TooLarge, TruncatedInput, UnsafePath
+from store.errors import InvalidArchive, TooLarge, TruncatedInput, UnsafePath
 from store.importing.members.folder import FolderMembers, _pieces
 from store.model.limits import DEFAULT_LIMITS, Limits
 from store.model.progress import Silent
@@ -26,10 +26,16 @@ def opened(folder: Path, stager: Stager, limits: Limits = DEFAULT_LIMITS) -> Fol
     return FolderMembers(folder, stager, limits, Silent())
 
 
-def test_a_folder_without_an_archives_files_is_refused(tmp_path: Path, stager: Stager) -> None:
-    (tmp_path / "other.json").write_bytes(b"[]")
-    with pytest.raises(InvalidInput):
-        FolderMembers(tmp_path, stager, DEFAULT_LIMITS, Silent())
+def test_names_and_files_in_folders_are_listed(tmp_path: Path, stager: Stager) -> None:
+    folder = tmp_path / "archive"
+    members = opened(folder, stager)
+    for path in ("b/version", "b/c/version", "d/other"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).touch()
+    (folder / "link").symlink_to("b")
+    assert members.names_in() == ("b/", "d/", "link", "manifest.json")
+    assert members.names_in("b") == ("c/", "version")
+    assert members.find_all("version") == ("b/c/version", "b/version")
 
 
 def test_a_link_may_lead_anywhere_inside_the_folder(tmp_path: Path, stager: Stager) -> None:

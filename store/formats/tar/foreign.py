@@ -1,4 +1,4 @@
-"""Files that are not image archives: a table of their beginnings, and what to do about each."""
+"""Files and folders that are not image archives: two tables of them, and what to do about each."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Final, NoReturn, final
 from store.errors import InvalidArchive, TruncatedInput, printable
 from store.formats.tar.headers import is_header, may_begin_header
 from store.formats.tar.pax import BLOCK
-from store.model.contents import Codec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 HEAD_BYTES: Final = 36 * 1024
 """How many bytes `refuse_foreign` looks at. An ISO image has its magic number at 32,769."""
@@ -183,7 +182,7 @@ FOREIGN: Final = (
 """The kinds of files that are recognised; the first one that fits is used."""
 
 
-def refuse_foreign(head: bytes, codec: Codec = Codec.IDENTITY) -> None:
+def refuse_foreign(head: bytes, compression: str = "") -> None:
     """Refuse a file that is not a tar, with its kind if that is known.
 
     A file with a valid tar header passes, whatever else it looks like. So does a file of an unknown
@@ -191,7 +190,7 @@ def refuse_foreign(head: bytes, codec: Codec = Codec.IDENTITY) -> None:
 
     Args:
         head: The first `HEAD_BYTES` bytes after decompression, or all bytes of a shorter file.
-        codec: How the file is compressed.
+        compression: How the file is compressed; empty if it is not.
 
     Raises:
         InvalidArchive: The file is not a tar.
@@ -200,7 +199,7 @@ def refuse_foreign(head: bytes, codec: Codec = Codec.IDENTITY) -> None:
     block = head[:BLOCK]
     if not head or (len(block) == BLOCK and is_header(block)):
         return
-    how = "" if codec is Codec.IDENTITY else f", compressed with {codec}"
+    how = f", compressed with {compression}" if compression else ""
     for kind in FOREIGN:
         if kind.is_kind_of(head):
             _refuse(f"{kind.name}{how}", kind.hint)
@@ -226,3 +225,101 @@ def refuse_foreign(head: bytes, codec: Codec = Codec.IDENTITY) -> None:
 
 def _refuse(what: str, hint: str) -> NoReturn:
     raise InvalidArchive(f"not an image archive: the input is {what}", hint=hint)
+
+
+_ARCHIVES: Final = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2", ".tar.lz4")
+_SHOWN_NAMES: Final = 5
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ForeignTree:
+    """A kind of folder that holds no image archive.
+
+    Attributes:
+        name: What the files are.
+        fits: Recognises the names at the root; a folder's name ends with a slash.
+        hint: The next step for the user.
+    """
+
+    name: str
+    fits: Callable[[frozenset[str]], bool]
+    hint: str
+
+
+def _all_of(*names: str) -> Callable[[frozenset[str]], bool]:
+    return lambda found: found.issuperset(names)
+
+
+def _any_ends(*ends: str) -> Callable[[frozenset[str]], bool]:
+    return lambda found: any(name.lower().endswith(ends) for name in found)
+
+
+def _is_root_file_system(found: frozenset[str]) -> bool:
+    plain = {name.rstrip("/") for name in found}
+    return ".dockerenv" in plain or (
+        "etc" in plain
+        and len(plain & {"bin", "dev", "lib", "proc", "root", "sbin", "usr", "var"}) > 1
+    )
+
+
+_COPY: Final = "save the images with that program, and import the archive"
+
+TREES: Final = (
+    ForeignTree(
+        "a root file system, as `docker export` writes it",
+        _is_root_file_system,
+        "save the image instead of the container: `docker save` or `podman save`",
+    ),
+    ForeignTree(
+        "a virtual machine (OVA)",
+        _any_ends(".ovf"),
+        "give an archive of images: a virtual machine holds no image",
+    ),
+    ForeignTree("the data of Docker", _all_of("image/", "containers/"), _COPY),
+    ForeignTree("the storage of podman", _any_ends("overlay-images/", "vfs-images/"), _COPY),
+    ForeignTree("the data of containerd", _all_of("io.containerd.content.v1.content/"), _COPY),
+    ForeignTree(
+        "a store of this program",
+        _all_of("store.db"),
+        "save the images from that store, and import the archive",
+    ),
+    ForeignTree(
+        "the storage of a registry",
+        _all_of("docker/"),
+        "copy the images from the registry that uses it, for example with `skopeo sync`",
+    ),
+    ForeignTree(
+        "a Helm chart",
+        _all_of("Chart.yaml"),
+        "push the chart to a registry, or copy it as a layout, for example with `oras`",
+    ),
+    ForeignTree(
+        "the context of a build",
+        lambda found: not found.isdisjoint({"Dockerfile", "Containerfile"}),
+        "build the image, and save it",
+    ),
+    ForeignTree(
+        "a single layer",
+        _any_ends("layer.tar"),
+        "save the whole image: a layer alone is not an image",
+    ),
+)
+"""The kinds of folders that are recognised; the first one that fits is used."""
+
+
+def described(names: Sequence[str]) -> tuple[str, str] | None:
+    """Return what a folder or tar holds, and the next step; None if that is not known.
+
+    Args:
+        names: The names at the root; a folder's name ends with a slash.
+    """
+    found = frozenset(names)
+    for kind in TREES:
+        if kind.fits(found):
+            return kind.name, kind.hint
+    archives = [printable(name) for name in names if name.lower().endswith(_ARCHIVES)]
+    if archives:
+        shown = ", ".join(archives[:_SHOWN_NAMES]) + (", …" if len(archives) > _SHOWN_NAMES else "")
+        return f"archives: {shown}", "import these files"
+    return None

@@ -9,8 +9,15 @@ import zipfile
 import pytest
 
 from store.errors import InvalidArchive, TruncatedInput
-from store.formats.archives.foreign import FOREIGN, HEAD_BYTES, Foreign, refuse_foreign
-from store.model.contents import Codec
+from store.formats.tar.foreign import (
+    FOREIGN,
+    HEAD_BYTES,
+    TREES,
+    Foreign,
+    ForeignTree,
+    described,
+    refuse_foreign,
+)
 from tests.support.tars import END, block, member
 
 
@@ -95,9 +102,9 @@ EXAMPLES: dict[str, list[bytes]] = {
 }
 
 
-def refusal(head: bytes, codec: Codec = Codec.IDENTITY) -> InvalidArchive:
+def refusal(head: bytes, compression: str = "") -> InvalidArchive:
     with pytest.raises(InvalidArchive) as caught:
-        refuse_foreign(head[:HEAD_BYTES], codec)
+        refuse_foreign(head[:HEAD_BYTES], compression)
     return caught.value
 
 
@@ -111,7 +118,7 @@ def test_every_kind_has_a_name_and_a_way_out(kind: Foreign) -> None:
         assert error.hint in {one.hint for one in FOREIGN if one.name == kind.name}
         assert not isinstance(error, TruncatedInput)
         # In front of it stands how it is compressed.
-        assert refusal(head, Codec.GZIP).message.endswith(f"{kind.name}, compressed with gzip")
+        assert refusal(head, "gzip").message.endswith(f"{kind.name}, compressed with gzip")
     # A tar whose first member happens to have such a name is a tar.
     if isinstance(kind.begins, bytes) and not kind.offset and b"\0" not in kind.begins:
         refuse_foreign(block(kind.begins) + bytes(HEAD_BYTES - 512))
@@ -124,7 +131,7 @@ def test_text_is_quoted() -> None:
     )
     assert refusal(b"x" * 2000).message.endswith(f"text that begins with '{'x' * 60}…'")
     assert refusal(b"\x1b[31mfatal\n").message.endswith(r"begins with '\x1b[31mfatal'")
-    assert "compressed with xz" in refusal(b"MZone\n", Codec.XZ).message
+    assert "compressed with xz" in refusal(b"MZone\n", "xz").message
 
 
 @pytest.mark.parametrize(
@@ -144,3 +151,41 @@ def test_only_the_beginning_of_a_tar_was_cut_short() -> None:
     error = refusal(b"\xfa\xfb\xfc")
     assert type(error) is InvalidArchive
     assert "only 3 bytes" in error.message
+
+
+FOLDERS = {
+    "a root file system, as `docker export` writes it": [
+        [".dockerenv", "app"],
+        ["bin", "dev/", "etc/", "usr/"],
+    ],
+    "a virtual machine (OVA)": [["vm.ovf", "vm.vmdk"]],
+    "the data of Docker": [["containers/", "image/", "overlay2/"]],
+    "the storage of podman": [["overlay/", "overlay-images/", "overlay-layers/"], ["vfs-images/"]],
+    "the data of containerd": [["io.containerd.content.v1.content/", "tmpmounts/"]],
+    "a store of this program": [["blobs/", "store.db"]],
+    "the storage of a registry": [["docker/"]],
+    "a Helm chart": [["Chart.yaml", "templates/"]],
+    "the context of a build": [["Dockerfile", "src/"], ["Containerfile"]],
+    "a single layer": [["VERSION", "json", "layer.tar"]],
+}
+
+
+@pytest.mark.parametrize("kind", TREES, ids=lambda kind: kind.name)
+def test_every_kind_of_folder_is_recognised(kind: ForeignTree) -> None:
+    for names in FOLDERS[kind.name]:
+        assert described(names) == (kind.name, kind.hint)
+
+
+def test_a_folder_of_archives_lists_them() -> None:
+    assert described(["a.tar", "b.TAR.gz", "notes.txt"]) == (
+        "archives: a.tar, b.TAR.gz",
+        "import these files",
+    )
+    found = described([f"{number}.tar" for number in range(9)])
+    assert found is not None
+    assert found[0].endswith("4.tar, …")
+
+
+def test_anything_else_is_not_known() -> None:
+    assert described([]) is None
+    assert described(["x", "etc/"]) is None
