@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from store.files.os_errors import translated
 from store.formats.compression.codecs import MAGIC_BYTES, detect
+from store.formats.compression.decoders import decoder
 from store.formats.compression.growth import ratio_of
 from store.formats.compression.read_ahead import DecodingReader
 from store.formats.compression.settings import FRAME_BYTES
@@ -73,9 +74,8 @@ class DocumentStager:
             return _measured() if self.is_measuring else _hashed(source)
         if keep_original:
             return _hashed(source, codec)
-        reader = DecodingReader(
-            source, codec, max_bytes=self._limits.layer_bytes, ratio=ratio_of(self._limits)
-        )
+        limit, ratio = self._limits.layer_bytes, ratio_of(self._limits)
+        reader = DecodingReader(source, decoder(codec, max_bytes=limit, ratio=ratio))
         with closing(reader):
             return _hashed(reader, codec)
 

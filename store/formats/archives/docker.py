@@ -108,8 +108,8 @@ def _config(position: int, entry: ArchiveImage, read: Callable[[str], bytes]) ->
             f"image {position} has no Config",
             document=MANIFEST,
             hint=(
-                "save the image again; if imgpkg wrote the archive, copy its images to a registry"
-                " with `imgpkg copy --tar`"
+                "save the image again; if imgpkg wrote the archive, let imgpkg copy its images to a"
+                " registry"
             ),
         )
     try:

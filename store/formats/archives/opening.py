@@ -184,7 +184,13 @@ def _decompressed(file: BinaryIO, limits: Limits, *, seekable: bool) -> Iterator
         stream,
         lz4_frames.lz4_decoder(max_bytes=size, ratio=ratio)
         if is_lz4
-        else decoder(codec, max_bytes=size, ratio=ratio, window_bytes=ARCHIVE_WINDOW_BYTES),
+        else decoder(
+            codec,
+            max_bytes=size,
+            ratio=ratio,
+            window_bytes=ARCHIVE_WINDOW_BYTES,
+            zero_padding=True,
+        ),
     )
     try:
         head = _read_head(decoding)

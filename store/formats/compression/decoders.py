@@ -1,8 +1,7 @@
 """Decoders for compressed streams, fed in pieces of any size, with bounded output and memory.
 
 Each decoder accepts the same input as Docker: one or more gzip members, bzip2 streams, xz streams
-or zstd frames, and no other bytes after them (docker-archive.md §6.1). Zeros may follow the last
-gzip member, as the program gzip allows.
+or zstd frames, and no other bytes after them (docker-archive.md §6.1).
 
 Spec: RFC 1952 section 2.2 (gzip members); RFC 8878 section 3.1 (zstd frames); The .xz File Format
 section 2.2 (stream padding).
@@ -91,6 +90,7 @@ def decoder(
     ratio: Ratio | None = None,
     memory: Callable[[int], None] | None = None,
     window_bytes: int = WINDOW_BYTES,
+    zero_padding: bool = False,
 ) -> Decoder:
     """Return a decoder for one stream.
 
@@ -103,6 +103,8 @@ def decoder(
             and again when a later part of the stream needs more. At most `LARGEST_MEMORY_BYTES`.
             An exception that it raises ends the decoding. None for no call.
         window_bytes: The largest window of zstd, or dictionary of xz, that is decoded.
+        zero_padding: Whether zeros may follow the last gzip member, as the program gzip allows.
+            Engines refuse a layer with such zeros.
     """
     ceiling = OutputCeiling(max_bytes, PIECE_BYTES, member, ratio)
     require = memory or _ignore
@@ -111,7 +113,11 @@ def decoder(
             return _Identity(ceiling)
         case Codec.GZIP:
             return Streams(
-                ceiling, "gzip", lambda _: _gzip(require), header=_GZIP_HEADER, only_at_end=True
+                ceiling,
+                "gzip",
+                lambda _: _gzip(require),
+                header=_GZIP_HEADER,
+                only_at_end=zero_padding,
             )
         case Codec.BZIP2:
             return Streams(ceiling, "bzip2", lambda _: _bzip2(require))

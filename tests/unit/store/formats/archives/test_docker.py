@@ -167,7 +167,7 @@ def test_an_entry_without_a_config_is_a_broken_image() -> None:
     # imgpkg has a manifest.json of its own (pkg/imgpkg/imagedesc).
     with pytest.raises(InvalidDocument) as caught:
         claimed({"Image": {"Refs": ["example.org/bundle@sha256:0"], "Layers": []}})
-    assert "imgpkg copy --tar" in (caught.value.hint or "")
+    assert "let imgpkg copy its images" in (caught.value.hint or "")
 
 
 def test_a_broken_image_does_not_break_the_others() -> None:

@@ -90,17 +90,15 @@ def test_no_flipped_bit_changes_the_decoded_bytes(codec: Codec) -> None:
 @pytest.mark.parametrize("tail", [b"garbage behind the end", b"\0" * 23])
 @pytest.mark.parametrize("step", [1, 4096])
 def test_other_bytes_behind_the_end_are_refused(codec: Codec, tail: bytes, step: int) -> None:
-    if codec is Codec.GZIP and not any(tail):
-        tail += b"x"
     with pytest.raises((CorruptStream, TruncatedInput)):
         decode(codec, ENCODE[codec](b"data") + tail, step)
 
 
 @pytest.mark.parametrize("step", [1, 4096])
-def test_zeros_behind_gzip_are_ignored_and_counted(step: int) -> None:
+def test_zeros_behind_gzip_can_be_ignored_and_counted(step: int) -> None:
     one = ENCODE[Codec.GZIP](b"one")
     data = one + one + bytes(40_000)
-    decode = decoder(Codec.GZIP, max_bytes=100)
+    decode = decoder(Codec.GZIP, max_bytes=100, zero_padding=True)
     found = [
         piece for at in range(0, len(data), step) for piece in decode.feed(data[at : at + step])
     ]
@@ -109,7 +107,7 @@ def test_zeros_behind_gzip_are_ignored_and_counted(step: int) -> None:
     with pytest.raises(CorruptStream):
         list(decode.feed(one))
     with pytest.raises(CorruptStream):
-        list(decoder(Codec.GZIP, max_bytes=100).feed(bytes(10) + one))
+        list(decoder(Codec.GZIP, max_bytes=100, zero_padding=True).feed(bytes(10) + one))
 
 
 def test_xz_padding_comes_in_fours() -> None:
