@@ -57,7 +57,12 @@ class Settings:
     """The processor architecture of this machine, as the kernel names it."""
 
     def open(
-        self, *, create: bool = False, read_only: bool = False, group: int | None = None
+        self,
+        *,
+        create: bool = False,
+        read_only: bool = False,
+        group: int | None = None,
+        on_create: Callable[[Path], None] | None = None,
     ) -> Store:
         """Open the store, and report on standard error if the run waits for another process.
 
@@ -65,6 +70,7 @@ class Settings:
             create: Whether to create the store if there is none.
             read_only: Whether to refuse all changes of the store.
             group: ID of the group that shares a new store; None for a store of one user.
+            on_create: Called with the folder of a new store; by default, standard error names it.
 
         Raises:
             StoreNotFound: There is no store, and ``create`` is false.
@@ -83,7 +89,7 @@ class Settings:
                 clock=self.now,
                 actor=Actor(user_name(os.getuid())),
                 on_wait=report_wait,
-                on_create=report_creation,
+                on_create=on_create or report_creation,
                 on_change=changes.note,
             )
 

@@ -251,6 +251,8 @@ def command(  # noqa: PLR0913 - one for each option
     if require_children and accept_missing_blobs:
         raise click.UsageError("--require-children and --accept-missing-blobs exclude each other")
     host, port = _parse_address(listen)
+    import logging  # noqa: PLC0415 - `--help` does without
+
     from mirror.access import AccessFiles  # noqa: PLC0415 - `--help` does without
     from mirror.access.challenge import Scheme  # noqa: PLC0415
     from mirror.connections.tls import Certificate  # noqa: PLC0415
@@ -308,10 +310,13 @@ def command(  # noqa: PLR0913 - one for each option
         ),
         hangup_ends=sys.stdin is not None and sys.stdin.isatty(),
     )
+    created: list[Path] = []
     if not read_only:
         # Create or upgrade the store once, before any worker starts.
-        settings.open(create=True, group=group).close()
+        settings.open(create=True, group=group, on_create=created.append).close()
     _configure_logging(log_format, quiet=quiet)
+    for root in created:
+        logging.getLogger(__name__).info("created a store in %s", root)
 
     def open_store() -> Store:
         # No on_wait: in a server, requests often wait for each other to write.
