@@ -14,6 +14,7 @@ AUDIT_STAMP := $(AUDIT)/.storectl-ready
 EXPORT := uv export --quiet --locked --format requirements-txt
 PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 20
+EXAMPLES ?= 2000
 FUZZ_TARGETS ?=
 
 help:              ## list the targets
@@ -88,6 +89,10 @@ clients-table: $(STAMP) ## run the newer clients, and write their section of doc
 interop-table: $(STAMP) ## run every pair of formats, and write docs/interop.md
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/interop_table.py
 
+round-trip: $(STAMP) ## push odd things, save and import them: EXAMPLES (2000) of the property
+	@STORECTL_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest -p no:cacheprovider --hypothesis-show-statistics \
+	  tests/property/test_closed_round_trip.py $(PYTEST_ARGS)
+
 fuzz: $(STAMP)     ## fuzz every parser for FUZZ_SECONDS (20), or only FUZZ_TARGETS
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
@@ -125,5 +130,5 @@ check: lint types arch migrations test site ## run what CI runs
 clean:             ## remove the environments and everything built
 	rm -rf $(VENV) $(DEMO) $(DOCS) $(AUDIT) site build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache
 
-.PHONY: help env bench-env demo test fmt lint types arch migrations peers interop clients clients-table interop-table fuzz \
-  bench docs site audit sbom lock check clean
+.PHONY: help env bench-env demo test fmt lint types arch migrations peers interop clients clients-table \
+  interop-table round-trip fuzz bench docs site audit sbom lock check clean

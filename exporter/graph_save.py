@@ -90,6 +90,16 @@ class GraphSave:
         """Return the manifests whose layers are decoded: those with layers to re-encode."""
         return [] if self.options.layers is None else list(self.graph.configs)
 
+    def undecoded_manifests(self) -> dict[Digest, str]:
+        """Return the manifests of images that are saved as they are, with a name for each."""
+        if self.options.layers is not None:
+            return {}
+        names = {root.digest: root.name for root in self.graph.roots if root.tags}
+        return {
+            digest: f"{names[digest]} ({digest})" if digest in names else str(digest)
+            for digest in self.graph.configs
+        }
+
     def decoded_images(self) -> list[ImageID]:
         """Return no images: all images are saved by their manifests."""
         return []

@@ -64,6 +64,10 @@ class LegacySave:
         """Return the manifests whose layers are decoded: all that were named."""
         return [digest for image in self.selection.images for digest in image.manifests]
 
+    def undecoded_manifests(self) -> dict[Digest, str]:
+        """Return no manifests: the format legacy holds layers by their diff IDs."""
+        return {}
+
     def decoded_images(self) -> list[ImageID]:
         """Return the images whose layers are decoded and that were named without a manifest."""
         return [image.image_id for image in self.selection.images if not image.manifests]
@@ -85,8 +89,7 @@ class LegacySave:
 
         Raises:
             NothingToExport: An image has no layers.
-            IncompleteImage: A foreign layer is not in the store.
-            ContentMissing: A layer is not in the store.
+            IncompleteImage: A layer is not in the store.
         """
         sources = self.selection.sources
         images = tuple(image.image_id for image in self.selection.images)

@@ -51,9 +51,10 @@ _ENTRY_BYTES: Final = 1000
 class Export:
     """A planned archive that is ready to be written; a lease protects its content."""
 
-    def __init__(self, store: Store, planned: PlannedSave) -> None:
+    def __init__(self, store: Store, planned: PlannedSave, doubts: tuple[str, ...] = ()) -> None:
         self._store = store
         self._planned = planned
+        self._doubts = doubts
 
     @property
     def plan(self) -> Plan:
@@ -88,7 +89,7 @@ class Export:
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes for the user about the archive, one sentence each."""
-        return self.plan.notes
+        return (*self._doubts, *self.plan.notes)
 
     def write(self, sink: Sink, progress: Progress | None = None) -> None:
         """Write the archive, and check the digest of all stored content while reading it.
@@ -227,6 +228,7 @@ def open_save(
     before_encoding: Callable[[int], None] | None = None,
     check: Check = keep_going,
     ceilings: ArchiveLimits | None = None,
+    check_layers: bool = True,
 ) -> Iterator[Export]:
     """Plan a save of ``names`` and protect its content from collection until the block ends.
 
@@ -242,6 +244,9 @@ def open_save(
             bytes; 0 if none have to be compressed. An exception that it raises ends the save.
         check: Called often while the save is planned. An exception that it raises ends the save.
         ceilings: What the save may read; None for no ceilings.
+        check_layers: Whether to note the images whose layers contradict their config, if the
+            archive holds their layers as they are. Layers that were never decoded are decoded for
+            that.
 
     Yields:
         The planned archive.
@@ -256,7 +261,8 @@ def open_save(
         Conflict: The format legacy would lose something, and the options forbid it.
         IncompleteImage: Content that the images name is not in the store.
         TooLarge: The archive would exceed ``ceilings``.
-        DiffMismatch: The layers of an image do not have the diff IDs in its config.
+        DiffMismatch: The layers of an image do not have the diff IDs in its config, and the
+            archive needs them so; or a layer decodes to more than a limit allows.
         DamagedContent: The bytes of stored content that was read do not have its digest.
         ContentMissing: A file of the store is missing.
         StorageFull: The store's file system has no space left for re-encoded layers.
@@ -282,6 +288,11 @@ def open_save(
             from exporter.selection.verified import verify
 
             verify(store, manifests, images, check)
+        doubts: tuple[str, ...] = ()
+        if check_layers and (undecoded := chosen.undecoded_manifests()):
+            from exporter.selection.verified import contradictions
+
+            doubts = contradictions(store, undecoded, check)
         leased: set[Digest] | None = None
         # Another process may remove or move a name before the lease begins. So select again under
         # the lease, until the lease covers the selection.
@@ -296,7 +307,7 @@ def open_save(
         # No transaction is open here, because compressing layers takes long.
         chosen = chosen.encoded(reader, folder)
         with store.read() as connection:
-            export = Export(store, chosen.plan(connection, documents))
+            export = Export(store, chosen.plan(connection, documents), doubts)
         yield export
         if record:
             export.record()

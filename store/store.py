@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO, final
 
 from store.errors import DamagedContent, FalseEncoding
-from store.model.digests import ImageID
+from store.model.digests import Digest, ImageID
 from store.model.platforms import DEFAULT_CHOICE
 from store.workspace import engines, root_folder
 from store.workspace.workspace import Workspace, utc_now
@@ -283,6 +283,24 @@ class Store(Workspace):
             ReadOnlyStore: The result is not known, and the store is read-only.
         """
         return self._verifier.verify(image_id, is_stopped=is_stopped)
+
+    def layer_fault(self, manifest: Digest, image_id: ImageID) -> tuple[str, bool] | None:
+        """Return why the layers of a manifest are not those of its config.
+
+        Layers are decoded for the answer, and nothing is recorded.
+
+        Args:
+            manifest: The digest of a manifest that describes an image.
+            image_id: The ID of the image.
+
+        Returns:
+            The fact, and whether a layer decodes to more than a limit allows; None if all stored
+            layers are right.
+        """
+        found = self._verifier.first_fault(manifest, image_id)
+        if found is None:
+            return None
+        return f"layer {found[0]} ({found[1].claim.blob}) {found[1].reason}", found[1].is_too_large
 
     def needs_verification(self, image_id: ImageID) -> bool:
         """Return whether `verify_image` could change the state of an image.

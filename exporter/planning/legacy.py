@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.planning.plan import Entry, EntryType, Plan
 from exporter.planning.v1_layers import v1_layers
-from store.errors import ContentMissing, IncompleteImage, NothingToExport, StoreError, printable
+from store.errors import IncompleteImage, NothingToExport, printable
 from store.formats.golang.json_writing import quote
 from store.model.contents import ContentState
 from store.model.remedies import Remedy
@@ -52,8 +52,7 @@ def plan(selection: Selection, config_of: Callable[[Digest], ImageConfig]) -> Pl
 
     Raises:
         NothingToExport: An image has no layers.
-        IncompleteImage: A foreign layer is not in the store.
-        ContentMissing: A layer is not in the store.
+        IncompleteImage: A layer is not in the store.
     """
     archive = _Archive()
     included = {image.image_id for image in selection.images}
@@ -133,7 +132,7 @@ def _add_layer(
     ]
 
 
-def _missing(diff: DiffID, foreign: Mapping[Digest, bytes]) -> StoreError:
+def _missing(diff: DiffID, foreign: Mapping[Digest, bytes]) -> IncompleteImage:
     urls = json.loads(foreign.get(diff.digest, b"{}")).get("urls", [])
     if urls:
         return IncompleteImage(
@@ -143,7 +142,12 @@ def _missing(diff: DiffID, foreign: Mapping[Digest, bytes]) -> StoreError:
             hint="import an archive that holds the layer",
             remedy=Remedy.SAVE_AS_OCI,
         )
-    return ContentMissing(f"layer {diff} is not in the store", digest=diff.digest)
+    return IncompleteImage(
+        f"cannot save layer {diff} in the format legacy: the store does not have it",
+        missing=[str(diff)],
+        hint="import an archive that holds the layer",
+        remedy=Remedy.SAVE_AS_OCI,
+    )
 
 
 def _add_document(archive: _Archive, name: str, value: bytes) -> None:

@@ -17,6 +17,7 @@ from exporter.selection.referrers import add_referrers
 from exporter.selection.roots import SavedRoot
 from exporter.selection.scopes import look_up, scope_of, usable_sources
 from store.errors import IncompleteImage, printable
+from store.formats.image.listed_types import wrong_types
 from store.formats.image.media_types import is_foreign_layer
 from store.model.contents import ContentState
 from store.model.remedies import Remedy
@@ -86,6 +87,7 @@ def load(
 
     Raises:
         IncompleteImage: Content that the manifests name is not in the store.
+        InvalidDocument: An index states another media type of a manifest than the manifest has.
         InvalidInput: A root has no image for one of the platforms.
         DamagedContent: The bytes of a stored manifest, index or config do not have its digest.
         TooLarge: The archive would exceed the ceilings of ``reader``.
@@ -130,6 +132,10 @@ def load(
         for digest, document in sort_documents(loaded, saved).items()
         if digest in kept
     }
+    for document in documents.values():
+        children = [link for link in document.children if link.is_document]
+        for _, error in wrong_types(children, documents, f"index {document.digest}"):
+            raise error
     configs = {digest: config for part in parts.values() for digest, config in part.configs.items()}
     reader.require_images(len({config.image_id for config in configs.values()}))
     reader.require_layers(sum(len(document.layers) for document in documents.values()))

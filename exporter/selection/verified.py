@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from store.catalog.checking import verification
-from store.errors import DiffMismatch
+from store.errors import DiffMismatch, ReadOnlyStore
 from store.model.contents import DiffState
-from store.model.remedies import Remedy
+from store.model.remedies import Note, Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from exporter.selection.document_reader import Check
     from store import Store
@@ -57,10 +58,61 @@ def verify(
             _refuse(image)
 
 
+def contradictions(store: Store, manifests: Mapping[Digest, str], check: Check) -> tuple[str, ...]:
+    """Return a note for each manifest whose layers are not those of its config.
+
+    Such a manifest is saved as it is. Layers that were never decoded are decoded now. Keep no
+    transaction open: decoding takes long.
+
+    Args:
+        store: The store that holds the images, and that records the result.
+        manifests: Manifests of images, with the name of each for the notes.
+        check: Called before each image; an exception that it raises ends the check.
+
+    Raises:
+        DiffMismatch: A layer decodes to more than a limit allows, so that no import takes it.
+    """
+    with store.read() as connection:
+        listed = verification.manifest_states(connection, manifests)
+    notes: list[str] = []
+    for digest, (image, state) in listed.items():
+        if state is DiffState.VERIFIED:
+            continue
+        check()
+        if state is DiffState.UNVERIFIED and not _is_doubtful(store, digest, image):
+            continue
+        found = store.layer_fault(digest, image)
+        if found is None:
+            continue
+        reason, is_too_large = found
+        if is_too_large:
+            raise DiffMismatch(
+                f"cannot save {manifests[digest]}: {reason}",
+                image_id=image,
+                remedy=Remedy.REBUILD_IMAGE,
+            )
+        notes.append(
+            Note(
+                f"the layers of {manifests[digest]} contradict its config: {reason}",
+                Remedy.REBUILD_IMAGE,
+            )
+        )
+    return tuple(notes)
+
+
+def _is_doubtful(store: Store, manifest: Digest, image: ImageID) -> bool:
+    """Verify an image; return whether one of its manifests is still not verified."""
+    with suppress(ReadOnlyStore):
+        store.verify_image(image)
+    with store.read() as connection:
+        found = verification.manifest_states(connection, (manifest,)).get(manifest)
+    return found is not None and found[1] is not DiffState.VERIFIED
+
+
 def _refuse(image: ImageID) -> NoReturn:
     raise DiffMismatch(
-        f"cannot decode the layers of {image}: they do not decode to the diff IDs in its config, or"
-        " exceed a limit",
+        f"cannot decode the layers of {image}: they do not decode to the diff IDs in its config,"
+        " are not tars, or exceed a limit",
         image_id=image,
         hint="pull or save the image with its blobs as they are: it was pushed in this state",
         remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,

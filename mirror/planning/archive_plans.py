@@ -210,6 +210,7 @@ class ArchivePlans:
                     record=False,
                     check=check,
                     ceilings=planning.ceilings,
+                    check_layers=False,
                 )
                 export = opened.__enter__()
                 try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, final
 
 from store.errors import DigestMismatch, MissingBlobs, StoreError, TooLarge
 from store.formats.image.manifests import Role
+from store.formats.tar.layer_check import fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -138,11 +139,13 @@ class ManifestBlobs:
         """
         if isinstance(staged.problem, TooLarge):
             raise staged.problem
-        if not staged.is_decoded and staged.problem is not None:
-            return f"does not decode: {staged.problem.message}"
-        if not self._stager.has_diff(staged, diff.digest):
-            return f"decodes to {staged.diff.digest}, but the config has {diff}"
-        return None if staged.problem is None else f"is not a layer: {staged.problem.message}"
+        return fault_of(
+            staged.problem,
+            is_decoded=staged.is_decoded,
+            got=staged.diff.digest,
+            wanted=diff,
+            is_wanted=staged.is_decoded and self._stager.has_diff(staged, diff.digest),
+        )
 
     def _keep_undecoded(self) -> None:
         """Rely on the store for layers that are not in the archive.

@@ -11,6 +11,7 @@ from store.errors import FalseEncoding, IntegrityError, InvalidInput, StoreError
 from store.formats.image.config import ImageConfig
 from store.formats.image.manifests import Document
 from store.maintenance.reports import Finding, Severity
+from store.maintenance.verification import Verifier
 from store.model.contents import ContentState, Sources
 from store.model.digests import ChainID, Digest
 from store.model.limits import DEFAULT_LIMITS
@@ -64,6 +65,7 @@ class Checker:
         self._reader = workspace.reader
         self._blobs = workspace.blobs
         self._prover = workspace.prover
+        self._verifier = Verifier(workspace)
         self._progress = progress
 
     def run(self) -> Iterator[Verdict]:
@@ -72,6 +74,7 @@ class Checker:
         yield from self._decodings()
         yield from self._chains()
         yield from self._manifests()
+        yield from self._contradictions()
         yield from self._files()
 
     # --- bytes ------------------------------------------------------------------------------------
@@ -236,6 +239,32 @@ class Checker:
                         row.digest,
                         "its links differ from the links that the catalogue records",
                     )
+
+    def _contradictions(self) -> Iterator[Verdict]:
+        """Yield the images whose layers contradict their config.
+
+        The stored bytes are as they were pushed or imported, so this is a warning.
+        """
+        with self._read() as connection:
+            rows = audit.unproven(connection)
+        for digest, image_id, names in rows:
+            try:
+                found = self._verifier.first_fault(digest, image_id)
+            except StoreError:
+                # Damaged bytes are findings of their own, and a removed image is none.
+                continue
+            if found is not None:
+                position, fault = found
+                finding = Finding(
+                    Severity.WARNING,
+                    "contradiction",
+                    str(digest),
+                    f"the layers of {digest} contradict its config: layer {position}"
+                    f" ({fault.claim.blob}) {fault.reason}",
+                    names or (str(image_id),),
+                    remedy=Remedy.REBUILD_IMAGE,
+                )
+                yield Verdict(finding)
 
     # --- files ------------------------------------------------------------------------------------
 

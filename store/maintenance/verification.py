@@ -1,30 +1,24 @@
 """A check that the layers of a pushed image decode to the diff IDs in the image's config.
 
-Pushed layers are decoded and hashed. A layer with the right diff ID becomes an encoding of that
-diff.
+Pushed layers are decoded, hashed and checked to be a tar. A layer with the right diff ID becomes an
+encoding of that diff.
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import threading
-from collections import OrderedDict
-from dataclasses import dataclass
+import os
 from typing import TYPE_CHECKING, Final, final
 
 from store.catalog import content, encodings, images
 from store.catalog.checking import verification
 from store.catalog.collection import condemned
 from store.catalog.in_progress import leases
-from store.content.encoding_check import has_digest, has_sound_frames
-from store.content.stored import open_stored
-from store.content.streams import stream
-from store.errors import ImageNotFound, InvalidInput
-from store.formats.compression.codecs import MAGIC_BYTES, detect
-from store.formats.compression.growth import ratio_of
+from store.errors import ImageNotFound
+from store.files.os_errors import translated
 from store.formats.image.config import ImageConfig
-from store.model.contents import ContentState, DiffState, StoredEncoding
+from store.formats.image.manifests import Document
+from store.maintenance.layer_proofs import Claim, Fault, LayerProver, Proof
+from store.model.contents import Codec, ContentState, DiffState
 from store.model.digests import DiffID
 from store.model.limits import DEFAULT_LIMITS
 from store.workspace import operations
@@ -36,44 +30,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.db.types import ContentKey
-    from store.model.contents import Codec
     from store.model.digests import Digest, ImageID
+    from store.workspace.operations import Operation
     from store.workspace.workspace import Workspace
-
-logger = logging.getLogger(__name__)
-
-_MAX_REMEMBERED: Final = 10_000
-"""How many decoded blobs a verifier remembers, about 0.5 KiB each."""
 
 _BEST: Final = (DiffState.VERIFIED, DiffState.UNVERIFIED, DiffState.MISMATCH)
 """The state of an image is the first of these states that one of its manifests has."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A claim by a manifest and its config: ``blob`` decodes to ``diff``."""
-
-    blob: Digest
-    diff: DiffID
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """Evidence that a claim holds.
-
-    Attributes:
-        claim: The claim.
-        codec: The codec of the blob.
-        size_bytes: The size of the decoded layer.
-        seekable: Whether any part of the layer can be decoded alone.
-    """
-
-    claim: Claim
-    codec: Codec
-    size_bytes: int
-    seekable: bool
 
 
 @final
@@ -94,10 +56,7 @@ class Verifier:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._decoded: OrderedDict[tuple[Digest, str], str | None] = OrderedDict()
-        """The hexadecimal digest of each decoded blob, by the blob and the digest's algorithm; None
-        if the blob does not decode."""
-        self._lock = threading.Lock()
+        self._prover = LayerProver(workspace)
 
     def is_needed(self, image_id: ImageID) -> bool:
         """Return whether `verify` could change the state of an image or of one of its manifests.
@@ -121,7 +80,7 @@ class Verifier:
         config = self._config(image_id)
         with self._workspace.read() as connection:
             claims = _claims(connection, waiting.values(), config.diff_ids)
-        return not all(map(self._is_refuted, claims))
+        return not all(map(self._prover.known_fault, claims))
 
     def verify(
         self, image_id: ImageID, *, is_stopped: Callable[[], bool] = lambda: False
@@ -140,6 +99,11 @@ class Verifier:
         Raises:
             ImageNotFound: The store does not have the image.
         """
+
+        def check() -> None:
+            if is_stopped():
+                raise _StoppedError
+
         workspace = self._workspace
         # One snapshot: another verifier may finish at any moment.
         with workspace.read() as connection:
@@ -157,11 +121,12 @@ class Verifier:
                     leases.add_leases(
                         connection, operation.id, [key, *(blob.key for blob in blobs.values())]
                     )
-                attempts = [self._prove(claim, is_stopped) for claim in claims]
-                proofs = [proof for proof in attempts if proof is not None]
+                attempts = [self._prover.prove(claim, check) for claim in claims]
+                proofs = [proof for proof in attempts if isinstance(proof, Proof)]
                 with workspace.write(operation.id) as connection:
-                    self._record(connection, proofs)
+                    self._record(connection, operation, proofs)
                     proven = _proven(connection, listed.values())
+                    proven.update(proof.claim for proof in proofs)
                     states = {
                         manifest: decide(layers, config.diff_ids, proven)
                         for manifest, layers in listed.items()
@@ -176,70 +141,46 @@ class Verifier:
             pass
         return state
 
+    def first_fault(self, manifest: Digest, image_id: ImageID) -> tuple[int, Fault] | None:
+        """Return the first layer of a manifest that is not the layer of its config, and why.
+
+        Args:
+            manifest: The digest of a manifest that describes an image.
+            image_id: The image.
+
+        Returns:
+            The position of the layer and its fault; None if all stored layers are right.
+        """
+        document = Document.parse(
+            self._workspace.read_whole(manifest), digest=manifest, is_stored=True
+        )
+        layers = [link.digest for link in document.layers]
+        with self._workspace.read() as connection:
+            present = content.present(connection, layers)
+        claims = map(Claim, layers, self._config(image_id).diff_ids)
+        for position, claim in enumerate(claims):
+            if claim.blob in present:
+                found = self._prover.prove(claim, lambda: None)
+                if isinstance(found, Fault):
+                    return position, found
+        return None
+
     def _config(self, image_id: ImageID) -> ImageConfig:
         return ImageConfig.parse(
             self._workspace.read_whole(image_id.digest), DEFAULT_LIMITS, digest=image_id.digest
         )
 
-    def _prove(self, claim: Claim, is_stopped: Callable[[], bool]) -> Proof | None:
-        """Decode a blob; return None if it does not decode to the claimed diff.
-
-        Raises:
-            _StoppedError: The caller has stopped the verification.
-        """
-        if self._is_refuted(claim):
-            return None
-        with self._workspace.read() as connection:
-            sources = content.sources(connection, (claim.blob,)).get(claim.blob)
-        if sources is None or not sources.in_file:
-            return None
-        with open_stored(self._workspace.blobs, claim.blob) as blob:
-            codec = detect(blob.pread(0, MAGIC_BYTES))
-            size = 0
-            decoded = None
-            hashed = hashlib.new(claim.diff.digest.algorithm, usedforsecurity=False)
-            limits, memory = self._workspace.decoding.limits, self._workspace.decoding.memory
-            try:
-                with memory.lease() as lease:
-                    for piece in stream(
-                        blob,
-                        codec,
-                        max_bytes=limits.layer_bytes,
-                        memory=lease,
-                        ratio=ratio_of(limits),
-                    ):
-                        if is_stopped():
-                            raise _StoppedError
-                        hashed.update(piece)
-                        size += len(piece)
-                decoded = hashed.hexdigest()
-            except InvalidInput as exc:
-                logger.warning("blob=%s is not layer=%s: %s", claim.blob, claim.diff, exc.message)
-            if decoded != claim.diff.digest.hex:
-                # A damaged blob proves nothing, and a client can upload its true bytes again.
-                if has_digest(blob, claim.blob):
-                    self._remember(claim, decoded)
-                return None
-            stored = StoredEncoding(claim.blob, codec, sources.size_bytes, seekable=False)
-            seekable = has_sound_frames(blob, stored, claim.diff.digest, size, memory)
-        return Proof(claim, codec, size, seekable)
-
-    def _is_refuted(self, claim: Claim) -> bool:
-        with self._lock:
-            known = self._decoded.get((claim.blob, claim.diff.digest.algorithm), "")
-        return known is None or known not in ("", claim.diff.digest.hex)
-
-    def _remember(self, claim: Claim, decoded: str | None) -> None:
-        with self._lock:
-            self._decoded[(claim.blob, claim.diff.digest.algorithm)] = decoded
-            while len(self._decoded) > _MAX_REMEMBERED:
-                self._decoded.popitem(last=False)
-
-    def _record(self, connection: Connection, proofs: Iterable[Proof]) -> None:
-        """Record each proven blob as an encoding of its diff."""
+    def _record(
+        self, connection: Connection, operation: Operation, proofs: Iterable[Proof]
+    ) -> None:
+        """Record each proven blob as an encoding of its diff, unless it is the diff itself."""
         now = self._workspace.now()
         for proof in proofs:
             diff = proof.claim.diff.digest
+            if proof.codec is Codec.IDENTITY:
+                if not proof.claim.is_plain:
+                    self._add_digest(connection, operation, proof)
+                continue
             stored = content.find(connection, (proof.claim.blob,))[proof.claim.blob]
             decoded, damaged = content.ensure_decoded(connection, {diff: proof.size_bytes})
             condemned.condemn(connection, damaged, now)
@@ -256,6 +197,31 @@ class Verifier:
                     )
                 ],
             )
+
+    def _add_digest(self, connection: Connection, operation: Operation, proof: Proof) -> None:
+        """Store a plain layer under its diff ID as well, if the manifest lists another digest.
+
+        A manifest may list a layer by its sha512 digest, and the config by its sha256 digest. The
+        two names share their bytes on disk.
+        """
+        blobs, claim = self._workspace.blobs, proof.claim
+        diff = claim.diff.digest
+        if diff in content.present(connection, (diff,)):
+            return
+        path, stored = operation.new_file(), blobs.path(claim.blob)
+        with translated(path):
+            if stored.exists():
+                os.link(stored, path)
+            else:
+                # The layer was imported, and is stored compressed.
+                source = self._workspace.sources((claim.blob,))[claim.blob]
+                with self._workspace.reader() as reader, operation.create(path) as file:
+                    file.writelines(reader.chunks(source))
+                    file.flush()
+                    os.fsync(file.fileno())
+        operation.announce((diff,))
+        blobs.publish(((path, blobs.location(diff)),))
+        content.put_blob(connection, diff, proof.size_bytes, self._workspace.now())
 
 
 def decide(
@@ -279,7 +245,6 @@ def decide(
         state
         for (blob, state), diff in zip(layers, diffs, strict=True)
         if Claim(blob, diff) not in proven
-        and (blob != diff.digest or state is not ContentState.PRESENT)
     ]
     if not wrong:
         return DiffState.VERIFIED
@@ -312,19 +277,19 @@ def _claims(
                 for (blob, state), diff in zip(layers, diffs, strict=True)
                 if state is ContentState.PRESENT
             )
-    known = encodings.encoded(connection, [claim.blob for claim in found])
-    return [
-        claim
-        for claim in found
-        if claim.blob != claim.diff.digest and (claim.blob, claim.diff.digest) not in known
-    ]
+    known = _known(connection, {claim.blob for claim in found})
+    return [claim for claim in found if claim not in known]
 
 
 def _proven(
     connection: Connection, manifests: Iterable[Sequence[tuple[Digest, ContentState]]]
 ) -> set[Claim]:
     """Return the claims about the layers of manifests that are known to hold."""
-    blobs = {blob for layers in manifests for blob, _ in layers}
-    return {
-        Claim(stored, DiffID(decoded)) for stored, decoded in encodings.encoded(connection, blobs)
-    }
+    return _known(connection, {blob for layers in manifests for blob, _ in layers})
+
+
+def _known(connection: Connection, blobs: AbstractSet[Digest]) -> set[Claim]:
+    """Return the claims about blobs that the catalogue records as true."""
+    decoded = {Claim(stored, DiffID(diff)) for stored, diff in encodings.encoded(connection, blobs)}
+    plain = verification.checked_layers(connection, blobs)
+    return decoded | {Claim(blob, DiffID(blob)) for blob in plain}

@@ -346,8 +346,10 @@ def _add_image(
     )
     chain = [(diff, diffs[diff.digest]) for diff in config.diff_ids]
     present = content.present(connection, blobs)
+    plain = verification.checked_layers(connection, blobs)
     verified = all(
-        blob in present and (blob == diff.digest or (blob, diff.digest) in decoded)
+        blob in present
+        and ((blob, diff.digest) in decoded or (blob == diff.digest and blob in plain))
         for blob, diff in zip(blobs, config.diff_ids, strict=True)
     )
     top = layers.ensure_layers(connection, [chain])[0]

@@ -190,6 +190,7 @@ def command(  # noqa: PLR0913 - one for each option
                 "Images": [str(image) for image in export.images],
                 "Size": written.size_bytes,
                 **({"SHA256": written.sha256} if checksum else {}),
+                "Notes": list(export.notes),
             }
         )
     elif folder is None:

@@ -57,6 +57,7 @@ REASONS: Final = {
     "audit.manifests": CHECK,
     "audit.stored": CHECK,
     "audit.unobtainable": CHECK,
+    "audit.unproven": CHECK,
     "garbage.dead_contents": MARK,
     "garbage.dead_images": MARK,
     "garbage.dead_layers": MARK,

@@ -13,13 +13,17 @@ import exporter
 from exporter import Format, SaveOptions
 from store import Store
 from store.catalog.checking import verification
-from store.errors import DiffMismatch
+from store.content.decoding import Decoding
+from store.errors import DiffMismatch, InvalidDocument
+from store.formats.image.media_types import DOCKER_MANIFEST
+from store.maintenance.reports import Severity
 from store.model.contents import DiffState
 from store.model.digests import Digest
+from store.model.limits import Limits
 from store.registry.registry import Registry
 from tests.conftest import NOW
 from tests.support.images import A, B, config
-from tests.support.layouts import CONFIG, LAYER, MANIFEST, Layout, encode
+from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST, Layout, encode
 from tests.support.registry_pushes import APP, push_blob
 
 if TYPE_CHECKING:
@@ -143,3 +147,55 @@ def test_layers_that_only_the_store_has_are_verified_at_first_need(
     assert state(far, digest) is DiffState.UNVERIFIED
     with exporter.open_save(far, ["team/app:sound"]):
         assert state(far, digest) is DiffState.VERIFIED
+
+
+@pytest.mark.parametrize("format_", ["oci", "docker"])
+@pytest.mark.parametrize("odd", CONTRADICTIONS)
+def test_the_side_that_took_a_push_names_the_image_while_it_can_be_mended(
+    store: Store, odd: str, format_: str
+) -> None:
+    push(store, "sound", *SOUND)
+    digest = push(store, "odd", *CONTRADICTIONS[odd])
+    with exporter.open_save(store, ["team/app"], options=SaveOptions(Format(format_))) as export:
+        (note,) = export.notes
+    assert f"the layers of team/app:odd ({digest}) contradict its config: layer 0" in note
+    assert state(store, digest) is DiffState.MISMATCH
+    (finding,) = store.fsck()
+    assert (finding.kind, finding.severity) == ("contradiction", Severity.WARNING)
+    assert finding.images == ("docker.io/team/app:odd",)
+    with pytest.raises(DiffMismatch), exporter.open_save(store, ["team/app:odd"]):
+        pass
+
+
+def test_a_check_names_an_image_that_was_never_verified(store: Store) -> None:
+    digest = push(store, "odd", *CONTRADICTIONS["another-layer"])
+    (finding,) = store.fsck()
+    assert finding.subject == str(digest)
+    # A check records nothing.
+    assert state(store, digest) is DiffState.UNVERIFIED
+
+
+def test_an_image_that_decodes_to_too_much_is_not_saved(tmp_path: Path) -> None:
+    decoding = Decoding(Limits(layer_bytes=len(A) - 1))
+    options = SaveOptions(Format.OCI)
+    with Store.open(tmp_path / "small", create=True, decoding=decoding) as store:
+        push(store, "odd", *SOUND)
+        with (
+            pytest.raises(DiffMismatch, match="team/app:odd"),
+            exporter.open_save(store, ["team/app"], options=options),
+        ):
+            pass
+
+
+@pytest.mark.parametrize("format_", ["oci", "docker"])
+def test_an_index_that_lies_about_a_type_is_not_saved(store: Store, format_: str) -> None:
+    digest = push(store, "sound", *SOUND)
+    data = manifest(*SOUND)
+    link = {"mediaType": DOCKER_MANIFEST, "digest": str(digest), "size": len(data)}
+    index = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [link]})
+    Registry(store).put_manifest(APP, index, media_type=INDEX, digest=None, tags=("index",))
+    with (
+        pytest.raises(InvalidDocument, match="is listed as"),
+        exporter.open_save(store, ["team/app:index"], options=SaveOptions(Format(format_))),
+    ):
+        pass

@@ -23,6 +23,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from mirror.service import MirrorSettings
 from store import Store
+from store.maintenance.reports import Severity
 from store.model.digests import Digest
 from tests.support.layouts import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, encode
 from tests.support.mirror_in_process import InProcessMirror
@@ -145,7 +146,8 @@ class RegistryMachine(RuleBasedStateMachine):
             for digest, (media_type, data) in held.manifests.items():
                 reply = self.ask("GET", f"/v2/{name}/manifests/{digest}")
                 assert (reply.body, reply.header("content-type")) == (data, media_type)
-        assert list(self.store.fsck()) == []
+        # The layers of most images contradict their configs, which is a warning.
+        assert [one for one in self.store.fsck() if one.severity is Severity.ERROR] == []
         folder = self.folder / "store" / "uploads"
         files = (
             {path.name: path.stat().st_size for path in folder.iterdir()} if folder.exists() else {}

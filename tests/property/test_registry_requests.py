@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from store import Store
+from store.maintenance.reports import Severity
 from store.model.digests import Digest
 from tests.support.layouts import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, encode
 from tests.support.mirror_process import Mirror
@@ -100,7 +101,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         assert "Traceback" not in log, log[-5000:]
         assert "ERROR" not in log, log[-5000:]
     with Store.open(root) as store:
-        assert list(store.fsck()) == []
+        # The layers of an image may contradict its config, which is a warning.
+        assert [one for one in store.fsck() if one.severity is Severity.ERROR] == []
         _uploads_are_known(root, store)
 
 

@@ -20,7 +20,7 @@ from store.db.schema import (
     repository,
 )
 from store.db.types import ContentKey
-from store.model.contents import ContentState
+from store.model.contents import ContentState, DiffState
 from store.model.digests import ChainID, DiffID, Digest, ImageID
 
 if TYPE_CHECKING:
@@ -169,6 +169,29 @@ def manifests(connection: Connection) -> tuple[AuditedManifest, ...]:
         )
         for row in rows
     )
+
+
+def unproven(connection: Connection) -> tuple[tuple[Digest, ImageID, tuple[str, ...]], ...]:
+    """Return every manifest of an image whose layers are not known to be those of its config.
+
+    Returns:
+        Tuples (digest of the manifest, image, names of the manifest), by digest.
+    """
+    config = content.alias("config")
+    names: dict[tuple[Digest, ImageID], list[str]] = {}
+    for row in connection.execute(
+        select(content.c.digest, config.c.digest.label("image"), repository.c.name, reference.c.tag)
+        .join(manifest, manifest.c.content_id == content.c.id)
+        .join(config, config.c.id == manifest.c.image_id)
+        .outerjoin(reference, reference.c.manifest_id == manifest.c.content_id)
+        .outerjoin(repository, repository.c.id == reference.c.repository_id)
+        .where(manifest.c.diff_state != DiffState.VERIFIED.value)
+        .order_by(content.c.digest, repository.c.name, reference.c.tag)
+    ):
+        known = names.setdefault((row.digest, ImageID(row.image)), [])
+        if row.name is not None:
+            known.append(f"{row.name}:{row.tag}")
+    return tuple((digest, image_id, tuple(some)) for (digest, image_id), some in names.items())
 
 
 def affected(connection: Connection, digest: Digest) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, Protocol, final
 from store.errors import (
     DigestMismatch,
     InvalidArchive,
-    InvalidDocument,
     StoreError,
     TooLarge,
     printable,
@@ -20,6 +19,7 @@ from store.formats.image.described_image import NotAnImage, described_image, par
 from store.formats.image.graph_walk import bottom_up, levels
 from store.formats.image.label_budget import LabelBudget
 from store.formats.image.layout_names import INDEX
+from store.formats.image.listed_types import wrong_types
 from store.formats.image.manifests import Document
 from store.model.digests import Descriptor, Digest
 
@@ -273,21 +273,9 @@ class DocumentWalk:
 
     def _check_types(self, links: Iterable[Link], where: str) -> None:
         """Note a fault of each document whose media type is not the one that a link states."""
-        for link in links:
-            known = self._documents.get(link.digest)
-            if (
-                known is not None
-                and (where == INDEX or link.is_document)
-                and link.target.media_type not in ("", known.media_type)
-            ):
-                self._note_fault(
-                    link.digest,
-                    InvalidDocument(
-                        f"the media type of {link.digest} is {known.media_type!r}, but it is listed"
-                        f" as {printable(link.target.media_type)!r}",
-                        document=where,
-                    ),
-                )
+        some = (link for link in links if where == INDEX or link.is_document)
+        for digest, error in wrong_types(some, self._documents, where):
+            self._note_fault(digest, error)
 
     def _bytes(self, link: Link, where: str) -> bytes | None:
         data = self._blobs.read(link.target, where)

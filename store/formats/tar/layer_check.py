@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from store.errors import StoreError
+    from store.model.digests import DiffID, Digest
 
 
 @final
@@ -69,3 +70,22 @@ class LayerCheck:
                 self._check.finish()
             except (InvalidArchive, TooLarge) as exc:
                 self.problem = exc
+
+
+def fault_of(
+    problem: StoreError | None, *, is_decoded: bool, got: Digest, wanted: DiffID, is_wanted: bool
+) -> str | None:
+    """Return how bytes differ from the layer that a config lists; None if they are that layer.
+
+    Args:
+        problem: Why the bytes are not a layer; None if they are one.
+        is_decoded: Whether all bytes were decoded.
+        got: The digest of the decoded bytes.
+        wanted: The diff ID in the config.
+        is_wanted: Whether the decoded bytes have the diff ID.
+    """
+    if problem is not None and not is_decoded:
+        return f"does not decode: {problem.message}"
+    if not is_wanted:
+        return f"decodes to {got}, but the config has {wanted}"
+    return None if problem is None else f"is not a layer: {problem.message}"

@@ -34,12 +34,13 @@ class Accepted:
     """An expected result: the input is imported, for the reason ``because``.
 
     The report of the import begins with ``lines``. Each text in ``notes`` is part of a note in the
-    report.
+    report. A check of the store has findings of the kinds ``findings``.
     """
 
     because: str
     lines: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
 
 @final

@@ -72,6 +72,11 @@ def changed(
     return layout
 
 
+def contradicted(*notes: str) -> Accepted:
+    """Return the result for an image whose layers contradict its config."""
+    return Accepted(CONTRADICTED, LOADED, notes, ("contradiction",))
+
+
 def texts(text: bytes, media_type: str = MANIFEST) -> Layout:
     """Return a layout whose only root is the document ``text``."""
     layout = Layout()
@@ -395,7 +400,7 @@ def manifests() -> Iterator[Case]:
         "config-of-another-image",
         "a layer whose diff ID differs from the config",
         other,
-        Accepted(CONTRADICTED, LOADED, (f"decodes to {digest(A)}", f"config has {digest(B)}")),
+        contradicted(f"decodes to {digest(A)}", f"config has {digest(B)}"),
     )
 
 

@@ -11,7 +11,7 @@ import zstandard
 
 from store import ImportOptions, Limits, errors
 from tests.support.broken.case import Accepted, Case, Refused, of_files, of_layout, refused
-from tests.support.broken.documents import CONTRADICTED
+from tests.support.broken.documents import contradicted
 from tests.support.broken.tars import LOADED, SOUND
 from tests.support.images import A, config, layer
 from tests.support.layouts import Blob, Layout, digest, encode
@@ -63,32 +63,29 @@ def layers() -> Iterator[Case]:
             arguments=() if options is None else None,
         )
 
-    def odd(*notes: str) -> Accepted:
-        return Accepted(CONTRADICTED, LOADED, notes)
-
     yield case(
         "gzip-layer-cut",
         "a gzip layer that ends early",
         _gzip(PLAIN)[:-20],
-        odd("gzip data ends early"),
+        contradicted("gzip data ends early"),
     )
     yield case(
         "gzip-layer-checksum",
         "a gzip layer with a wrong checksum",
         _flipped(_gzip(PLAIN), -6),
-        odd("gzip"),
+        contradicted("gzip"),
     )
     yield case(
         "gzip-layer-junk",
         "further bytes after a gzip layer",
         _gzip(PLAIN) + b"junk" * 9,
-        odd("gzip"),
+        contradicted("gzip"),
     )
     yield case(
         "gzip-layer-of-gzip",
         "a layer that is compressed twice",
         _gzip(_gzip(PLAIN)),
-        odd(f"decodes to {digest(_gzip(PLAIN))}"),
+        contradicted(f"decodes to {digest(_gzip(PLAIN))}"),
     )
     yield case(
         "gzip-layer-two-streams",
@@ -100,19 +97,19 @@ def layers() -> Iterator[Case]:
         "zstd-layer-cut",
         "a zstd layer that ends early",
         _zstd(PLAIN)[:-20],
-        odd("zstd data ends early"),
+        contradicted("zstd data ends early"),
     )
     yield case(
         "zstd-layer-checksum",
         "a zstd layer with a wrong checksum",
         _flipped(_zstd(PLAIN), -2),
-        odd("zstd"),
+        contradicted("zstd"),
     )
     yield case(
         "zstd-layer-junk",
         "further bytes after a zstd layer",
         _zstd(PLAIN) + b"junk",
-        odd("zstd", "unexpected bytes where another frame should begin"),
+        contradicted("zstd", "unexpected bytes where another frame should begin"),
     )
     window = b"\x28\xb5\x2f\xfd\x00\xa0\x01\0\0"
     yield case(
@@ -125,25 +122,25 @@ def layers() -> Iterator[Case]:
         "zstd-layer-reserved-block",
         "a zstd block of a reserved type",
         b"\x28\xb5\x2f\xfd\x00\x58\x07\0\0",
-        odd("reserved type"),
+        contradicted("reserved type"),
     )
     yield case(
         "xz-layer-cut",
         "an xz layer that ends early",
         lzma.compress(PLAIN)[:-20],
-        odd("xz data ends early"),
+        contradicted("xz data ends early"),
     )
     yield case(
         "bzip2-layer-cut",
         "a bzip2 layer that ends early",
         bz2.compress(PLAIN)[:-20],
-        odd("bzip2 data ends early"),
+        contradicted("bzip2 data ends early"),
     )
     yield case(
         "layer-tar-cut",
         "a layer whose tar ends inside a file",
         _gzip(PLAIN[:3000]),
-        odd("tar archive ends inside a member"),
+        contradicted("tar archive ends inside a member"),
         plain=PLAIN[:3000],
     )
     text = b"no tar at all\n" * 60
@@ -151,7 +148,7 @@ def layers() -> Iterator[Case]:
         "layer-no-tar",
         "a layer that is not a tar",
         _gzip(text),
-        odd("not a tar archive"),
+        contradicted("not a tar archive"),
         plain=text,
     )
     yield case(

@@ -83,12 +83,9 @@ def test_an_archive_without_tags_has_no_repositories() -> None:
     assert "repositories" not in {one.path for one in plan.entries}
 
 
-@pytest.mark.parametrize(
-    ("url", "error"),
-    [("https://example.org/\x1b[2J", errors.IncompleteImage), ("", errors.ContentMissing)],
-)
-def test_an_absent_layer_is_refused(url: str, error: type[errors.StoreError]) -> None:
-    with pytest.raises(error) as caught:
+@pytest.mark.parametrize("url", ["https://example.org/\x1b[2J", ""])
+def test_an_absent_layer_is_refused(url: str) -> None:
+    with pytest.raises(errors.IncompleteImage) as caught:
         plan_of(selection_of((config(A), ("app:1",)), state=ContentState.ABSENT, url=url))
     assert str(Digest.of(A)) in caught.value.message
     assert "\x1b" not in caught.value.message

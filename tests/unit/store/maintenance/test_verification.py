@@ -16,8 +16,9 @@ from store.content.decoding import Decoding
 from store.content.streams import stream
 from store.errors import ImageNotFound
 from store.formats.compression.seekable_zstd import seek_table
-from store.maintenance import verification as module
-from store.maintenance.verification import Claim, Verifier, decide
+from store.maintenance import layer_proofs
+from store.maintenance.layer_proofs import Claim
+from store.maintenance.verification import Verifier, decide
 from store.model.contents import ContentState, DiffState
 from store.model.digests import DiffID, Digest, ImageID
 from store.model.limits import Limits
@@ -25,9 +26,12 @@ from store.registry.registry import Registry
 from store.workspace.workspace import Workspace
 from tests.support import images
 from tests.support.hostile_zstd import ATTACKS, seekable
+from tests.support.layouts import Layout
 from tests.support.pushes import import_archive
 from tests.support.registry_pushes import (
     APP,
+    image_manifest,
+    push_blob,
     push_image,
     squeezed,
 )
@@ -102,15 +106,58 @@ def test_the_table_of_a_pushed_layer_is_read_in_little_memory(
     assert not one.seekable
 
 
-def test_plain_layers_need_no_verification(store: Store, registry: Registry) -> None:
-    image_id, _ = push_image(registry, (images.A, images.A))
-    with store.read() as connection:
-        from store.catalog.checking import verification
-        from store.catalog.images import key_of
+def test_plain_layers_are_verified_once(store: Store, registry: Registry) -> None:
+    image_id, digest = push_image(registry, (images.A, images.A))
+    for state in (DiffState.UNVERIFIED, DiffState.VERIFIED):
+        with store.read() as connection:
+            (found,) = verification.manifest_states(connection, (digest,)).values()
+        assert found == (image_id, state)
+        assert store.verify_image(image_id) is DiffState.VERIFIED
+    other, _ = push_image(registry, (images.A, images.A), (images.A, images.A), tags=("2",))
+    assert not store.needs_verification(other)
 
-        key = key_of(connection, image_id)
-        assert key is not None
-        assert verification.diff_state(connection, key) == "verified"
+
+@pytest.mark.parametrize("blob", [b"no tar", squeezed(images.A)], ids=["no-tar", "gzip"])
+def test_a_blob_that_is_no_plain_tar_is_not_its_own_layer(
+    blob: bytes, store: Store, registry: Registry
+) -> None:
+    image_id, digest = push_image(registry, (blob, blob))
+    assert store.verify_image(image_id) is DiffState.MISMATCH
+    reason, is_too_large = store.layer_fault(digest, image_id) or ("", True)
+    assert reason.startswith(f"layer 0 ({Digest.of(blob)}) ")
+    assert not is_too_large
+
+
+@pytest.mark.parametrize("is_imported", [False, True])
+def test_a_plain_layer_may_be_listed_by_another_digest_than_its_diff_id(
+    is_imported: bool, store: Store, registry: Registry
+) -> None:
+    if is_imported:
+        layout = Layout()
+        layout.root(layout.image(images.A, algorithm="sha512"), "docker.io/team/app:sha512")
+        import_archive(store, layout.tar())
+    else:
+        push_blob(registry, images.A, algorithm="sha512")
+    config, manifest = image_manifest((images.A, images.A))
+    push_blob(registry, config)
+    wanted, stated = (str(Digest.of(images.A, name)) for name in ("sha256", "sha512"))
+    before, _, after = manifest.rpartition(wanted.encode())
+    done = registry.put_manifest(
+        APP, before + stated.encode() + after, media_type="", digest=None, tags=("1",)
+    )
+    image_id = ImageID.of(config)
+    assert store.verify_image(image_id) is DiffState.VERIFIED
+    with store.read() as connection:
+        (found,) = verification.manifest_states(connection, (done.digest,)).values()
+    assert found == (image_id, DiffState.VERIFIED)
+    assert store.read_whole(Digest.of(images.A)) == images.A
+    assert list(store.fsck()) == []
+    assert not list((store.root / "staging").iterdir())
+
+
+def test_the_layers_of_a_verified_image_have_no_fault(store: Store, registry: Registry) -> None:
+    image_id, digest = push_image(registry, (images.A, images.A), (images.B, squeezed(images.B)))
+    assert store.layer_fault(digest, image_id) is None
 
 
 def test_a_false_diff_id_is_a_mismatch_and_the_manifest_stays(
@@ -131,7 +178,8 @@ def test_one_true_manifest_verifies_an_image(store: Store, registry: Registry) -
     assert store.verify_image(image_id) is DiffState.MISMATCH
     push_image(registry, (images.A, squeezed(images.A)), tags=("2",))
     assert store.verify_image(image_id) is DiffState.VERIFIED
-    assert list(store.fsck()) == []
+    (finding,) = store.fsck()
+    assert (finding.kind, finding.images) == ("contradiction", ("docker.io/team/app:1",))
 
 
 def test_an_imported_image_is_verified_whatever_a_client_pushes_for_it(
@@ -158,18 +206,20 @@ def test_layers_that_came_from_elsewhere_do_not_make_a_manifest_true(
 
 BLOB = Digest.of(b"blob")
 FIRST, SECOND = DiffID(Digest.of(b"first")), DiffID(Digest.of(b"second"))
+ITSELF, OTHER = Claim(FIRST.digest, FIRST), Claim(SECOND.digest, SECOND)
 HERE, GONE, DAMAGED = ContentState.PRESENT, ContentState.ABSENT, ContentState.DAMAGED
 
 
 @pytest.mark.parametrize(
     ("layers", "proven", "want"),
     [
-        ([(FIRST.digest, HERE), (SECOND.digest, HERE)], set(), DiffState.VERIFIED),
-        ([(BLOB, HERE), (SECOND.digest, HERE)], {Claim(BLOB, FIRST)}, DiffState.VERIFIED),
+        ([(FIRST.digest, HERE), (SECOND.digest, HERE)], {ITSELF, OTHER}, DiffState.VERIFIED),
+        ([(FIRST.digest, HERE), (SECOND.digest, HERE)], {OTHER}, DiffState.MISMATCH),
+        ([(BLOB, HERE), (SECOND.digest, HERE)], {Claim(BLOB, FIRST), OTHER}, DiffState.VERIFIED),
         ([(BLOB, HERE), (SECOND.digest, HERE)], {Claim(BLOB, SECOND)}, DiffState.MISMATCH),
         ([(BLOB, HERE), (SECOND.digest, GONE)], set(), DiffState.MISMATCH),
-        ([(BLOB, GONE), (SECOND.digest, HERE)], set(), DiffState.UNVERIFIED),
-        ([(FIRST.digest, DAMAGED), (SECOND.digest, HERE)], set(), DiffState.UNVERIFIED),
+        ([(BLOB, GONE), (SECOND.digest, HERE)], {OTHER}, DiffState.UNVERIFIED),
+        ([(FIRST.digest, DAMAGED), (SECOND.digest, HERE)], {OTHER}, DiffState.UNVERIFIED),
         ([(FIRST.digest, HERE)], set(), DiffState.MISMATCH),
     ],
 )
@@ -224,7 +274,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         seen.append(1)
         return stream(*args, **kwargs)
 
-    monkeypatch.setattr(module, "stream", counted)
+    monkeypatch.setattr(layer_proofs, "stream", counted)
     return seen
 
 
@@ -284,7 +334,7 @@ def test_stopped_verification_changes_nothing(store: Store, registry: Registry) 
 def test_verifier_forgets_the_blobs_that_it_decoded_first(
     store: Store, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MAX_REMEMBERED", 1)
+    monkeypatch.setattr(layer_proofs, "_MAX_REMEMBERED", 1)
     found = [
         push_image(registry, (b"claim", squeezed(layer)), tags=(str(number),))[0]
         for number, layer in enumerate((images.A, images.B))
@@ -317,7 +367,7 @@ def test_verifiers_that_overlap_agree(
     home, name = {
         "after the first look-up": (verification, "unverified_layers"),
         "before the operation": (Workspace, "operation"),
-        "decoding": (Verifier, "_prove"),
+        "decoding": (layer_proofs.LayerProver, "prove"),
     }[moment]
     monkeypatch.setattr(home, name, after_verifying(getattr(home, name)))
     state = store.verify_image(image_id)
