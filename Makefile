@@ -90,7 +90,7 @@ interop-table: $(STAMP) ## run every pair of formats, and write docs/interop.md
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/interop_table.py
 
 round-trip: $(STAMP) ## push odd things, save and import them: EXAMPLES (2000) of the property
-	@STORECTL_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest -p no:cacheprovider --hypothesis-show-statistics \
+	@STORECTL_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest -p no:cacheprovider --timeout 0 --hypothesis-show-statistics \
 	  tests/property/test_closed_round_trip.py $(PYTEST_ARGS)
 
 fuzz: $(STAMP)     ## fuzz every parser for FUZZ_SECONDS (20), or only FUZZ_TARGETS

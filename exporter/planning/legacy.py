@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.planning.plan import Entry, EntryType, Plan
 from exporter.planning.v1_layers import v1_layers
-from store.errors import IncompleteImage, NothingToExport, printable
+from store.errors import IncompleteImage, InvalidInput, NothingToExport, printable
 from store.formats.golang.json_writing import quote
 from store.model.contents import ContentState
+from store.model.digests import DEFAULT_ALGORITHM
 from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def plan(selection: Selection, config_of: Callable[[Digest], ImageConfig]) -> Pl
 
     Raises:
         NothingToExport: An image has no layers.
+        InvalidInput: The ID of an image is not a sha256 digest.
         IncompleteImage: A layer is not in the store.
     """
     archive = _Archive()
@@ -63,6 +65,13 @@ def plan(selection: Selection, config_of: Callable[[Digest], ImageConfig]) -> Pl
             raise NothingToExport(
                 f"{image.image_id}: empty export - not implemented",
                 hint="a legacy archive cannot hold an image without layers",
+                remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
+            )
+        if image.image_id.digest.algorithm != DEFAULT_ALGORITHM:
+            # Readers would compute another ID from the config's bytes.
+            raise InvalidInput(
+                f"cannot save {image.image_id} in the format legacy: its image IDs are sha256"
+                " digests",
                 remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
             )
         config = config_of(image.image_id.digest)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,8 +12,9 @@ from store import errors
 from store.catalog.layers import ChainedLayer
 from store.formats.image.config import ImageConfig
 from store.model.contents import ContentState, Sources
-from store.model.digests import ChainID, Digest
+from store.model.digests import ChainID, Digest, ImageID
 from store.model.references import Reference
+from store.model.remedies import Remedy
 from tests.support.images import A, B, config
 from tests.support.saved_graphs import document, inline
 
@@ -89,6 +91,16 @@ def test_an_absent_layer_is_refused(url: str) -> None:
         plan_of(selection_of((config(A), ("app:1",)), state=ContentState.ABSENT, url=url))
     assert str(Digest.of(A)) in caught.value.message
     assert "\x1b" not in caught.value.message
+
+
+def test_an_image_whose_id_would_change_is_refused() -> None:
+    selection = selection_of((config(A), ("app:1",)))
+    image_id = ImageID(Digest.of(config(A), "sha512"))
+    changed = replace(selection, images=(replace(selection.images[0], image_id=image_id),))
+    with pytest.raises(errors.InvalidInput) as caught:
+        plan_of(changed)
+    assert str(image_id) in caught.value.message
+    assert caught.value.remedy is Remedy.SAVE_AS_OCI_OR_DOCKER
 
 
 def test_an_image_without_layers_is_refused() -> None:
