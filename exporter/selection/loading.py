@@ -99,7 +99,7 @@ class Loading:
 
     def config(self, document: Document) -> ImageConfig | None:
         """Return the config of a manifest, or None if the manifest does not describe an image."""
-        config = described_image(document, self.limits, self._read_config)
+        config = described_image(document, self.limits.json_bytes, self._read_config)
         return None if isinstance(config, NotAnImage) else config
 
     def _read_config(self, link: Link) -> ParsedConfig:

@@ -145,7 +145,7 @@ def image_config(
         except (ContentNotFound, DamagedContent) as exc:
             return NotAnImage(exc.message)
 
-    config = described_image(document, limits, read_config)
+    config = described_image(document, limits.inline_bytes, read_config)
     if isinstance(config, NotAnImage):
         return None
     require_few_labels(config, limits)

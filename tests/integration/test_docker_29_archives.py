@@ -50,7 +50,8 @@ def test_an_archive_is_imported_with_all_of_its_digests(store: Store, name: str)
 
 def test_a_referrer_of_an_attestation_comes_along_and_goes_on(store: Store, tmp_path: Path) -> None:
     report = store.import_archive(GOLDEN / "signed.tar")
-    assert report.lines == (f"Loaded image: {NAME}", f"Loaded manifest: {BUNDLE}")
+    assert report.lines[0] == f"Loaded image: {NAME}"
+    assert report.lines[-1] == f"Loaded manifest: {BUNDLE}"
     assert referrers(store, ATTESTATION) == [BUNDLE]
     # The attestation has a subject, and the annotations of older versions of BuildKit.
     assert referrers(store, IMAGE) == [ATTESTATION, BUNDLE]

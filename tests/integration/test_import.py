@@ -347,19 +347,27 @@ def test_untagged_images_of_old_archives_are_kept(import_bytes: TakeIn, store: S
     assert store.inspect(V5_IMAGE_ID).children
 
 
+def test_names_of_absent_images_of_old_archives_are_refused(
+    import_bytes: TakeIn, store: Store
+) -> None:
+    with pytest.raises(errors.InvalidInput):
+        import_bytes(legacy(old={"x": "c" * 64}).bytes())
+    assert not store.images()
+
+
 @pytest.mark.parametrize(
     "repositories",
     [
-        {"old": {"x": "c" * 64}},
         {"Old": {"x": "a" * 64}},
         {"old": {"x y": "a" * 64}},
         {"0a" * 32: {"x": "a" * 64}},
         {"old": {"": "a" * 64}},
     ],
 )
-def test_old_archives_with_bad_names_are_refused(
+def test_bad_names_of_old_archives_are_left_out_with_a_note(
     import_bytes: TakeIn, store: Store, repositories: dict[str, dict[str, str]]
 ) -> None:
-    with pytest.raises(errors.InvalidInput):
-        import_bytes(legacy(**repositories).bytes())
-    assert not store.images()
+    report = import_bytes(legacy(**repositories).bytes())
+    assert any("ignored" in str(note) for note in report.notes), report.notes
+    assert not report.tags
+    assert store.images()

@@ -281,6 +281,7 @@ def test_names_are_read_in_the_form_of_each_tool(store: Store) -> None:
     assert [note.remedy for note in report.notes if isinstance(note, Note)] == [
         Remedy.RENAME_IMAGE,
         Remedy.RENAME_IMAGE,
+        Remedy.RENAME_IMAGE,
         Remedy.NAME_BARE_TAG,
     ]
     assert "invalid image name 'Not A Name'" in notes

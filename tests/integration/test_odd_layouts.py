@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from store import Choice, ImageFilter, ImportOptions, Reference, Store, errors
+from store.model.contents import DiffState
 from tests.support.images import A, B, config
 from tests.support.layouts import (
     LAYER,
@@ -148,15 +149,15 @@ def test_parents_and_foreign_sources_of_a_hybrid_stay(store: Store) -> None:
     assert details.layers[0].urls == ("https://example.org/a",)
 
 
-def test_a_layer_that_contradicts_the_config_is_refused(
+def test_a_layer_that_contradicts_the_config_is_kept_with_a_note(
     store: Store, way: Callable[[Store, Layout], ImportReport]
 ) -> None:
     layout = Layout()
     layout.root(layout.image(Blob(A, gzip(B).data, "+gzip")))
-    with pytest.raises(errors.DigestMismatch) as caught:
-        way(store, layout)
-    assert str(caught.value.want) == digest(A)
-    assert str(caught.value.got) == digest(B)
+    report = way(store, layout)
+    (image,) = store.images()
+    assert any("contradict its config" in str(note) for note in report.notes), report.notes
+    assert store.verify_image(image.image_id) is DiffState.MISMATCH
 
 
 def test_damage_is_found(store: Store, way: Callable[[Store, Layout], ImportReport]) -> None:

@@ -304,10 +304,10 @@ def test_a_whole_archive_is_compressed(filled: Store, tmp_path: Path, codec: str
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--all-platforms",),
-        ("--referrers",),
-        ("--sparse",),
-        ("--layers", "gzip"),
+        ("--format", "legacy", "--all-platforms"),
+        ("--format", "legacy", "--referrers"),
+        ("--format", "legacy", "--sparse"),
+        ("--format", "legacy", "--layers", "gzip"),
         ("--format", "oci", "--all-platforms", "--platform", "linux/amd64"),
         ("--format", "oci", "--compress", "gzip", "-o", "folder/"),
     ],

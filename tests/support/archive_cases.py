@@ -45,35 +45,12 @@ TAGS: Final = (
     "a" * 200 + ":long",
     "a:" + "t" * 128,
     f"{'0a' * 32}:hex",
-    f"a:1@sha256:{'0' * 64}",
     "sha256:tag",
 )
-"""Values for RepoTags; Docker prints the last two values and does not set them."""
+"""Values for RepoTags; Docker prints the last value and does not set it.
 
-WRONG_TAGS: Final = (
-    "",
-    ":",
-    "A:1",
-    "a",
-    "a:",
-    "a:" + "t" * 129,
-    "a:-1",
-    "a b:1",
-    "a::1",
-    "-a:1",
-    "a_:1",
-    "a___b:1",
-    "a//b:1",
-    "/a:1",
-    "https://a/b:1",
-    "a.b.:1",
-    "a" * 256 + ":1",
-    f"a@sha256:{'0' * 64}",
-    f"a:1@sha256:{'0' * 63}",
-    f"a:1@md5:{'0' * 32}",
-    "\u00e9:1",
-    "a:\u00e9",
-)
+A name with a digest is not among them: Docker prints it and sets nothing, an import sets the tag.
+"""
 
 OTHER_PARENTS: Final = (
     "",
@@ -133,10 +110,11 @@ def packings(*, repeats: Sequence[Repeats] = tuple(Repeats)) -> SearchStrategy[P
 
 
 def tags() -> SearchStrategy[str]:
-    """Draw a name for an image; one name in forty is invalid."""
-    return st.integers(0, 39).flatmap(
-        lambda chance: st.sampled_from(WRONG_TAGS if chance == 29 else TAGS)
-    )
+    """Draw a valid name for an image.
+
+    Docker refuses an archive with an invalid name; an import leaves the name out with a note.
+    """
+    return st.sampled_from(TAGS)
 
 
 @st.composite

@@ -90,7 +90,16 @@ def gated(store: Store, gate: Gate) -> Store:
         with ungated(owner, durability, actor=actor) as connection:
             yield connection
 
+    ungated_operation = store._write_operation
+
+    @contextmanager
+    def write_operation(operation_id: str) -> Iterator[Connection]:
+        gate(operation_id.partition("-")[0])
+        with ungated_operation(operation_id) as connection:
+            yield connection
+
     store.write = write  # type: ignore[method-assign]
+    store._write_operation = write_operation  # type: ignore[method-assign]
     return store
 
 

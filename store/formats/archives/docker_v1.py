@@ -256,7 +256,9 @@ def _tagged(name: str, tag: str) -> str:
     try:
         named = Reference.parse(name)
     except (InvalidReference, InvalidDigest):
-        return f"{name}:{tag}"
+        text = f"{name}:{tag}"
+        # With a tag, 64 hexadecimal digits are a valid name. Alone they are not.
+        return text if usable_tags((text,))[1] else name
     return replace(named, tag=tag).familiar if is_tag(tag) else f"{name}:{tag}"
 
 

@@ -200,7 +200,9 @@ class DocumentWalk:
             self._check_types(document.children, f"index {digest}")
             documents[digest] = document
             try:
-                config = described_image(document, self._limits, partial(self._config, document))
+                config = described_image(
+                    document, self._limits.inline_bytes, partial(self._config, document)
+                )
                 if isinstance(config, NotAnImage):
                     artifacts[digest] = config
                 else:

@@ -45,7 +45,7 @@ ParsedConfig: TypeAlias = ImageConfig | NotAnImage
 
 
 def described_image(
-    document: Document, limits: Limits, read: Callable[[Link], ParsedConfig]
+    document: Document, max_config_bytes: int, read: Callable[[Link], ParsedConfig]
 ) -> ParsedConfig:
     """Return the config of the image that a manifest describes, or why it describes no image.
 
@@ -55,7 +55,7 @@ def described_image(
 
     Args:
         document: A manifest or index.
-        limits: ``inline_bytes`` is the largest config of an image.
+        max_config_bytes: The size of the largest config that is read.
         read: Reads and parses a config, for example with `parse_config`. It is called at most once,
             and only for a manifest that claims to be an image.
     """
@@ -63,10 +63,10 @@ def described_image(
     unclaimed = _unclaimed(document)
     if unclaimed is not None or link is None:
         return NotAnImage(unclaimed or "it has no config", claims_image=False)
-    if link.target.size_bytes > limits.inline_bytes:
+    if link.target.size_bytes > max_config_bytes:
         return NotAnImage(
             f"its config has {link.target.size_bytes} bytes, and configs of images have at most"
-            f" {limits.inline_bytes}"
+            f" {max_config_bytes}"
         )
     config = read(link)
     if isinstance(config, NotAnImage):

@@ -45,7 +45,7 @@ def answer(document: Document, data: bytes) -> ParsedConfig:
         assert target.digest == Digest.of(data)
         return parse_config(data, DEFAULT_LIMITS, target.digest)
 
-    return described_image(document, DEFAULT_LIMITS, read)
+    return described_image(document, DEFAULT_LIMITS.inline_bytes, read)
 
 
 def never(_: Link) -> ParsedConfig:
@@ -96,7 +96,7 @@ def test_other_media_types_claim_no_image_and_the_config_is_not_read() -> None:
     index = Document.parse(encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": []}))
     for document, word in ((signature, SIGNATURE), (empty, EMPTY), (index, "no config")):
         assert not claims_image(document)
-        found = described_image(document, DEFAULT_LIMITS, never)
+        found = described_image(document, DEFAULT_LIMITS.inline_bytes, never)
         assert isinstance(found, NotAnImage)
         assert not found.claims_image
         assert word in found.reason
@@ -106,6 +106,6 @@ def test_other_media_types_claim_no_image_and_the_config_is_not_read() -> None:
 def test_a_config_that_is_too_large_is_not_read() -> None:
     data = config(A)
     limits = replace(DEFAULT_LIMITS, inline_bytes=len(data) - 1)
-    found = described_image(manifest(data, A), limits, never)
+    found = described_image(manifest(data, A), limits.inline_bytes, never)
     assert isinstance(found, NotAnImage)
     assert str(len(data)) in found.reason
