@@ -12,8 +12,12 @@ from store.formats.tar.pax import BLOCK
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-HEAD_BYTES: Final = 36 * 1024
-"""How many bytes `refuse_foreign` looks at. An ISO image has its magic number at 32,769."""
+HEAD_BYTES: Final = 64 * 1024
+"""How many bytes `refuse_foreign` looks at. An ISO image has its magic number at 32,769.
+
+A pipe holds as many. If the head ends inside what a pipe holds, all later reads have uneven sizes,
+and an import needs 4 MiB more memory.
+"""
 
 _TEXT_BYTES: Final = 1024
 _SHOWN: Final = 60
