@@ -60,6 +60,7 @@ def test_a_file_gets_the_archive_and_json_describes_it(
         "Output": str(target),
         "Format": "legacy",
         "Images": [str(ONE)],
+        "Notes": ["a note\x1b"],
         "Size": 7,
     }
     assert shell.err == ""
