@@ -14,9 +14,10 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.errors import StoreError
+from store.errors import InvalidArchive, StoreError
 from store.formats.compression.decoders import decoder
 from store.formats.tar.checker import TarCheck
+from store.formats.tar.headers import is_header
 from store.formats.tar.reader import Member, MemberKind, TarReader
 from store.formats.tar.tree import Tree
 from store.model.contents import Codec
@@ -232,7 +233,18 @@ def test_any_order_of_headers_gives_one_answer(parts: list[bytes], sizes: list[i
     verdict = checked(archive, [len(archive) or 1])
     assert checked(archive, sizes) == verdict
     for seekable in (True, False):
-        assert listed(archive, seekable=seekable) == (verdict[0] if verdict is not None else None)
+        found = listed(archive, seekable=seekable)
+        # A reader refuses a second archive behind the first; a layer may have any bytes there.
+        if found is InvalidArchive and verdict is None and is_followed(archive):
+            continue
+        assert found == (verdict[0] if verdict is not None else None)
+
+
+def is_followed(archive: bytes) -> bool:
+    """Return whether a header follows two zero blocks."""
+    blocks = [archive[at : at + 512] for at in range(0, len(archive), 512)]
+    pairs = [at for at in range(len(blocks) - 2) if not any(blocks[at] + blocks[at + 1])]
+    return bool(pairs) and any(map(is_header, blocks[pairs[0] + 2 :]))
 
 
 def decoded(
