@@ -12,6 +12,7 @@ from store.errors import (
     InvalidReference,
     MissingMember,
     StoreError,
+    TooLarge,
     printable,
 )
 from store.formats.archives.claims import ArchiveClaim, BrokenImage, ImageClaim
@@ -79,6 +80,9 @@ def claim(
                     document=f"config {printable(entry.config)}",
                 )
                 labels.add_config(config)
+            except TooLarge:
+                # Each further config may cost as much.
+                raise
             except FAULTS as exc:
                 configs[entry.config] = kept(exc)
     in_archive = {config.image_id for config in configs.values() if isinstance(config, ImageConfig)}
@@ -95,6 +99,9 @@ def claim(
             continue
         try:
             images.append(_image(entry, found, in_archive, notes))
+        except TooLarge:
+            # Each further config may cost as much.
+            raise
         except FAULTS as exc:
             broken.append(BrokenImage(kept(exc), entry.repo_tags, entry.config, found))
     return ArchiveClaim(

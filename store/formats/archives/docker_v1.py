@@ -79,6 +79,9 @@ def directories(
         path: dict[str, V1Directory] = {}
         try:
             _follow(start, path, ordered, names, directory)
+        except TooLarge:
+            # Each further config may cost as much.
+            raise
         except FAULTS as exc:
             error = kept(exc)
             for name in (*path, start):
@@ -188,6 +191,9 @@ def claim(
             data = migrate(step.json, parent, chain, limits, document=document)
             config = ImageConfig.parse(data, limits, document=document)
             labels.add_config(config)
+        except TooLarge:
+            # Each further config may cost as much.
+            raise
         except FAULTS as exc:
             errors[step.name] = kept(exc)
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from store.errors import IntegrityError, InvalidInput, TooLarge
+from store.errors import IntegrityError, InvalidInput
 
 if TYPE_CHECKING:
     from store.errors import StoreError
@@ -20,14 +20,6 @@ def kept(error: StoreError) -> StoreError:
     """Return ``error`` without its traceback, which would keep the documents of the frames alive.
 
     An archive may have as many faults as documents.
-
-    Args:
-        error: The error that concerns one document.
-
-    Raises:
-        TooLarge: ``error`` is one: an archive that exceeds a ceiling is not read any further.
     """
-    if isinstance(error, TooLarge):
-        raise error
     error.__context__ = error.__cause__ = None
     return error.with_traceback(None)
