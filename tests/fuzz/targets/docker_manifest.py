@@ -97,6 +97,7 @@ def check(data: bytes) -> None:
         assert isinstance(exc, InvalidArchive) or exc.hint is None or exc.hint.isprintable()
         return
     ids = {image.config.image_id for image in claim.images}
+    ids |= {image.config.image_id for image in claim.broken if image.config is not None}
     for image in claim.images:
         assert len(image.layers) == len(image.config.diff_ids)
         assert image.parent is None or image.parent in ids - {image.config.image_id}
