@@ -52,6 +52,10 @@ As POSIX demands, a member with any other flag is a file. GNU tar has three more
 file with holes, ``D`` is a directory whose data lists its files, and ``V`` is a label.
 """
 
+_GNU_FLAGS: Final = frozenset(
+    {FLAG_LABEL, _FLAG_GNU_SPARSE, _FLAG_GNU_DIRECTORY, _FLAG_GNU_CONTINUED}
+)
+
 _USUAL_NUMBERS: Final = re.compile(rb"(?:[0-7]{7}\0){3}([0-7]{11})\0[0-7]{11}\0([0-7]{6})\0 ")
 """Mode, owners, size, time and checksum in the usual form: one match checks the whole run.
 
@@ -244,8 +248,10 @@ class HeaderParser:
             self._invalid(str(exc))
         if stored < 0:
             self._invalid(f"the size is negative: {stored}")
-        if flag not in _MEMBER_FLAGS and (sparse is None or flag == _FLAG_GNU_SPARSE):
-            return self._other(block, name, stored)
+        if flag not in _MEMBER_FLAGS:
+            if sparse is None or flag in _GNU_FLAGS:
+                return self._other(block, name, stored)
+            flag = FLAG_FILE
         if sparse is None:
             return Header(flag, _text(name), _text(link), stored, stored)
         if flag in _NO_DATA_FLAGS:

@@ -183,6 +183,19 @@ def test_a_member_of_an_unknown_type_is_a_file(flag: bytes) -> None:
         assert (found.flag, found.name, found.size) == (FLAG_FILE, "file", 3)
 
 
+def test_a_sparse_member_of_an_unknown_type_is_a_file() -> None:
+    records = {b"GNU.sparse.map": b"0,3", b"GNU.sparse.numblocks": b"1", b"GNU.sparse.size": b"9"}
+    found = only(extended(records) + block(b"s", size=3, flag=b"A") + padded(b"abc"))
+    assert (found.flag, found.size, found.stored) == (FLAG_FILE, 9, 3)
+
+
+@pytest.mark.parametrize(("flag", "kind"), [(b"D", FLAG_DIRECTORY), (b"V", FLAG_LABEL)])
+def test_a_map_of_holes_does_not_make_a_file_of_a_member_of_gnu_tar(flag: bytes, kind: int) -> None:
+    records = {b"GNU.sparse.map": b"0,3", b"GNU.sparse.numblocks": b"1", b"GNU.sparse.size": b"9"}
+    found = only(extended(records) + block(b"s", size=3, flag=flag) + padded(b"abc"))
+    assert (found.flag, found.sparse, found.stored) == (kind, None, 3)
+
+
 def test_a_volume_label_is_skipped() -> None:
     for before in (b"", extended({b"path": b"label"})):
         archive = before + block(b"label", flag=b"V", magic=b"ustar  \0") + block(b"f")
