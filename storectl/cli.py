@@ -167,15 +167,17 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     # A run keeps most of the objects it creates, such as modules and the rows of a list. With
     # Python's default, searching them for garbage takes a fifth of the run's time.
     gc.set_threshold(_GC_THRESHOLD)
-    signals.install()
-    if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
-        # Write an escape for a letter that the terminal cannot show, instead of raising an error.
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        signals.install()
+        if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
+            # Write an escape for a letter that the terminal cannot show, and raise no error.
+            sys.stdout.reconfigure(errors="backslashreplace")
         code = run(arguments)
     except KeyboardInterrupt:
-        # The signal came while another error, or the end of the run, was handled.
+        # The signal came before `run` handles it, or while it handled the end of the run.
         code = _report_interruption()
+    except signals.TerminatedError as ended:
+        code = ended.code
     # All is done and written. A signal could only make the exit fail.
     signals.ignore()
     # Skip the last search for cycles: it takes a quarter of a short run, and the exit frees all
@@ -242,6 +244,9 @@ def _dispatch(arguments: list[str]) -> int:
             except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
             except Exception as exc:  # noqa: BLE001 - the last resort
+                interruption = signals.interruption(exc)
+                if interruption is not None:
+                    raise interruption from None
                 from storectl.output.failures import report  # noqa: PLC0415
 
                 return report(exc, debug=context.params["debug"])

@@ -1,36 +1,36 @@
 """The entry point: it can be interrupted from the first moment, and then imports the program.
 
 Importing the program takes most of a short run. Before a signal handler is installed, Ctrl-C would
-print a traceback of the imports.
+print a traceback of the imports. So this module imports nothing that has to be read from a file.
 """
 
-from __future__ import annotations
-
+import _signal  # type: ignore[import-not-found]  # built in, unlike `signal`; typeshed lacks it
 import os
-import signal
 import sys
-from typing import TYPE_CHECKING, Final, NoReturn
 
-from storectl.system.completion import COMPLETE
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
+    from typing import Final, NoReturn
 
-MESSAGE: Final = b"storectl: interrupted; nothing was changed\n"
-INTERRUPTED: Final = 130
+MESSAGE: "Final" = b"storectl: interrupted; nothing was changed\n"
+INTERRUPTED: "Final" = 130
+
+COMPLETE: "Final" = "_STORECTL_COMPLETE"
+"""The same value as `storectl.system.completion.COMPLETE`, whose module imports more."""
 
 
-def main() -> NoReturn:
+def main() -> "NoReturn":
     """Run the command line in `sys.argv`, and exit with a code of `ExitCode`."""
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, end)
+    if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
+        _signal.signal(_signal.SIGINT, end)
     open_standard_files()
     from storectl.cli import main as run  # noqa: PLC0415 - after the handler is installed
 
     run()
 
 
-def end(_number: int, _frame: FrameType | None) -> NoReturn:
+def end(_number: int, _frame: "FrameType | None") -> "NoReturn":
     """Handle Ctrl-C before the program is imported: end at once, because nothing was begun."""
     # A shell that asks for completions shows nothing, and a message would disturb its line.
     if COMPLETE not in os.environ:

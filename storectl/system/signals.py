@@ -69,6 +69,20 @@ def terminate(number: int, _frame: FrameType | None) -> NoReturn:
     _unwind(EXIT_CODES[signal.Signals(number)])
 
 
+def interruption(error: BaseException) -> BaseException | None:
+    """Return the exception of a signal that `error` was raised from, or None.
+
+    Python before 3.12 replaces an exception in ``__set_name__`` with a RuntimeError, so a class
+    whose creation is interrupted raises one.
+    """
+    at: BaseException | None = error
+    while at is not None:
+        if isinstance(at, KeyboardInterrupt | TerminatedError):
+            return at
+        at = at.__cause__
+    return None
+
+
 def raise_again(unraisable: UnraisableHookArgs) -> None:
     """Handle an exception that Python ignores, for `sys.unraisablehook`.
 

@@ -155,6 +155,33 @@ def test_an_interrupt_says_what_was_changed(
     assert screen.shown == "\nstorectl: interrupted; nothing was changed\n"
 
 
+def test_an_interrupt_in_the_creation_of_a_class_is_an_interrupt(
+    shell: Shell, fake: FakeStore
+) -> None:
+    wrapped = RuntimeError("Error calling __set_name__ on 'property' instance")
+    wrapped.__cause__ = KeyboardInterrupt()
+    fake.answers["images"] = wrapped
+    shell("images", code=130)
+    assert shell.err == "storectl: interrupted; nothing was changed\n"
+
+
+@pytest.mark.usefixtures("own_process")
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [(KeyboardInterrupt(), 130), (signals.TerminatedError(ExitCode.TERMINATED), 143)],
+)
+def test_a_signal_before_the_run_ends_the_process_with_the_code(
+    monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int
+) -> None:
+    def install() -> None:
+        raise raised
+
+    monkeypatch.setattr(signals, "install", install)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    assert ended.value.code == code
+
+
 class Output:
     """A fake standard output stream that raises ``error`` when it is flushed."""
 

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from storectl import start
 from storectl.output.exit_codes import ExitCode
-from storectl.system import changes
-from storectl.system.completion import COMPLETE
+from storectl.system import changes, completion
 from tests.support.waiting import PATIENCE_S
 
 
@@ -20,10 +20,31 @@ def test_the_values_are_those_of_the_program() -> None:
     changes.forget()
     assert int(ExitCode.INTERRUPTED) == start.INTERRUPTED
     assert start.MESSAGE.decode() == f"storectl: {changes.interruption()}\n"
+    assert start.COMPLETE == completion.COMPLETE
+
+
+def test_nothing_is_imported_before_the_handler_is_installed() -> None:
+    # An interrupted import prints a traceback.
+    script = """
+import os, sys
+before = set(sys.modules)
+from storectl import start
+import _signal
+_signal.signal = lambda *_given: [print(sorted(set(sys.modules) - before), flush=True), os._exit(0)]
+start.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-Sc", script],
+        env={"PYTHONPATH": str(Path(start.__file__).parents[1])},
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    assert done.stdout.decode().strip() == "['storectl', 'storectl.start']"
 
 
 @pytest.mark.parametrize(
-    ("environment", "says"), [({}, start.MESSAGE), ({COMPLETE: "bash_complete"}, b"")]
+    ("environment", "says"), [({}, start.MESSAGE), ({start.COMPLETE: "bash_complete"}, b"")]
 )
 def test_an_early_interruption_ends_at_once(environment: dict[str, str], says: bytes) -> None:
     done = subprocess.run(

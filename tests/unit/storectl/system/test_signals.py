@@ -75,3 +75,11 @@ def test_other_ignored_exceptions_are_printed(
     monkeypatch.setattr(sys, "unraisablehook", signals.raise_again)
     Faulty()
     assert "ValueError: lost" in capsys.readouterr().err
+
+
+def test_an_exception_of_a_signal_is_found_behind_another_one() -> None:
+    raised = KeyboardInterrupt()
+    wrapped = RuntimeError("Error calling __set_name__")
+    wrapped.__cause__ = raised
+    assert signals.interruption(wrapped) is raised
+    assert signals.interruption(RuntimeError()) is None
