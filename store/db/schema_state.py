@@ -19,10 +19,12 @@ class SchemaState:
     Attributes:
         current: The database's revision; None if it has no tables yet.
         head: The revision that this program needs.
+        is_foreign: Whether the database has the tables of another program.
     """
 
     current: str | None
     head: str = HEAD
+    is_foreign: bool = False
 
     @property
     def is_current(self) -> bool:

@@ -24,6 +24,9 @@ class Remedy(StrEnum):
     CREATE_STORE = "create-store"
     """The root holds no store: import an archive to create a store, or give a different root."""
 
+    REPLACE_STORE = "replace-store"
+    """The catalogue is lost and has no backup: import the images into a new store."""
+
     FORCE_REMOVAL = "force-removal"
     """Several names point to the image to remove: force the removal of all names."""
 

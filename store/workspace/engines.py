@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from store.db.sqlite import upgrade as schema
 from store.db.sqlite.database import SqliteDatabase
-from store.db.sqlite.location import DatabaseLocation
-from store.db.sqlite.upgrade import drift, read_schema_state, upgrade
+from store.db.sqlite.engine import DATABASE
+from store.db.sqlite.location import LOG, DatabaseLocation
+from store.db.sqlite.upgrade import read_schema_state, require_ours
+from store.workspace.lost_catalogue import require_file, require_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store.db.database import Database
-    from store.db.schema_state import SchemaState
+    from store.db.schema_state import SchemaState, UpgradeReport
 
 __all__ = ["DATABASE_FILES", "drift", "open_database", "schema_state", "upgrade"]
 
@@ -40,9 +43,44 @@ def open_database(
     Raises:
         StoreNotFound: There is no store at ``root``.
         SchemaMismatch: A newer program has upgraded the schema.
+        IntegrityError: The store has content, and its catalogue is lost or damaged.
         Unavailable: The catalogue cannot be opened.
     """
-    return SqliteDatabase.open(root, read_only=read_only, now=now, on_wait=on_wait)
+    require_file(root, DATABASE, LOG)
+    return SqliteDatabase.open(
+        root,
+        read_only=read_only,
+        now=now,
+        on_wait=on_wait,
+        accept=lambda state: require_tables(root, DATABASE, state),
+    )
+
+
+def upgrade(
+    root: Path,
+    *,
+    now: Callable[[], datetime],
+    on_wait: Callable[[str], None] | None = None,
+) -> UpgradeReport:
+    """Upgrade the schema of the catalogue at ``root`` after a backup; create a missing catalogue.
+
+    Args:
+        root: The store's folder.
+        now: The clock; a backup has the time in its name.
+        on_wait: Called with the name of the writer that this process has to wait for.
+
+    Raises:
+        SchemaMismatch: The catalogue is newer than this program, or belongs to another program.
+        IntegrityError: The store has content, and its catalogue is lost or damaged.
+        Unavailable: The catalogue cannot be written.
+    """
+    require_file(root, DATABASE, LOG)
+    return schema.upgrade(
+        root,
+        now=now,
+        on_wait=on_wait,
+        accept=lambda state: require_tables(root, DATABASE, state),
+    )
 
 
 def schema_state(root: Path) -> SchemaState:
@@ -51,6 +89,23 @@ def schema_state(root: Path) -> SchemaState:
     Raises:
         StoreNotFound: There is no store at ``root``.
         SchemaMismatch: The database belongs to another program.
+        IntegrityError: The store has content, and its catalogue is lost or damaged.
     """
+    require_file(root, DATABASE, LOG)
     with DatabaseLocation.at(root, read_only=True) as location:
-        return read_schema_state(location)
+        state = read_schema_state(location)
+    require_tables(root, DATABASE, state)
+    require_ours(state)
+    return state
+
+
+def drift(root: Path) -> tuple[str, ...]:
+    """Return the differences between the database at ``root`` and the tables of this program.
+
+    Raises:
+        StoreNotFound: There is no store at ``root``.
+        SchemaMismatch: The database belongs to another program.
+        IntegrityError: The store has content, and its catalogue is lost or damaged.
+    """
+    schema_state(root)
+    return schema.drift(root)

@@ -106,7 +106,7 @@ def create(root: Path, *, group: int | None = None) -> Path:
 
 
 def _refuse_other_files(root: Path, descriptor: int) -> None:
-    """Refuse a folder that has files of something else, or content of a store without its database.
+    """Refuse a folder that has files of something else.
 
     Raises:
         Conflict: The folder is neither empty nor prepared by an interrupted creation.
@@ -124,12 +124,6 @@ def _refuse_other_files(root: Path, descriptor: int) -> None:
             f"cannot create a store in {root}: the folder is not empty (it has"
             f" {', '.join(map(printable, others[:_SHOWN]))}{more})",
             hint="choose a new or empty folder for the store",
-        )
-    if BLOBS in names and any((root / BLOBS).iterdir()):
-        raise Conflict(
-            f"cannot create a store in {root}: the folder has the content of a store, but not its"
-            f" database {engines.DATABASE_FILES[0]}",
-            hint="restore the database from a backup, or choose a new folder for the store",
         )
 
 

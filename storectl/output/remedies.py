@@ -17,6 +17,10 @@ WORDS: Final = {
         "run `storectl import` to create a store there, or name another folder with --root or"
         " STORECTL_ROOT"
     ),
+    Remedy.REPLACE_STORE: (
+        "without a backup, keep this folder as it is, and import or push the images into a new"
+        " store: name another folder with --root or STORECTL_ROOT"
+    ),
     Remedy.FORCE_REMOVAL: "give -f to remove the image with all of its names",
     Remedy.NAME_ONE_IMAGE: "choose one image with --image NAME, or rename all with --prefix",
     Remedy.NAME_BARE_TAG: (

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.db.database import Durability, Lookup
+    from store.db.schema_state import SchemaState
 
 
 @final
@@ -53,6 +54,7 @@ class SqliteDatabase:
         read_only: bool,
         now: Callable[[], datetime],
         on_wait: Callable[[str], None] | None = None,
+        accept: Callable[[SchemaState], None] = lambda _: None,
     ) -> Self:
         """Open the database of the store at ``root``; upgrade an older schema after a backup.
 
@@ -61,6 +63,7 @@ class SqliteDatabase:
             read_only: Whether the caller only reads; such a database is never upgraded.
             now: The clock; a backup has the time in its name.
             on_wait: Called with the name of the writer that this process has to wait for.
+            accept: Called with the state of the schema before anything is changed.
 
         Raises:
             StoreNotFound: There is no store at ``root``.
@@ -70,8 +73,8 @@ class SqliteDatabase:
         """
         location = DatabaseLocation.at(root, read_only=read_only)
         try:
-            if not _is_current(location):
-                upgrade(root, now=now, on_wait=on_wait)
+            if not _is_current(location, accept):
+                upgrade(root, now=now, on_wait=on_wait, accept=accept)
             return cls(root, location, on_wait=on_wait)
         except BaseException:
             location.close()
@@ -113,7 +116,7 @@ class SqliteDatabase:
         self._location.close()
 
 
-def _is_current(location: DatabaseLocation) -> bool:
+def _is_current(location: DatabaseLocation, accept: Callable[[SchemaState], None]) -> bool:
     """Return whether the schema is at the revision that this program needs.
 
     Raises:
@@ -121,6 +124,7 @@ def _is_current(location: DatabaseLocation) -> bool:
         ReadOnlyStore: The schema is older, and the store cannot be written.
     """
     state = read_schema_state(location)
+    accept(state)
     require_known(state)
     if not state.is_current and not location.writable:
         raise ReadOnlyStore(

@@ -178,8 +178,10 @@ def _translate(error: Exception) -> Exception:  # noqa: PLR0911 - a table
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return IntegrityError(
             f"the catalogue is damaged: {text}",
-            hint="restore store.db from a backup",
-            remedy=Remedy.CHECK_STORE,
+            hint=f"restore {DATABASE} from a backup",
+            remedy=(
+                Remedy.REPLACE_STORE if name.startswith("SQLITE_NOTADB") else Remedy.CHECK_STORE
+            ),
         )
     if name.startswith("SQLITE_IOERR"):
         return Unavailable(

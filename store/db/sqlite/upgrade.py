@@ -40,38 +40,50 @@ def read_schema_state(location: DatabaseLocation) -> SchemaState:
         location: The database, and how to open it.
 
     Raises:
-        SchemaMismatch: The database belongs to another program.
         IntegrityError: The file is not a SQLite database, or it is damaged.
     """
     # Reading the revision must not write, even if the store is writable.
     access = Access.READ_ONLY if location.access is Access.READ_WRITE else location.access
     uri = f"{location.database.absolute().as_uri()}?mode={access.value}"
     with database_errors(), closing(sqlite3.connect(uri, uri=True)) as connection:
-        return SchemaState(_read_revision(connection))
+        return _read_state(connection)
 
 
-def _read_revision(connection: sqlite3.Connection) -> str | None:
+def _read_state(connection: sqlite3.Connection) -> SchemaState:
     if not connection.execute(
         "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (VERSION_TABLE,)
     ).fetchone():
-        if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-            raise SchemaMismatch(
-                "store.db is a database of another program", hint="choose another root"
-            )
-        return None
+        found = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        return SchemaState(None, is_foreign=found is not None)
     row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()  # noqa: S608 - a constant of ours
-    return None if row is None else str(row[0])
+    return SchemaState(None if row is None else str(row[0]))
 
 
-def require_known(state: SchemaState) -> None:
-    """Reject a database that a newer program has migrated.
+def require_ours(state: SchemaState) -> None:
+    """Reject a database of another program.
 
     Args:
         state: The revision of the database.
 
     Raises:
-        SchemaMismatch: This program does not know the revision.
+        SchemaMismatch: The database belongs to another program.
     """
+    if state.is_foreign:
+        raise SchemaMismatch(
+            f"{DATABASE} is a database of another program", hint="choose another root"
+        )
+
+
+def require_known(state: SchemaState) -> None:
+    """Reject a database of another program, or one that a newer program has migrated.
+
+    Args:
+        state: The revision of the database.
+
+    Raises:
+        SchemaMismatch: The database belongs to another program, or its revision is not known.
+    """
+    require_ours(state)
     if state.current is not None and state.current not in REVISIONS:
         raise SchemaMismatch(
             f"the store's schema is at revision {state.current}, which this program does not know"
@@ -89,6 +101,7 @@ def upgrade(
     now: Callable[[], datetime],
     on_wait: Callable[[str], None] | None = None,
     scripts: Path | None = None,
+    accept: Callable[[SchemaState], None] = lambda _: None,
 ) -> UpgradeReport:
     """Migrate the database at ``root`` to the newest revision; create it if there is none.
 
@@ -100,6 +113,7 @@ def upgrade(
         now: The clock; the backup has the time in its name.
         on_wait: Called with the name of the writer that this process has to wait for.
         scripts: A folder with migrations; None for the shipped migrations.
+        accept: Called with the state of the database before anything is changed.
 
     Raises:
         SchemaMismatch: The database is newer than this program, or belongs to another program.
@@ -113,7 +127,8 @@ def upgrade(
             os.close(create_file(database))
         with database_errors(), closing(sqlite3.connect(database)) as probe:
             probe.execute("PRAGMA journal_mode=WAL")
-            state = SchemaState(_read_revision(probe))
+            state = _read_state(probe)
+            accept(state)
             require_known(state)
             if state.is_current:
                 return UpgradeReport(state.current, state.head, None)

@@ -98,18 +98,6 @@ def test_a_folder_with_other_files_does_not_become_a_store(
     assert stat.S_IMODE(root.stat().st_mode) == 0o755
 
 
-def test_a_store_without_its_database_does_not_become_a_new_store(made: Path) -> None:
-    for path in made.glob("store.db*"):
-        path.unlink()
-    Store.open(made, create=True).close()  # it has no content that could be lost
-    (made / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
-    for path in made.glob("store.db*"):
-        path.unlink()
-    with pytest.raises(errors.Conflict, match=r"not its database store\.db"):
-        Store.open(made, create=True)
-    assert not (made / "store.db").exists()
-
-
 def test_the_mode_of_a_folder_with_other_files_is_not_changed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -124,7 +124,7 @@ def test_an_operation_that_cannot_be_ended_is_left_to_the_next_one(
         raise errors.StorageFull("full")
 
     with pytest.raises(errors.StorageFull), store.operation("test") as operation:
-        monkeypatch.setattr(store, "write", refuse)
+        monkeypatch.setattr(store, "_write_operation", refuse)
         raise RuntimeError
     monkeypatch.undo()
     assert operation.folder.exists()

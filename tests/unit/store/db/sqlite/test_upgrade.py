@@ -48,8 +48,10 @@ def test_a_new_database_is_made_without_a_backup(tmp_path: Path) -> None:
 def test_a_database_of_another_program_is_rejected(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
         connection.execute("CREATE TABLE mine (x)")
-    with pytest.raises(SchemaMismatch):
-        state(tmp_path)
+    found = state(tmp_path)
+    assert found.is_foreign
+    with pytest.raises(SchemaMismatch, match="another program"):
+        require_known(found)
 
 
 def test_a_file_that_is_not_a_database_is_damaged(tmp_path: Path) -> None:
