@@ -9,6 +9,7 @@ from store.db.sqlite.location import LOG, SHARED_MEMORY, DatabaseLocation
 from store.db.sqlite.prepared import Lookups
 from store.db.sqlite.upgrade import read_schema_state, require_known, upgrade
 from store.errors import ReadOnlyStore
+from store.files.sizes import file_bytes
 from store.files.write_lock import WRITE_LOCK, WriteLock
 
 if TYPE_CHECKING:
@@ -105,9 +106,7 @@ class SqliteDatabase:
 
     def size_bytes(self) -> int:
         """Return the size of the database file in bytes, including its logs and backups."""
-        return sum(
-            path.stat().st_size for path in self._root.glob(f"{DATABASE}*") if path.is_file()
-        )
+        return sum(map(file_bytes, self._root.glob(f"{DATABASE}*")))
 
     def close(self) -> None:
         """Close all connections, and remove the private copy of the database, if there is one."""

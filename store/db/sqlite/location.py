@@ -18,6 +18,7 @@ from typing import Final, Self, final
 from store.db.sqlite.engine import DATABASE, Access
 from store.errors import StoreBusy, StoreNotFound
 from store.files.os_errors import translated
+from store.files.sizes import file_bytes
 from store.model.remedies import Remedy
 
 LOG: Final = f"{DATABASE}-wal"
@@ -72,13 +73,14 @@ class Conditions:
 
 def conditions(root: Path, *, read_only: bool) -> Conditions:
     """Look at the store's folder ``root``; return the conditions that decide how to open it."""
-    database, log = root / DATABASE, root / LOG
+    database = root / DATABASE
     return Conditions(
         read_only=read_only,
         media_read_only=bool(os.statvfs(root).f_flag & os.ST_RDONLY),
         folder_writable=os.access(root, os.W_OK),
         database_writable=not database.exists() or os.access(database, os.W_OK),
-        has_log=log.exists() and log.stat().st_size > 0,
+        # One call: the last process that closes a database removes its log, at any moment.
+        has_log=file_bytes(root / LOG) > 0,
         has_shared_memory=(root / SHARED_MEMORY).exists(),
     )
 
@@ -155,9 +157,9 @@ def _copy(root: Path) -> Path:
             before = _stamps(root)
             for name in (DATABASE, LOG):
                 with translated(root / name):
-                    if (root / name).exists():
+                    try:
                         shutil.copyfile(root / name, folder / name)
-                    else:
+                    except FileNotFoundError:
                         (folder / name).unlink(missing_ok=True)
             if _stamps(root) == before:
                 return folder

@@ -192,3 +192,21 @@ def test_a_copy_that_fails_leaves_nothing(
     with pytest.raises(errors.StorageFull):
         DatabaseLocation.at(filled, read_only=True)
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_log_may_vanish_while_the_conditions_are_read(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last process that closes a database removes its log, at any moment."""
+    log = filled / location.LOG
+    log.write_bytes(b"log")
+    exists = Path.exists
+
+    def exists_no_longer(path: Path) -> bool:
+        was_there = exists(path)
+        if path == log:
+            log.unlink()
+        return was_there
+
+    monkeypatch.setattr(Path, "exists", exists_no_longer)
+    assert isinstance(location.conditions(filled, read_only=True), Conditions)
