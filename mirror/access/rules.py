@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, final
 
+from mirror.access.pattern import Pattern
 from mirror.access.user_names import check_user_name
 from mirror.access.weak_tokens import weak_hash
 from store.errors import InvalidInput, printable
-from store.formats.distribution.names import BY_ID, without_alias
-from store.formats.golang.path_match import compile_pattern
-from store.model.references import DEFAULT_DOMAIN, OFFICIAL
+from store.model.references import DEFAULT_DOMAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,62 +41,7 @@ _HINT: Final = (
     'a rule has this form: [[rule]], and below it repositories = ["team/**"], who = ["alice"],'
     ' allow = ["read", "write"], each on a line of its own'
 )
-_PART: Final = re.compile(r"[a-zA-Z0-9*][a-zA-Z0-9*._:-]*")
 _TOKEN: Final = re.compile(r"sha256:(?P<hex>[0-9a-f]{64})")
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """A pattern of repository names, as in `store.formats.golang.path_match`.
-
-    ``*`` matches any characters except ``/``; ``**`` matches one or more parts of the name. The
-    other special characters are refused.
-    """
-
-    text: str
-    _regex: re.Pattern[str]
-
-    @classmethod
-    def parse(cls, text: str, default_domain: str = DEFAULT_DOMAIN) -> Pattern:
-        """Parse a pattern.
-
-        Args:
-            text: The pattern as written in the file.
-            default_domain: The registry of a pattern whose first part is not a registry.
-
-        Raises:
-            InvalidInput: The pattern is invalid.
-        """
-        parts = without_alias(text).split("/")
-        if text not in ("**", str(BY_ID)):
-            if not all(
-                _PART.fullmatch(part) and ("**" not in part or part == "**") for part in parts
-            ):
-                raise InvalidInput(
-                    f"invalid pattern {printable(text)!r}",
-                    hint="expected team/**, registry.example.com/app-*, or ** for all repositories",
-                )
-            if text == "*":
-                raise InvalidInput(
-                    "invalid pattern '*': it would match official images only",
-                    hint=f"write ** for all repositories, or {OFFICIAL}/* for official images",
-                )
-            first = parts[0]
-            has_domain = len(parts) > 1 and (
-                "." in first or ":" in first or first in ("localhost", "**")
-            )
-            if not has_domain:
-                parts = [
-                    default_domain,
-                    *([OFFICIAL] if len(parts) == 1 and default_domain == DEFAULT_DOMAIN else []),
-                    *parts,
-                ]
-        return cls(text, compile_pattern("/".join(parts)))
-
-    def matches(self, name: str) -> bool:
-        """Return whether the pattern matches the full name of a repository."""
-        return self._regex.fullmatch(name) is not None
 
 
 @final
@@ -262,14 +206,18 @@ def _rule(
                 hint=_HINT,
             )
         actions.append(Action(word))
-    try:
-        patterns = tuple(
-            Pattern.parse(one, default_domain)
-            for one in _texts(members.get("repositories"), f"{where}: repositories")
-        )
-    except InvalidInput as exc:
-        raise InvalidInput(f"{where}: {exc.message}", hint=exc.hint) from None
+    patterns = tuple(
+        _pattern(one, where, default_domain, lines)
+        for one in _texts(members.get("repositories"), f"{where}: repositories")
+    )
     return Rule(patterns, who, frozenset(actions))
+
+
+def _pattern(text: str, where: str, default_domain: str, lines: Sequence[str]) -> Pattern:
+    try:
+        return Pattern.parse(text, default_domain)
+    except InvalidInput as exc:
+        raise InvalidInput(f"{where}{_place(lines, text)}: {exc.message}", hint=exc.hint) from None
 
 
 def _group(name: str, members: object, lines: Sequence[str]) -> frozenset[str]:
@@ -309,9 +257,10 @@ def _token(name: str, value: object, lines: Sequence[str]) -> str:
 
 def _place(lines: Sequence[str], text: str) -> str:
     """Return where a text stands first, such as `` in line 3, column 1``; empty if nowhere."""
-    for quoted in (f'"{text}"', f"'{text}'", text):
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    for quoted in (f'"{escaped}"', f"'{text}'", escaped, text):
         for number, line in enumerate(lines, start=1):
-            if quoted in line:
+            if quoted in line and not line.lstrip().startswith("#"):
                 return f" in line {number}, column {line.index(quoted) + 1}"
     return ""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mirror.access.rules import Pattern
+from mirror.access.pattern import Pattern
 from mirror.protocol.ranges import parse_range
 from store.formats.distribution.paging import next_target
 from store.formats.golang.path_match import compile_pattern
@@ -29,7 +29,6 @@ FOUND = {name: found for name, found in ALL.items() if not name.startswith(_EXEM
 
 BUILT = frozenset(
     {
-        "mirror.access.rules",
         "store.formats.golang.json_scanner",
         "store.formats.golang.path_match",
     }
@@ -57,6 +56,8 @@ RULES = (
     "**/a/**/a/**/a/**/a/**/a/**/b",
     "**/*a/**/*a/**/*a/**/*a*b",
     "x.example/*a*a*a/**/**/**/*b",
+    "**/[^x]*[a-c]*?*[^x]*b/**/*?b",
+    "?*" * 12 + "b",
 )
 
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from mirror.access.rules import Action, Pattern, read_rules
+from mirror.access.pattern import Pattern
+from mirror.access.rules import Action, read_rules
 from store.errors import InvalidInput, InvalidReference
 from store.formats.golang.path_match import compile_pattern, literal_start
 from store.model.references import Repository
@@ -46,6 +47,8 @@ SEEDS: Final = (
     b"\1\x0c\1**/*a*a*c\ndocker.io/x/aab",
     b"\1\x0e\2x.example/*a/**/b\nx.example/aa/c/b",
     b"\1\0\1*-*\nlibrary/a-b",
+    b"\1\0\1team/v?\nteam/v1",
+    b"\1\0\1**/[^a-c]?*\nx.example/db",
     b"\2\0\1*a?[b-d]\\*\nxxabd*",
     b"\2\0\2a*b*c\nabbc",
     b"\2\1\1[^a-c]*/x\n/yy/x",
@@ -110,7 +113,14 @@ def _rule_pattern(text: str, name: str, long: str) -> None:
     full = Pattern.parse(text, "d.example")
     if text == "**":
         assert pattern.matches(name) == (name != "")
-    elif len(text) <= _LONGEST and len(name) <= _LONGEST and "/" in text and _is_plain(name):
+    elif (
+        len(text) <= _LONGEST
+        and len(name) <= _LONGEST
+        and "/" in text
+        and _is_plain(name)
+        # The plain search knows no classes, and no aliases of registries.
+        and not set(text) & set("[\\_")
+    ):
         parts = tuple(text.split("/"))
         first = parts[0]
         if "." not in first and ":" not in first and first not in ("localhost", "**"):

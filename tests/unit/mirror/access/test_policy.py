@@ -11,7 +11,7 @@ from mirror.access import (
     Caller,
     read_rules,
 )
-from mirror.access.rules import Pattern
+from mirror.access.pattern import Pattern
 from store.formats.distribution.names import BY_ID
 from store.model.references import Repository
 from tests.support.logins import RULES, USERS

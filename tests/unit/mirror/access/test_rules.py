@@ -10,7 +10,6 @@ from mirror.access import (
     Action,
     read_rules,
 )
-from mirror.access.rules import Pattern
 from store.errors import InvalidInput
 from store.model.references import Repository
 
@@ -46,6 +45,14 @@ from store.model.references import Repository
         ('[[rule]]\nrepositories = ["*"]\nwho = ["x"]\nallow = ["read"]', "rule 1"),
         ('[[rule]]\nrepositories = ["a//b"]\nwho = ["x"]\nallow = ["read"]', "a//b"),
         ('[[rule]]\nrepositories = ["a/x**"]\nwho = ["x"]\nallow = ["read"]', "x**"),
+        (
+            '# "t/["\n[[rule]]\nrepositories = ["**", "t/["]\nwho = ["x"]\nallow = ["read"]',
+            "rule 1 in line 3, column 23: invalid pattern 't/['",
+        ),
+        (
+            '[[rule]]\nrepositories = ["t/[\\\\"]\nwho = ["x"]\nallow = ["read"]',
+            "rule 1 in line 2, column 17: invalid pattern",
+        ),
         ('[[rule]]\nrepositories = ["**"]\nwho = []\nallow = ["read"]', "who"),
         ('[[rule]]\nrepositories = ["**"]\nwho = ["x"]\nallow = ["read"]\nalow = 1', "alow"),
     ],
@@ -54,11 +61,6 @@ def test_invalid_rules_are_refused_with_their_place(text: str, place: str) -> No
     with pytest.raises(InvalidInput) as refused:
         read_rules(text)
     assert place in refused.value.message
-
-
-@pytest.mark.parametrize("pattern", ["a.example:5000/team/*", "a.example_5000/team/*"])
-def test_registry_with_a_port_may_be_written_by_its_alias(pattern: str) -> None:
-    assert Pattern.parse(pattern).matches("a.example:5000/team/app")
 
 
 @pytest.mark.parametrize("user", ["@builders", "@users"])
