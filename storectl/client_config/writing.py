@@ -18,6 +18,7 @@ from store.errors import Conflict, InvalidInput, printable
 from store.files.durable import make_folder
 from store.files.os_errors import Whose, translated
 from storectl.client_config.mirror import ClientFile, document
+from storectl.system.folder_lock import locked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +71,13 @@ def write(files: Sequence[ClientFile], folder: Path, *, force: bool) -> list[Pat
         InvalidInput: A path is a folder or a special file, or lies below a file.
         Unavailable: The operating system reports an error.
     """
+    _make(folder, folder)
+    with locked(folder):
+        # Two runs at once must not lose an entry of the record.
+        return _write(files, folder, force=force)
+
+
+def _write(files: Sequence[ClientFile], folder: Path, *, force: bool) -> list[Path]:
     record_path = _below(folder, RECORD)
     record = _read_record(record_path)
     paths = {_below(folder, one.path): one for one in files}
@@ -83,10 +91,7 @@ def write(files: Sequence[ClientFile], folder: Path, *, force: bool) -> list[Pat
     record |= {one.path: _hash(one.text.encode()) for one in files}
     paths[record_path] = ClientFile(RECORD, document(record), is_secret=True)
     for path in paths:
-        try:
-            make_folder(path.parent, whose=Whose.OUTPUT)
-        except (FileNotFoundError, NotADirectoryError):
-            raise InvalidInput(f"cannot write {printable(str(path))}: no such folder") from None
+        _make(path.parent, path)
     with ExitStack() as stack:
         # The files appear when the block has ended, the first one last: it names the others.
         for path, one in paths.items():
@@ -94,6 +99,13 @@ def write(files: Sequence[ClientFile], folder: Path, *, force: bool) -> list[Pat
             os.fchmod(output.fileno(), _SECRET if one.is_secret else _PUBLIC)
             output.write(one.text.encode())
     return list(paths)[:-1]
+
+
+def _make(folder: Path, path: Path) -> None:
+    try:
+        make_folder(folder, whose=Whose.OUTPUT)
+    except (FileNotFoundError, NotADirectoryError):
+        raise InvalidInput(f"cannot write {printable(str(path))}: no such folder") from None
 
 
 def _below(folder: Path, path: str) -> Path:

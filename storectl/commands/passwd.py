@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +13,8 @@ import click
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from storectl.settings import Settings
 
 _MAX_INPUT_BYTES: Final = 4096
@@ -50,7 +52,6 @@ def command(
     """
     from mirror.access.passwords import hash_password, with_user  # noqa: PLC0415
     from mirror.access.user_names import check_user_name  # noqa: PLC0415
-    from store.files.text_files import read_text_file  # noqa: PLC0415
     from storectl.output import render  # noqa: PLC0415
 
     del settings
@@ -65,11 +66,12 @@ def command(
         return
     # A symbolic link stays, and the file behind it is replaced.
     target = Path(os.path.realpath(file))
-    text = read_text_file(target) if target.exists() else ""
     # Report an invalid file before the user types a password.
-    with_user(text, user, _ANY_HASH)
+    with_user(_text(target), user, _ANY_HASH)
     hashed = hash_password(_password(password_stdin=password_stdin))
-    _replace(target, with_user(text, user, hashed))
+    with _locked_folder(target):
+        # Another run may have added a line since.
+        _replace(target, with_user(_text(target), user, hashed))
     if as_json:
         render.document({"User": user, "File": str(file)})
     else:
@@ -100,6 +102,20 @@ def _password(*, password_stdin: bool) -> bytes:
     if password != again:
         raise click.UsageError("invalid password: the two entries differ")
     return str(password).encode("utf-8", "surrogateescape")
+
+
+def _text(path: Path) -> str:
+    from store.files.text_files import read_text_file  # noqa: PLC0415 - `--help` does without
+
+    return read_text_file(path) if path.exists() else ""
+
+
+def _locked_folder(path: Path) -> AbstractContextManager[None]:
+    """Return the lock under which a file is changed; none if the file's folder is missing."""
+    from storectl.system.folder_lock import locked  # noqa: PLC0415 - `--help` does without
+
+    # The error for a missing folder comes from writing the file.
+    return locked(path.parent) if path.parent.is_dir() else nullcontext()
 
 
 def _replace(path: Path, text: str) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import bcrypt
 import pytest
 
+from mirror.access import passwords
 from mirror.access.passwords import read_htpasswd
 from tests.support.fake_shell import as_json
 from tests.support.terminals import Terminal
@@ -93,3 +96,37 @@ def test_the_password_is_typed_twice(shell: Shell, monkeypatch: pytest.MonkeyPat
     assert bcrypt.checkpw(b"secret", hashed)
     shell("passwd", "alice", code=2)
     assert "the two entries differ" in shell.err
+
+
+def test_a_line_that_another_run_added_meanwhile_stays(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "users"
+    typed(monkeypatch, b"one")
+    line = shell("passwd", "--password-stdin", "bob")
+    hashing = passwords.hash_password
+
+    def while_another_writes(password: bytes) -> str:
+        path.write_text(line)
+        return hashing(password)
+
+    monkeypatch.setattr(passwords, "hash_password", while_another_writes)
+    typed(monkeypatch, b"two")
+    shell("passwd", "--password-stdin", "alice", str(path))
+    assert list(read_htpasswd(path.read_text())) == ["bob", "alice"]
+
+
+def test_runs_at_the_same_time_lose_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "users"
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "storectl", "passwd", "--password-stdin", f"user{n}", path],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        for n in range(6)
+    ]
+    for one in running:
+        one.communicate(b"secret")
+    assert {one.returncode for one in running} == {0}
+    assert sorted(read_htpasswd(path.read_text())) == [f"user{n}" for n in range(6)]
