@@ -104,17 +104,21 @@ _IS_FRESH: Final = (
 )
 
 
-def blobs_at(connection: Connection | Lookup, name: Repository) -> datetime | None:
-    """Return when a client last sent, mounted or looked for blobs of a repository.
+def is_quiet(connection: Connection | Lookup, name: Repository, since: datetime) -> bool:
+    """Return whether a repository exists, and no activity was recorded after ``since``.
 
-    Returns:
-        The recorded time; None if there is none, or no such repository.
+    Args:
+        connection: An open transaction.
+        name: The full name of the repository.
+        since: The time since which a client may have sent, mounted or looked for blobs.
     """
-    found: datetime | None = connection.execute(_BLOBS_AT, {"name": str(name)}).scalar()
-    return found
+    return connection.execute(_IS_QUIET, {"name": str(name), "since": since}).scalar() is not None
 
 
-_BLOBS_AT: Final = select(repository.c.blobs_at).where(repository.c.name == bindparam("name"))
+_IS_QUIET: Final = select(literal(1)).where(
+    repository.c.name == bindparam("name"),
+    or_(repository.c.blobs_at.is_(None), repository.c.blobs_at <= bindparam("since")),
+)
 
 
 def held(

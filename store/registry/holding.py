@@ -60,15 +60,17 @@ def extend_grace(workspace: Workspace, repository: Repository, digest: Digest) -
 def note_activity(workspace: Workspace, repository: Repository) -> None:
     """Record that a client pushes blobs, unless that was recorded less than `ACTIVITY_S` ago.
 
+    A repository that does not exist yet holds no blobs that a collection could remove. It is made,
+    with the time, when its first blob is complete.
+
     Args:
         workspace: The opened store.
         repository: The repository that will serve the blobs; it need not exist.
     """
-    with workspace.look() as lookup:
-        last = repositories.blobs_at(lookup, repository)
     now = workspace.now()
-    if last is not None and now - last < timedelta(seconds=ACTIVITY_S):
-        return
+    with workspace.look() as lookup:
+        if not repositories.is_quiet(lookup, repository, now - timedelta(seconds=ACTIVITY_S)):
+            return
     with tolerating_failed_notes(), workspace.write("registry", Durability.SOON) as connection:
         serving.note_blobs(connection, repository, now)
 

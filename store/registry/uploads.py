@@ -17,6 +17,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, final
 
+from store.catalog import serving
 from store.catalog.in_progress import uploads
 from store.db.database import Durability
 from store.errors import TooManyUploads, Unavailable, UploadInUse, UploadNotFound, printable
@@ -103,13 +104,16 @@ class Uploads:
             with self._workspace.write(f"upload {upload_id}", Durability.SOON) as connection:
                 # Other processes may have begun uploads since.
                 self._require_room(connection, owner)
+                now = self._workspace.now()
                 uploads.add(
                     connection,
                     upload_id,
                     str(repository),
-                    self._workspace.now(),
+                    now,
                     None if owner is None else owner.key,
                 )
+                # The requests that follow soon need no transaction of their own for this.
+                serving.note_blobs(connection, repository, now)
         except BaseException:
             upload.discard()
             raise

@@ -207,7 +207,7 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         # Prepared look-ups go directly to the driver, and the recorder does not see them.
         repositories.held_blob(connection, APP, image_id.digest)
         repositories.is_fresh(connection, APP, image_id.digest, NOW)
-        repositories.blobs_at(connection, APP)
+        repositories.is_quiet(connection, APP, NOW)
         grace.protections(connection, [key for key in keys.values() if key is not None])
         uploads.get(connection, "0" * 32)
         raise _EnoughError

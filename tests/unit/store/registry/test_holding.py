@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import Engine, event
 
 from store import Store
 from store.errors import ContentNotFound, DamagedContent
@@ -12,6 +13,7 @@ from store.maintenance.reports import Kept, KeptReason
 from store.model.contents import Codec
 from store.model.digests import DiffID, Digest
 from store.model.references import Repository
+from store.registry.holding import note_activity
 from store.registry.registry import Registry
 from tests.conftest import NOW
 from tests.support.images import A
@@ -138,6 +140,37 @@ def test_a_long_upload_is_a_push_in_progress(root: Path) -> None:
                 assert store.collect(end_grace=True).blobs == ()
         now += timedelta(minutes=6)
         assert store.collect(end_grace=True).blobs == (first,)
+
+
+def test_the_beginning_of_an_upload_is_a_push_in_progress(root: Path) -> None:
+    now = NOW
+    with Store.open(root, create=True, clock=lambda: now) as store:
+        registry = Registry(store)
+        pushed = push_blob(registry, b"pushed an hour ago")
+        now += timedelta(hours=1)
+        registry.uploads.begin(APP)
+        now += timedelta(minutes=4)
+        store.collect(end_grace=True)
+        assert registry.blob(APP, pushed)
+        now += timedelta(minutes=2)
+        store.collect(end_grace=True)
+        with pytest.raises(ContentNotFound):
+            registry.blob(APP, pushed)
+
+
+def test_activity_in_a_repository_that_does_not_exist_yet_is_not_written(store: Store) -> None:
+    commits: list[object] = []
+    note = commits.append
+    event.listen(Engine, "commit", note)
+    try:
+        note_activity(store, APP)
+        assert not commits
+        push_blob(Registry(store), b"blob")
+        commits.clear()
+        note_activity(store, APP)
+        assert not commits
+    finally:
+        event.remove(Engine, "commit", note)
 
 
 def test_a_blob_that_was_collected_meanwhile_is_not_renewed(registry: Registry) -> None:
