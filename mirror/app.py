@@ -134,6 +134,8 @@ def make_app(
     app[SERVICE] = service
     app.cleanup_ctx.append(_background)
     app.on_response_prepare.append(_add_common_headers)
+    if not settings.shared_origins.is_empty:
+        app.on_response_prepare.append(_share)
 
     async def answer(request: web.Request) -> web.StreamResponse:
         service.metrics.add_running(1)
@@ -172,6 +174,13 @@ async def _route(service: Service, request: web.Request) -> web.StreamResponse:
     route = routes.parse(request.path)
     if route is None or route.resource not in _PROBES:
         service.require_own_page(request)
+    permission = service.settings.shared_origins.preflight_headers(
+        request.method,
+        request.headers.getall("Origin", ()),
+        request.headers.get("Access-Control-Request-Method"),
+    )
+    if permission is not None:
+        return web.Response(status=204, headers=permission)
     if route is None:
         raise WireError(
             404, ErrorCode.UNSUPPORTED, f"unknown endpoint: {request.path[:_MAX_QUOTED_PATH]}"
@@ -258,6 +267,12 @@ async def _add_common_headers(request: web.Request, response: web.StreamResponse
     response.headers.update(COMMON_HEADERS)
     if NAMESPACE in request:
         response.headers["OCI-Namespace"] = request[NAMESPACE]
+
+
+async def _share(request: web.Request, response: web.StreamResponse) -> None:
+    """Let a page of another origin read an answer, also an error, if the operator permits it."""
+    origins = request.app[SERVICE].settings.shared_origins
+    response.headers.update(origins.answer_headers(request.headers.getall("Origin", ())))
 
 
 async def _route_counted(service: Service, request: web.Request) -> web.StreamResponse:

@@ -155,6 +155,8 @@ def _permitted(settings: ServerSettings, address: str) -> ServerSettings:
                 " users%s",
                 f"; {words}" if words else "",
             )
+    if is_local and mirror.shared_origins.is_any:
+        logger.warning("every web page that a user of this machine opens may read the registry")
     return replace(
         settings,
         access=replace(access, anonymous_write=access.anonymous_write or is_local),

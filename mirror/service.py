@@ -15,6 +15,7 @@ from mirror.access import Access, Authenticator
 from mirror.access.challenge import Challenge, Scheme
 from mirror.access.forwarded_requests import ForwardedRequests
 from mirror.access.login_queue import LoginQueue
+from mirror.origin.cors import SharedOrigins
 from mirror.origin.origins import origin
 from mirror.origin.proxies import TrustedProxies
 from mirror.origin.web_pages import Refusal, WebPages
@@ -84,6 +85,8 @@ class MirrorSettings:
     """Host names of the server, besides those of the loopback interface and of ``url``."""
     checks_hosts: bool = False
     """Whether to refuse requests for other host names, and all requests of other sites' pages."""
+    shared_origins: SharedOrigins = field(default_factory=SharedOrigins)
+    """The origins whose pages may read the registry."""
     advice: Mapping[Remedy, str] = field(default_factory=dict)
     """The words of the user interface for the remedies of refusals, for the server's operator."""
     variants: tuple[VariantEncoding, ...] = ()
@@ -233,15 +236,16 @@ class Service:
             is_from_browser="Origin" in headers or "Sec-Fetch-Site" in headers,
         ):
             return
-        called = origin(request)
+        called, sites = origin(request), headers.getall("Origin", ())
         refusal = self._web_pages.refusal(
             request.method,
             called,
-            sites=headers.getall("Origin", ()),
+            sites=sites,
             fetch_site=headers.get("Sec-Fetch-Site"),
             may_lack_host=request.version < (1, 1),
             is_link=headers.get("Sec-Fetch-Mode") == "navigate"
             and headers.get("Sec-Fetch-Dest") == "document",
+            may_read=self.settings.shared_origins.may_read(sites),
         )
         if refusal is Refusal.FOREIGN_HOST:
             raise self._foreign_host(called.host)

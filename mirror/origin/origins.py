@@ -39,8 +39,15 @@ def origin(request: web.BaseRequest) -> Origin:
 
 
 def is_from_other_site(request: web.BaseRequest) -> bool:
-    """Return whether a page of a different site has caused a request, which may change nothing."""
-    return is_other_site(request.headers.get("Sec-Fetch-Site"))
+    """Return whether a page of a different site has caused a read, which may change nothing.
+
+    Browsers send ``Origin`` with a read only if the page is of a different origin.
+
+    Args:
+        request: A request with the method GET or HEAD.
+    """
+    headers = request.headers
+    return "Origin" in headers or is_other_site(headers.get("Sec-Fetch-Site"))
 
 
 def _connected(request: web.BaseRequest) -> Origin:

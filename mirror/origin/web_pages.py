@@ -99,6 +99,7 @@ class WebPages:
         fetch_site: str | None,
         may_lack_host: bool = False,
         is_link: bool = False,
+        may_read: bool = False,
     ) -> Refusal | None:
         """Return the reason to refuse a request, or None to answer it.
 
@@ -111,12 +112,16 @@ class WebPages:
                 sends the header.
             is_link: Whether the browser shows the answer as a page of its own, for example because
                 the user has followed a link.
+            may_read: Whether the operator lets pages of this origin read the registry. They may
+                still change nothing, and the host is still checked.
         """
         is_safe = method in _SAFE_METHODS
         if self.is_strict:
             if not (self._is_own(called) or (may_lack_host and not called.host)):
                 return Refusal.FOREIGN_HOST
         elif is_safe:
+            return None
+        if is_safe and may_read:
             return None
         if any(not self._is_same(site, called) for site in sites) or (
             is_other_site(fetch_site) and not (is_safe and is_link)

@@ -15,6 +15,7 @@ from storectl.system.groups import shared_option
 from storectl.verb import SectionOption, Verb
 
 if TYPE_CHECKING:
+    from mirror.origin.cors import SharedOrigins
     from mirror.origin.proxies import TrustedProxies
     from storectl.settings import Settings
 
@@ -66,6 +67,16 @@ _network, _access, _tls, _images, _limits, _log = (
     help=(
         "Answer only requests for this host name, localhost and loopback addresses (repeatable)."
         " Without users, a server on a loopback address always checks the host name."
+    ),
+)
+@_network(
+    "--cors-origin",
+    "cors_origins",
+    metavar="ORIGIN",
+    multiple=True,
+    help=(
+        "Let web pages of this origin (http[s]://HOST[:PORT], or * for every page) read the"
+        " registry, such as a page that shows its images (repeatable)."
     ),
 )
 @_network(
@@ -202,6 +213,7 @@ def command(  # noqa: PLR0913 - one for each option
     url: str | None,
     proxies: tuple[str, ...],
     allowed_hosts: tuple[str, ...],
+    cors_origins: tuple[str, ...],
     workers: int,
     grace: int,
     htpasswd: Path | None,
@@ -302,6 +314,7 @@ def command(  # noqa: PLR0913 - one for each option
             url=url,
             proxies=_parse_proxies(proxies),
             allowed_hosts=tuple(map(in_url, allowed_hosts)),
+            shared_origins=_parse_origins(cors_origins),
             advice=WORDS,
             variants=tuple(map(VariantEncoding, dict.fromkeys(offers))),
             machine=Platform.of("linux", settings.machine),
@@ -376,6 +389,16 @@ def _parse_proxies(texts: tuple[str, ...]) -> TrustedProxies:
         return TrustedProxies.parse(texts)
     except InvalidInput as exc:
         raise click.UsageError(f"--trusted-proxy: {exc.message}; {exc.hint}") from None
+
+
+def _parse_origins(texts: tuple[str, ...]) -> SharedOrigins:
+    from mirror.origin.cors import SharedOrigins  # noqa: PLC0415
+    from store.errors import InvalidInput  # noqa: PLC0415
+
+    try:
+        return SharedOrigins.parse(texts)
+    except InvalidInput as exc:
+        raise click.UsageError(f"--cors-origin: {exc.message}; {exc.hint}") from None
 
 
 def _parse_address(text: str) -> tuple[str, int]:
