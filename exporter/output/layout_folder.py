@@ -231,6 +231,6 @@ def _new_entries(
     shared = layout.tags_of_several(tags) | {tag.tag or "" for tag in tags if tag.tag in taken}
     new: dict[str, dict[str, Any]] = {}
     for root in graph.roots:
-        for entry in layout.descriptors(root, graph.documents[root.digest], shared):
+        for entry in layout.descriptors(root, graph.documents, shared):
             new[entry.get("annotations", {}).get(CONTAINERD_NAME) or entry["digest"]] = entry
     return new

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from exporter.planning.plan import Entry, EntryType
 from exporter.selection.json_documents import compact, descriptor_of
-from store.formats.image.layout_names import CONTAINERD_NAME, REF_NAME
+from store.formats.image.layout_names import CONTAINERD_NAME, REF_NAME, SUBJECT
 from store.formats.image.media_types import OCI_INDEX
 
 if TYPE_CHECKING:
@@ -68,19 +68,28 @@ def blobs(files: Mapping[Digest, Entry], mtime_s: int = 0) -> list[Entry]:
 
 
 def descriptors(
-    root: SavedRoot, document: Document, shared_tags: frozenset[str]
+    root: SavedRoot, documents: Mapping[Digest, Document], shared_tags: frozenset[str]
 ) -> list[dict[str, Any]]:
     """Return a root's descriptors for ``index.json``: one for each name, or one without a name.
 
+    A referrer whose subject is in the archive has containerd's annotation for the subject. Docker
+    since 29 finds the referrers of an image in an archive by this annotation alone.
+
     Args:
         root: The manifest or index, with its names.
-        document: The root's manifest or index.
+        documents: Every manifest and index of the archive.
         shared_tags: Tags to write with their repository.
     """
-    if not root.names:
-        return [descriptor_of(document)]
+    document = documents[root.digest]
+    subject: dict[str, str] = {}
+    if document.subject is not None and document.subject.digest in documents:
+        subject = {SUBJECT: str(document.subject.digest)}
+    named = [names(name, shared_tags) for name in root.names] or [{}]
     return [
-        descriptor_of(document) | {"annotations": names(name, shared_tags)} for name in root.names
+        descriptor_of(document)
+        # Go sorts the members of a map, and so do containerd and Docker.
+        | ({"annotations": dict(sorted((one | subject).items()))} if one or subject else {})
+        for one in named
     ]
 
 

@@ -45,7 +45,7 @@ def index(graph: SavedGraph, shared_tags: frozenset[str] | None = None) -> bytes
         [
             one
             for root in graph.roots
-            for one in layout.descriptors(root, graph.documents[root.digest], shared)
+            for one in layout.descriptors(root, graph.documents, shared)
         ]
     )
 

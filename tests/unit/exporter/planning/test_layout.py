@@ -41,11 +41,39 @@ def test_a_root_has_one_descriptor_for_each_tag_or_one_without_a_name() -> None:
     made = Layout()
     descriptor = made.image(b"layer")
     document = Document.parse(made.blobs[descriptor["digest"]])
-    tagged = layout.descriptors(SavedRoot(document.digest, (A1, A2)), document, frozenset())
+    tagged = layout.descriptors(
+        SavedRoot(document.digest, (A1, A2)), {document.digest: document}, frozenset()
+    )
     assert [one["annotations"]["io.containerd.image.name"] for one in tagged] == [
         "docker.io/library/a:1",
         "docker.io/library/a:2",
     ]
-    (bare,) = layout.descriptors(SavedRoot(document.digest), document, frozenset())
+    (bare,) = layout.descriptors(
+        SavedRoot(document.digest), {document.digest: document}, frozenset()
+    )
     assert "annotations" not in bare
     assert (bare["digest"], bare["size"]) == (descriptor["digest"], descriptor["size"])
+
+
+def test_a_referrer_names_its_subject_if_the_archive_has_it() -> None:
+    made = Layout()
+    image = made.image(b"layer")
+    signature = made.artifact(b"signed", subject=image)
+    subject, referrer = (Document.parse(made.blobs[one["digest"]]) for one in (image, signature))
+    both = {one.digest: one for one in (subject, referrer)}
+
+    def annotations(root: SavedRoot, documents: dict[Digest, Document]) -> list[object]:
+        described = layout.descriptors(root, documents, frozenset())
+        return [list(one.get("annotations", {}).items()) for one in described]
+
+    named = ("io.containerd.manifest.subject", image["digest"])
+    assert annotations(SavedRoot(referrer.digest), both) == [[named]]
+    assert annotations(SavedRoot(referrer.digest, (A1,)), both) == [
+        [
+            ("io.containerd.image.name", "docker.io/library/a:1"),
+            named,
+            ("org.opencontainers.image.ref.name", "1"),
+        ]
+    ]
+    assert annotations(SavedRoot(referrer.digest), {referrer.digest: referrer}) == [[]]
+    assert annotations(SavedRoot(subject.digest), both) == [[]]
