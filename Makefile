@@ -70,9 +70,9 @@ arch: $(STAMP)     ## check the import contracts
 migrations: $(STAMP) ## check that the migrations build the schema of the code
 	@PATH="$(abspath $(BIN)):$$PATH" bash scripts/check_migrations.sh
 
-peers:             ## build, with Go, the peers that Debian does not have
+peers:             ## build the peers that Debian does not have, most of them with Go
 	@bash scripts/build_peers.sh regctl oras dockerd-28 dockerd-29 ctr-2 containerd-2 helm \
-	  cosign
+	  cosign python-oras python-docker python-dxf
 
 interop: $(STAMP)  ## the tests with the real Docker Engine, skopeo, podman and umoci
 	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 \

@@ -4,8 +4,8 @@
 #
 # Each program is built from the source of one pinned version, into the folder
 # ${XDG_CACHE_HOME:-~/.cache}/storectl-peers. The source is a module from Go's module proxy, verified
-# by Go's checksum database, or a tag of a Git repository. A program that exists already in the
-# pinned version is not built again.
+# by Go's checksum database, or a tag of a Git repository. Libraries for Python come from PyPI. A
+# program that exists already in the pinned version is not built again.
 #
 #   scripts/build_peers.sh NAME…      build these programs
 #   scripts/build_peers.sh --list     list the programs, and the Go version that each needs
@@ -19,6 +19,8 @@ set -euo pipefail
 #             vendor.sum become go.mod and go.sum of a copy.
 #   cloned    The repository is cloned, because go install refuses the module or ignores the
 #             requirements that it replaces.
+#   python    pip installs a library from PyPI. The program is Python, in an environment with this
+#             library.
 #
 # The name crane-0.22 has a version, because docs/interop.md uses an older crane, which .ci/run
 # builds with Debian's Go.
@@ -37,6 +39,11 @@ ctr-2      module   github.com/containerd/containerd/v2      cmd/ctr      v2.4.2
 containerd-2 module github.com/containerd/containerd/v2    cmd/containerd v2.4.2               1.26
 helm       module   helm.sh/helm/v3                          cmd/helm     v3.22.0              1.26
 cosign     module   github.com/sigstore/cosign/v3            cmd/cosign   v3.1.3               1.26
+buildctl   module   github.com/moby/buildkit                 cmd/buildctl v0.34.2              1.26
+buildkitd  module   github.com/moby/buildkit                 cmd/buildkitd v0.34.2             1.26
+python-oras   python oras       -  0.2.43 -
+python-docker python docker     -  7.2.0  -
+python-dxf    python python-dxf -  12.1.1 -
 END
 }
 
@@ -75,6 +82,16 @@ from_clone() {
         -tags 'containers_image_openpgp exclude_graphdriver_btrfs' "./$package")
 }
 
+# A program that is a script: a link to the environment's Python would not find the environment.
+from_pypi() {
+    local library=$1 version=$2 environment=$target/$name.env
+    rm -rf "$environment"
+    python3 -m venv "$environment"
+    "$environment/bin/pip" install --quiet --disable-pip-version-check "$library==$version"
+    printf '#!/bin/sh\nexec "%s/bin/python" "$@"\n' "$environment" >"$work/$name"
+    chmod +x "$work/$name"
+}
+
 build() {
     local name=$1 how module package version needed started=$SECONDS
     read -r _ how module package version needed < <(peers | awk -v name="$name" '$1 == name') ||
@@ -83,14 +100,20 @@ build() {
         say "$name $version exists: $target/$name"
         return
     fi
-    go=$(scripts/find_go.sh "$needed") || { say "$name $version needs Go $needed"; exit 3; }
-    say "$name $version, from $module, with $("$go" env GOVERSION)"
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
+    if [ "$how" = python ]; then
+        say "$name $version, from PyPI"
+        package=$name
+    else
+        go=$(scripts/find_go.sh "$needed") || { say "$name $version needs Go $needed"; exit 3; }
+        say "$name $version, from $module, with $("$go" env GOVERSION)"
+    fi
     case $how in
         module) from_module "$module" "$package" "$version" ;;
         vendored) from_vendored_module "$module" "$package" "$version" ;;
         cloned) from_clone "$module" "$package" "$version" ;;
+        python) from_pypi "$module" "$version" ;;
     esac
     # Write the version last, so that an interrupted build is repeated.
     rm -f "$target/.$name.version"
@@ -105,7 +128,7 @@ if [ $# = 0 ] || [ "$1" = --help ]; then
     exit 2
 fi
 if [ "$1" = --list ]; then
-    peers | awk '{ printf "%-12s %-21s Go >= %s\n", $1, $5, $6 }'
+    peers | awk '{ printf "%-13s %-21s %s\n", $1, $5, $6 == "-" ? "from PyPI" : "Go >= " $6 }'
     exit
 fi
 cd "$(dirname "$0")/.."

@@ -42,11 +42,7 @@ def index(graph: SavedGraph, shared_tags: frozenset[str] | None = None) -> bytes
         else shared_tags
     )
     return layout.index(
-        [
-            one
-            for root in graph.roots
-            for one in layout.descriptors(root, graph.documents, shared)
-        ]
+        [one for root in graph.roots for one in layout.descriptors(root, graph.documents, shared)]
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 import exporter
 from exporter import Format, SaveOptions
 from store import Choice, ImportOptions, Platform, Store
+from store.formats.image.layout_names import SUBJECT
 from tests.support.imported_layouts import content
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "docker-29"
@@ -59,9 +60,20 @@ def test_a_referrer_of_an_attestation_comes_along_and_goes_on(store: Store, tmp_
     options = SaveOptions(format=Format.OCI, referrers=True, sparse=True)
     with exporter.open_save(store, [NAME], options=options) as export:
         export.write(out)
+    # Docker 29 finds the bundle by this annotation alone.
+    with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as archive:
+        file = archive.extractfile("index.json")
+        assert file is not None
+        listed = json.load(file)["manifests"]
+    subjects = {one["digest"]: one.get("annotations", {}).get(SUBJECT) for one in listed}
+    assert subjects == {INDEX: None, BUNDLE: ATTESTATION}
     with Store.open(tmp_path / "other", create=True) as other:
         other.import_archive(io.BytesIO(out.getvalue()))
         assert referrers(other, ATTESTATION) == [BUNDLE]
+        again = io.BytesIO()
+        with exporter.open_save(other, [NAME], options=options) as export:
+            export.write(again)
+        assert again.getvalue() == out.getvalue()
         for digest, data in blobs("signed.tar").items():
             assert content(other, digest) == data
 
@@ -89,4 +101,4 @@ def test_docker_29_says_which_referrer_belongs_to_which_manifest() -> None:
         assert file is not None
         named, referrer = json.load(file)["manifests"]
     assert named["digest"] == INDEX
-    assert referrer["annotations"] == {"io.containerd.manifest.subject": ATTESTATION}
+    assert referrer["annotations"] == {SUBJECT: ATTESTATION}

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter import SaveOptions, open_save
+from exporter.options import Format
+from store import Store
 from tests.support.engine import program, require
+from tests.support.images import A
+from tests.support.layouts import Layout, gzip
 from tests.support.peers.containerd import Containerd
 from tests.support.peers.mirror_config import configure
 from tests.support.peers.mirror_endpoint import PASSWORD, USER
@@ -91,3 +96,33 @@ def test_requests_for_the_mirror_name_the_registry(clients: Clients, endpoint: E
     )
     lines = map(json.loads, endpoint.mirror.log.read_text().splitlines()[seen:])
     assert not [line for line in lines if line["level"] not in ("info", "warning")]
+
+
+def test_containerd_keeps_referrers_if_it_keeps_the_index(endpoint: Endpoint) -> None:
+    """ctr gives the importer no way to look referrers up; it keeps what the kept index lists."""
+    layout = Layout()
+    image = layout.root(layout.image(gzip(A)), "docker.io/kept/containerd:1")
+    referrer = layout.root(layout.artifact(b"signed", subject=image))
+    endpoint.import_archive(layout.tar())
+    saved = endpoint.fresh("saved.tar")
+    with (
+        Store.open(endpoint.mirror.root) as store,
+        open_save(
+            store, ["kept/containerd:1"], options=SaveOptions(Format.OCI, referrers=True)
+        ) as export,
+        saved.open("wb") as file,
+    ):
+        export.write(file)
+    daemon = endpoint.containerd_2
+    for options, kept in ((("--local",), False), (("--local", "--index-name", "all:1"), True)):
+        daemon.clear()
+        daemon.import_archive(saved, *options)
+        assert ("all:1" in daemon.images()) is kept
+        assert "docker.io/kept/containerd:1" in daemon.images()
+        # Removing an image with --sync waits for the garbage collection.
+        daemon.run("images", "tag", "docker.io/kept/containerd:1", "away:1")
+        daemon.run("images", "rm", "--sync", "away:1")
+        assert (referrer["digest"] in daemon.run("content", "ls", "-q")) is kept
+        if kept:
+            labels = daemon.run("content", "ls")
+            assert "containerd.io/gc.ref.content.referrer.sha256." in labels

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from exporter import SaveOptions, open_save
 from exporter.options import Format
 from store import Store
+from store.formats.image.layout_names import SUBJECT
 from store.model.digests import Digest
 from store.model.references import Repository
 from store.registry.registry import Registry
@@ -97,8 +100,8 @@ def test_a_referrer_that_docker_saves_arrives_with_its_image(
     image = layout.image(gzip(A), gzip(B), config={"config": {"Cmd": ["/a"]}})
     part = part_of(layout, image, f"referred/{endpoint.title[0].lower()}:1")
     signature = layout.artifact(b"signed", subject=image, artifact_type=BUNDLE)
-    # Docker 29 and containerd 2.2 find a referrer in an archive by this annotation alone.
-    layout.root(signature, **{"io.containerd.manifest.subject": image["digest"]})
+    # Docker 29 finds a referrer in an archive by this annotation alone.
+    layout.root(signature, **{SUBJECT: image["digest"]})
     engine = clients.shop.docker_29
     engine.clear()
     docker.load(engine, layout.tar())
@@ -109,6 +112,51 @@ def test_a_referrer_that_docker_saves_arrives_with_its_image(
             repository, Digest.parse(image["digest"]), artifact_type=None, after="", limit=10
         )
     assert [str(one.digest) for one in found] == [signature["digest"]]
+
+
+@pytest.mark.parametrize("archive_format", list(Format)[1:])
+def test_docker_keeps_the_referrers_that_storectl_saves(
+    archive_format: Format, clients: Clients, endpoint: Endpoint, tmp_path: Path
+) -> None:
+    layout = Layout()
+    suffix = f"{archive_format.value}-{endpoint.title[0].lower()}:1"
+    plain = layout.image(gzip(B), config={"config": {"Cmd": ["/b"]}})
+    both = attested(layout)
+    image, attestation = json.loads(layout.blobs[both["digest"]])["manifests"]
+    parts = [
+        part_of(layout, layout.index(plain), f"kept/plain-{suffix}"),
+        part_of(layout, both, f"kept/attested-{suffix}"),
+    ]
+    signed = layout.root(layout.artifact(b"signed", subject=plain, artifact_type=BUNDLE))
+    stamped = layout.root(layout.artifact(b"stamped", subject=signed, artifact_type=BUNDLE))
+    vouched = layout.root(layout.artifact(b"vouched", subject=attestation, artifact_type=BUNDLE))
+    # Docker keeps no other referrer of an image if an index lists an attestation of the image.
+    layout.root(layout.artifact(b"lost", subject=image, artifact_type=BUNDLE))
+    endpoint.import_archive(layout.tar())
+    ours = tmp_path / "ours.tar"
+    names = [part.name for part in parts]
+    with (
+        Store.open(endpoint.mirror.root) as store,
+        open_save(store, names, options=SaveOptions(archive_format, referrers=True)) as export,
+        ours.open("wb") as file,
+    ):
+        export.write(file)
+    engine = clients.shop.docker_29
+    engine.clear()
+    docker.load(engine, ours.read_bytes())
+    # Docker makes no image without a name of a referrer.
+    images = json.loads(engine.request("GET", "/images/json")[1])
+    assert sorted(name for one in images for name in one["RepoTags"]) == sorted(names)
+    with tarfile.open(fileobj=io.BytesIO(engine.save(names))) as saved:
+        index = saved.extractfile("index.json")
+        assert index is not None
+        listed = json.load(index)["manifests"]
+    assert {one["digest"]: one["annotations"].get(SUBJECT) for one in listed} == {
+        **{part.root: None for part in parts},
+        signed["digest"]: plain["digest"],
+        stamped["digest"]: signed["digest"],
+        vouched["digest"]: attestation["digest"],
+    }
 
 
 @pytest.mark.parametrize("sealed", [(), ("--sealed",)])

@@ -61,6 +61,11 @@ def test_charts_are_pushed_found_pulled_and_installed(endpoint: Endpoint) -> Non
         assert f"version: {version}" in shown
     drawn = helm(endpoint, "template", "mine", f"{repository}/{NAME}", "--version", "1.2.0")
     assert "name: mine-map" in drawn
+    # helm 3 asks a cluster for its version even for a dry run, after it has pulled the chart.
+    words = ("install", "mine", f"{repository}/{NAME}", "--version", "^1.0", "--dry-run=client")
+    with pytest.raises(PeerRefusal, match="Kubernetes cluster unreachable") as stopped:
+        helm(endpoint, *words)
+    assert f"Pulled: {endpoint.host}/charts/{NAME}:1.2.0" in str(stopped.value)
 
 
 def test_chart_without_a_version_is_the_newest(endpoint: Endpoint) -> None:

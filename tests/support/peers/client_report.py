@@ -80,7 +80,7 @@ and `localhost`, which such a server always answers. A client that uses a differ
 
 NEWER: Final = """## Newer clients
 
-CI does not build these clients, because that takes an hour. `make peers` builds them.
+CI does not build these clients, because that takes long. `make peers` builds them.
 `make clients` runs everything below, over plain HTTP and over TLS as a user, and compares this
 section; `make clients-table` writes it. Docker Engine 29 is built from its module, whose version is
 that of the module.
@@ -92,8 +92,10 @@ NEWER_ALSO: Final = """
   archive and serves it; Docker 29 pulls it, and loads what `storectl save` writes. Every digest
   stays the same.
 - An image and its signature that Docker 29 saves together arrive together: the mirror lists the
-  signature among the referrers. The other way, Docker 29 and containerd 2 leave out the referrers
-  of an archive that `storectl save --referrers` writes.
+  signature among the referrers. The other way, Docker 29 loads what `storectl save --referrers`
+  writes, and saves the referrers again, and the referrers of these. If an index lists an
+  attestation of an image, Docker 29 keeps only this one and the referrers of it. `ctr images
+  import` keeps referrers with `--index-name`, which keeps the list of the archive.
 - Docker 29 and containerd 2 pull `docker.io/…` from the mirror with the files of
   `storectl mirror-config`, also with `--sealed`, a login and certificates. `containerd config dump`
   accepts both versions of `config.toml`.
@@ -102,6 +104,11 @@ NEWER_ALSO: Final = """
   key, and without a log.
 - `helm push`, `helm pull` (also of a version range, and of a version with a plus sign),
   `helm show chart` and `helm template` of charts; a chart without a version is the newest one.
+  `helm install --dry-run=client` pulls the chart, and then wants a cluster, which the test lacks.
+- Libraries for Python: oras pushes and pulls a file as an artifact, lists tags, reads the layers of
+  an image and deletes a tag; python-dxf pushes, aliases, reads and deletes a blob, and lists
+  repositories; docker pulls an image, saves it, pushes it under another name and loads it again,
+  with Docker 29.
 """
 
 _NEWER: Final = re.compile(

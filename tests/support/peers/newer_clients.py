@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
 COSIGN: Final = "cosign"
 HELM: Final = "helm"
-PROGRAMS: Final = ("dockerd-29", "containerd", "containerd-2", "ctr-2", COSIGN, HELM, "unshare")
+PYTHON_ORAS, PYTHON_DXF, PYTHON_DOCKER = "python-oras", "python-dxf", "python-docker"
+PYTHON: Final = {PYTHON_ORAS: "oras", PYTHON_DXF: "python-dxf", PYTHON_DOCKER: "docker"}
+"""A program, which is Python in an environment of its own, and the library in this environment."""
+
+_VERSION: Final = "import importlib.metadata as m; print(m.version({!r}))"
+
+PROGRAMS: Final = (
+    *("dockerd-29", "containerd", "containerd-2", "ctr-2", COSIGN, HELM, "unshare"),
+    *PYTHON,
+)
 """What the tests of tests/interop/clients need."""
 
 
@@ -69,4 +78,8 @@ def versions(shop: Workshop, endpoint: Endpoint) -> dict[str, str]:
         "containerd": endpoint.containerd_2.version(),
         "cosign": cosign["gitVersion"].removeprefix("v"),
         "helm": run(HELM, "version", "--short").strip().removeprefix("v").partition("+")[0],
+        **{
+            f"{library} for Python": run(program, "-c", _VERSION.format(library)).strip()
+            for program, library in PYTHON.items()
+        },
     }
