@@ -19,12 +19,16 @@ INTERRUPTED: "Final" = 130
 COMPLETE: "Final" = "_STORECTL_COMPLETE"
 """The same value as `storectl.system.completion.COMPLETE`, whose module imports more."""
 
+_OTHERS: Final = 0o077
+"""The permissions of the group and of all other users."""
+
 
 def main() -> "NoReturn":
     """Run the command line in `sys.argv`, and exit with a code of `ExitCode`."""
     if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
         _signal.signal(_signal.SIGINT, end)
     open_standard_files()
+    keep_own_permissions()
     from storectl.cli import main as run  # noqa: PLC0415 - after the handler is installed
 
     run()
@@ -54,3 +58,13 @@ def open_standard_files() -> None:
             os.open(os.devnull, os.O_RDWR)
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w", closefd=False)
+
+
+def keep_own_permissions() -> None:
+    """Remove the owner's permissions from the umask.
+
+    With a umask such as 0777, the user could neither enter the folders nor read the files that the
+    program creates, and a store would be unusable from then on.
+    """
+    mask = os.umask(_OTHERS)
+    os.umask(mask & _OTHERS)

@@ -147,11 +147,25 @@ def _create_folder(name: str, parent: int) -> None:
     above = os.fstat(parent)
     mode = folder_mode(above.st_mode)
     os.mkdir(name, mode & 0o777, dir_fd=parent)
-    descriptor = _open(name, parent)
+    descriptor = _open_new(name, parent)
     try:
         _adopt(descriptor, above, mode)
     finally:
         os.close(descriptor)
+
+
+def _open_new(name: str, parent: int) -> int:
+    try:
+        return _open(name, parent)
+    except PermissionError:
+        # The umask has removed the owner's permissions. `os.chmod` with a name would follow a
+        # symbolic link that a member of the group put there.
+        handle = os.open(name, os.O_PATH | os.O_DIRECTORY | NO_FOLLOW, dir_fd=parent)
+        try:
+            os.chmod(f"/proc/self/fd/{handle}", PRIVATE_FOLDER)
+        finally:
+            os.close(handle)
+        return _open(name, parent)
 
 
 def _adopt(descriptor: int, above: os.stat_result, mode: int) -> None:

@@ -86,3 +86,15 @@ links = {os.readlink(f"/proc/self/fd/{number}") for number in range(3)}
 os._exit(0 if links == {"/dev/null"} else 1)
 """
     subprocess.run([sys.executable, "-c", script], timeout=PATIENCE_S, check=True)
+
+
+@pytest.mark.parametrize(
+    ("umask", "kept"), [(0o777, 0o077), (0o277, 0o077), (0o022, 0o022), (0o000, 0o000)]
+)
+def test_the_owner_may_use_what_is_created(umask: int, kept: int) -> None:
+    before = os.umask(umask)
+    try:
+        start.keep_own_permissions()
+    finally:
+        after = os.umask(before)
+    assert after == kept

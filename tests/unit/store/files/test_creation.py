@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,6 @@ from store.files.creation import create_file, create_folder, open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")
 
@@ -101,3 +101,27 @@ def test_a_missing_folder_is_not_created_unless_asked(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), open_folder(tmp_path, "a"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@as_root
+def test_a_umask_that_closes_folders_to_their_owner_changes_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir(0o700)
+    # The child is in the folder already, so it need not pass the folders above it.
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    os.fchown(folder, 12345, 12345)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.fchdir(folder)
+            os.setgid(12345)
+            os.setuid(12345)
+            os.umask(0o777)
+            create_folder(Path("below"))
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(folder)
+    assert os.waitpid(child, 0)[1] == 0
+    assert mode(root / "below") == 0o700
