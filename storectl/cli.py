@@ -20,7 +20,8 @@ from storectl.output.json_flag import use_json, wants_json
 from storectl.system import changes, signals
 from storectl.system.completion import COMPLETE
 from storectl.system.other_verbs import no_such_command
-from storectl.verb import write_examples
+from storectl.system.parameters import FilePath
+from storectl.verb import in_context, write_examples
 from storectl.version import __version__
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ EXAMPLES: Final = (
 
 class LazyGroup(click.Group):
     """A group of commands that imports a command only when it is run."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the options before the command."""
+        with in_context(ctx):
+            return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands, in the order of `VERBS`."""
@@ -140,7 +146,7 @@ class LazyGroup(click.Group):
     "--root",
     metavar="DIR",
     envvar="STORECTL_ROOT",
-    type=click.Path(file_okay=False, readable=False),
+    type=FilePath(folder=True),
     help=(
         "Folder of the store, also accepted after the command.  [default: $STORECTL_ROOT, else"
         " storectl in the XDG data folder]"

@@ -93,6 +93,20 @@ class Settings:
                 on_change=changes.note,
             )
 
+    def refuse_own_files(self, output: Path | None) -> None:
+        """Refuse an output that would be one of the store's own files.
+
+        Args:
+            output: The file or folder to write; None for standard output.
+
+        Raises:
+            InvalidInput: ``output`` is a file or folder of the store.
+        """
+        from store.workspace.root_folder import refuse_own_files  # noqa: PLC0415 - few verbs
+
+        if output is not None:
+            refuse_own_files(self.root, output)
+
     @contextmanager
     def explained(self) -> Iterator[None]:
         """Add to an error about a missing store where the name of its folder comes from.

@@ -19,7 +19,7 @@ INTERRUPTED: "Final" = 130
 COMPLETE: "Final" = "_STORECTL_COMPLETE"
 """The same value as `storectl.system.completion.COMPLETE`, whose module imports more."""
 
-_OTHERS: Final = 0o077
+_OTHERS: "Final" = 0o077
 """The permissions of the group and of all other users."""
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from storectl.system.parameters import FilePath
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from store.errors import StoreError
     from storectl.output.exit_codes import ExitCode
@@ -16,6 +19,25 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 JSON: Final = "Print the result as one JSON document."
+
+
+@contextmanager
+def in_context(ctx: click.Context) -> Iterator[None]:
+    """Tell an error about the command line to which command it belongs.
+
+    Click's parser does not, and then the error could not point to the help of the command.
+
+    Args:
+        ctx: The context of the command.
+
+    Raises:
+        click.UsageError: The block raised it.
+    """
+    try:
+        yield
+    except click.UsageError as error:
+        error.ctx = error.ctx or ctx
+        raise
 
 
 class SectionOption(click.Option):
@@ -56,7 +78,8 @@ class Verb(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments. As in docker, flags may have values: ``--human=false``."""
-        return super().parse_args(ctx, _without_values(self.get_params(ctx), args))
+        with in_context(ctx):
+            return super().parse_args(ctx, _without_values(self.get_params(ctx), args))
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Run the command with the run's settings as the context's object."""
@@ -113,7 +136,7 @@ def common_options() -> list[click.Parameter]:
         click.Option(
             ["--root"],
             metavar="DIR",
-            type=click.Path(file_okay=False, readable=False),
+            type=FilePath(folder=True),
             expose_value=False,
             callback=_remember,
             help="Folder of the store.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -28,13 +29,15 @@ def stating_sizes(path: Path, size_bytes: int | None) -> Iterator[None]:
         yield
     except StorageFull as exc:
         free_bytes: int | None = None
+        cause = exc.__cause__
+        is_full = not (isinstance(cause, OSError) and cause.errno == errno.EFBIG)
         # The block has removed what it wrote of a file.
         with suppress(OSError):
             status = os.statvfs(path if path.is_dir() else path.parent)
             free_bytes = status.f_bavail * status.f_frsize
         facts = [
             *([] if size_bytes is None else [f"the output has {size_bytes} bytes"]),
-            *([] if free_bytes is None else [f"{free_bytes} bytes are free"]),
+            *([] if free_bytes is None or not is_full else [f"{free_bytes} bytes are free"]),
         ]
         name = str(path)
         message = exc.message if exc.message.startswith(name) else f"{name}: {exc.message}"

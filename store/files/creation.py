@@ -162,7 +162,7 @@ def _open_new(name: str, parent: int) -> int:
         # symbolic link that a member of the group put there.
         handle = os.open(name, os.O_PATH | os.O_DIRECTORY | NO_FOLLOW, dir_fd=parent)
         try:
-            os.chmod(f"/proc/self/fd/{handle}", PRIVATE_FOLDER)
+            os.chmod(f"/proc/self/fd/{handle}", PRIVATE_FOLDER)  # noqa: PTH101 - not a path
         finally:
             os.close(handle)
         return _open(name, parent)

@@ -23,6 +23,8 @@ _NO_FILE: Final = frozenset(
 )
 
 
+_BAD_PATH: Final = _NO_FILE - {errno.ENOENT}
+
 _FOLDERS_ABOVE: Final = 3
 """The folders above a file of the store that are the store's own: blobs/sha256/ab."""
 
@@ -39,6 +41,9 @@ class Whose(Enum):
 
     OUTPUT = auto()
     """An output that the user named: a file, a folder or a stream."""
+
+    NEW_STORE = auto()
+    """The folder of a store that is being created."""
 
 
 _HINTS: Final[dict[Whose, dict[type[Unavailable], str]]] = {
@@ -57,6 +62,21 @@ _HINTS: Final[dict[Whose, dict[type[Unavailable], str]]] = {
         ReadOnlyStore: "that file system is mounted read-only: write to another one",
         PermissionDenied: "check the owner and permissions of the file and of the folders above it",
     },
+    Whose.NEW_STORE: {
+        StorageFull: "free some space on that file system, or choose another root for the store",
+        ReadOnlyStore: "that file system is mounted read-only: choose another root for the store",
+        PermissionDenied: "choose a root for the store where you may create files",
+    },
+}
+
+_TOO_LARGE: Final = (
+    "write to another file system, or raise the limit of the process (`ulimit -f`): FAT, for"
+    " example, has at most 4 GiB in a file"
+)
+_BAD_PATH_HINTS: Final = {
+    errno.ENOTDIR: "a part of this path is a file, not a folder: check the path",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "symbolic links in this path lead in a circle: check the path",
 }
 
 
@@ -75,6 +95,7 @@ def translated(path: Path | str, *, whose: Whose = Whose.STORE) -> Iterator[None
         StorageFull: The file system or a quota is full, or the file would be too large for it.
         ReadOnlyStore: The file system is mounted read-only.
         PermissionDenied: The operating system forbids the access.
+        InvalidInput: The path is not a file or folder, and it is not one of the store's own files.
         Unavailable: Any other OSError.
     """
     try:
@@ -107,7 +128,9 @@ def reading_input(path: Path) -> Iterator[None]:
         raise translate(exc, path, whose=Whose.INPUT) from exc
 
 
-def translate(exc: OSError, path: Path | str, *, whose: Whose = Whose.STORE) -> Unavailable:
+def translate(
+    exc: OSError, path: Path | str, *, whose: Whose = Whose.STORE
+) -> Unavailable | InvalidInput:
     """Return the store's error for an error of the operating system about ``path``.
 
     Args:
@@ -118,6 +141,10 @@ def translate(exc: OSError, path: Path | str, *, whose: Whose = Whose.STORE) -> 
     reason = f"{path}: {exc.strerror or exc}"
     if exc.errno == errno.EXDEV and whose is Whose.STORE:
         return Unavailable(reason, hint="keep the whole store on one file system")
+    if exc.errno in _BAD_PATH and whose is not Whose.STORE:
+        return InvalidInput(reason, hint=_BAD_PATH_HINTS.get(exc.errno))
+    if exc.errno == errno.EFBIG:
+        return StorageFull(reason, hint=_TOO_LARGE)
     kind: type[Unavailable] = Unavailable
     if exc.errno in _FULL:
         kind = StorageFull

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from store.blobs.directory import BLOBS
-from store.errors import Conflict, PermissionDenied, printable
+from store.errors import Conflict, InvalidInput, PermissionDenied, printable
 from store.files.accounts import is_private_group, user_name
 from store.files.creation import (
     PRIVATE_FOLDER,
@@ -18,10 +18,13 @@ from store.files.creation import (
     create_folder,
     open_folder,
 )
-from store.files.os_errors import translated
+from store.files.os_errors import Whose, translated
 from store.files.trust import ROOT_USER, Fault, Folder, Judge, tight_mode
 from store.workspace import engines
 from store.workspace.file_locks import STAGING, UPLOADS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 logger = logging.getLogger(__name__)
 
@@ -76,10 +79,11 @@ def create(root: Path, *, group: int | None = None) -> Path:
     Raises:
         PermissionDenied: The folder exists, and another user owns it or may change it.
         Conflict: The folder has other files, or cannot be shared with ``group``.
+        InvalidInput: A part of the path is a file.
         Unavailable: A folder cannot be created or synced.
     """
     resolved = Path(os.path.realpath(root))
-    with translated(resolved):
+    with _creating(resolved):
         created = [one for one in (resolved, *resolved.parents) if not one.exists()]
         for folder in reversed(created):
             with suppress(FileExistsError):
@@ -103,6 +107,41 @@ def create(root: Path, *, group: int | None = None) -> Path:
             with open_folder(folder.parent) as above:
                 os.fsync(above)
     return resolved
+
+
+@contextmanager
+def _creating(root: Path) -> Iterator[None]:
+    try:
+        with translated(root, whose=Whose.NEW_STORE):
+            yield
+    except FileNotFoundError:
+        # /proc and /sys answer so.
+        raise InvalidInput(
+            f"cannot create a store in {root}: nothing can be created in the folder above it",
+            hint="choose a folder on a disk",
+        ) from None
+
+
+def refuse_own_files(root: Path, output: Path) -> None:
+    """Refuse an output that would be one of the store's own files, or lie among them.
+
+    Args:
+        root: The store's folder.
+        output: The file or folder to write.
+
+    Raises:
+        InvalidInput: ``output`` is a file or folder of the store.
+    """
+    folder, target = (Path(os.path.realpath(path)) for path in (root, output))
+    if not target.is_relative_to(folder) or target == folder:
+        return
+    name = target.relative_to(folder).parts[0]
+    if name in FOLDERS or name.startswith(engines.DATABASE_FILES):
+        raise InvalidInput(
+            f"cannot write {printable(str(output))}: it is a file of the store at"
+            f" {printable(str(folder))}",
+            hint="write to a different folder",
+        )
 
 
 def _refuse_other_files(root: Path, descriptor: int) -> None:

@@ -21,8 +21,24 @@ if TYPE_CHECKING:
     from exporter import Export
     from store.model.progress import Progress
 
-_ENDINGS: Final = {".tar.gz": "gzip", ".tgz": "gzip", ".tar.zst": "zstd", ".tzst": "zstd"}
+_ENDINGS: Final = {".gz": "gzip", ".tgz": "gzip", ".zst": "zstd", ".tzst": "zstd"}
 """The endings of file names that stand for a compressed archive."""
+
+_OTHER_ENDINGS: Final = {
+    ".bz2": "bzip2",
+    ".tbz": "bzip2",
+    ".tbz2": "bzip2",
+    ".xz": "xz",
+    ".txz": "xz",
+    ".lz4": "lz4",
+    ".lzma": "lzma",
+    ".lz": "lzip",
+    ".br": "brotli",
+    ".zip": "zip",
+    ".7z": "7z",
+    ".rar": "rar",
+}
+"""The endings of file names that stand for a form that is not written."""
 
 
 @final
@@ -93,9 +109,15 @@ def codec_of(path: Path | None, compress: str | None) -> str | None:
         compress: The value of ``--compress``.
 
     Raises:
-        click.UsageError: The name contradicts ``--compress``.
+        click.UsageError: The name contradicts ``--compress``, or stands for another form.
     """
     name = "" if path is None else path.name.lower()
+    other = next((form for ending, form in _OTHER_ENDINGS.items() if name.endswith(ending)), None)
+    if other is not None:
+        raise click.UsageError(
+            f"cannot write {name!r}: its name means {other}, and archives are written plain or"
+            " compressed with gzip or zstd. Choose a name such as x.tar, x.tar.gz or x.tar.zst"
+        )
     by_name = next((codec for ending, codec in _ENDINGS.items() if name.endswith(ending)), None)
     if compress is None:
         return by_name

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from store.errors import ImageNotFound, InvalidInput, printable
-from store.files.os_errors import Whose, translated
+from store.errors import (
+    ImageNotFound,
+    InvalidDigest,
+    InvalidInput,
+    InvalidReference,
+    printable,
+)
+from store.files.os_errors import reading_input
 from store.formats.golang.path_match import compile_pattern
 from store.model.references import Reference
 from store.model.remedies import Remedy
@@ -31,6 +38,9 @@ MAX_LINE_CHARACTERS: Final = 1000
 
 _META: Final = frozenset("*?[\\")
 """The characters of patterns. Names and IDs do not contain these characters."""
+
+
+_IDENTIFIER: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def chosen_names(store: Store, given: Sequence[str], *, every_tag: bool = False) -> tuple[str, ...]:
@@ -122,7 +132,7 @@ def read_list(path: str) -> tuple[str, ...]:
         Unavailable: The file cannot be read.
     """
     shown = "standard input" if path == "-" else printable(path)
-    with translated(shown, whose=Whose.INPUT):
+    with reading_input(Path(shown)):
         if path == "-":
             if sys.stdin is None:
                 raise InvalidInput("cannot read a list of names: standard input is closed")
@@ -144,10 +154,25 @@ def read_list(path: str) -> tuple[str, ...]:
                 f" {MAX_LINE_CHARACTERS} characters"
             )
         if name and not name.startswith("#"):
+            _check_name(name, f"invalid list of names {shown}: line {number}")
             names.append(name)
     if len(names) > MAX_NAMES:
         raise InvalidInput(f"invalid list of names {shown}: it has more than {MAX_NAMES} names")
     return tuple(names)
+
+
+def _check_name(name: str, where: str) -> None:
+    """Refuse a line that is neither a name nor a pattern nor a digest.
+
+    Raises:
+        InvalidInput: The line is something else.
+    """
+    if not _META.isdisjoint(name) or _IDENTIFIER.fullmatch(name):
+        return
+    try:
+        Reference.parse(name)
+    except (InvalidReference, InvalidDigest) as error:
+        raise InvalidInput(f"{where}: {error.message}", hint=error.hint) from None
 
 
 def _bounded(file: BinaryIO, shown: str) -> bytes:

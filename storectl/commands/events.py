@@ -12,6 +12,7 @@ from storectl.output.rows import parsed
 from storectl.output.units import parse_moment
 from storectl.system.completion import IMAGE, values
 from storectl.system.completion import filters as filter_values
+from storectl.system.parameters import WholeNumber
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _known_format(ctx: click.Context, param: click.Parameter, value: str) -> str
 @click.option(
     "--keep",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     help="With --prune: number of events to keep. Each `storectl gc` keeps 1,000,000.",
 )
 @json_option

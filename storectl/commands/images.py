@@ -13,6 +13,7 @@ from storectl.output.rows import format_option, show
 from storectl.output.units import human_age, human_size
 from storectl.system.completion import IMAGE, image_names
 from storectl.system.completion import filters as filter_values
+from storectl.system.parameters import WholeNumber
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 )
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     metavar="N",
     help="Show at most N images: one page of the list.",
 )

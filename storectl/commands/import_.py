@@ -15,6 +15,7 @@ from storectl.commands._ceilings import Size, limits
 from storectl.output.units import human_size
 from storectl.system.completion import platforms, values
 from storectl.system.groups import shared_option
+from storectl.system.parameters import FilePath, WholeNumber
 from storectl.system.pipes import widen
 from storectl.verb import Verb, checked_by, checked_platform, json_option
 
@@ -49,7 +50,7 @@ def _compression(text: str) -> object:
     "inputs",
     multiple=True,
     metavar="FILE",
-    type=click.Path(allow_dash=True, readable=False),
+    type=FilePath(dash=True),
     help="Read this archive before any SOURCE (repeatable).",
 )
 @click.option(
@@ -118,7 +119,7 @@ def _compression(text: str) -> object:
 )
 @click.option(
     "--max-ratio",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     metavar="NUMBER",
     help=(
         "Refuse archives and layers that decompress to more than NUMBER bytes for each byte, once"
@@ -127,9 +128,7 @@ def _compression(text: str) -> object:
 )
 @shared_option
 @json_option
-@click.argument(
-    "sources", nargs=-1, metavar="[SOURCE]...", type=click.Path(allow_dash=True, readable=False)
-)
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...", type=FilePath(dash=True))
 @click.pass_obj
 def command(  # noqa: PLR0913 - one for each option
     settings: Settings,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from storectl.system.addresses import is_registry, is_server
+from storectl.system.parameters import FilePath
 from storectl.verb import Verb
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ _MAX_PASSWORD: Final = 1024
 @click.option(
     "--ca",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FilePath(exists=True, path_type=Path),
     help="Certificates (PEM) that prove the mirror's certificate.",
 )
 @click.option("--user", metavar="NAME", help="User with which the client logs in.")
@@ -68,7 +69,7 @@ _MAX_PASSWORD: Final = 1024
     "--write",
     "folder",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FilePath(folder=True, path_type=Path),
     help="Write all files to their places below DIR.",
 )
 @click.option("--force", is_flag=True, help="Replace files with other content.")

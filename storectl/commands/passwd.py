@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from storectl.system.parameters import FilePath
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _SECRET: Final = 0o600
     "file",
     metavar="[FILE]",
     required=False,
-    type=click.Path(readable=False, path_type=Path, allow_dash=True),
+    type=FilePath(path_type=Path, dash=True),
 )
 @json_option
 @click.pass_obj
@@ -54,7 +55,6 @@ def command(
     from mirror.access.user_names import check_user_name  # noqa: PLC0415
     from storectl.output import render  # noqa: PLC0415
 
-    del settings
     check_user_name(user, "argument USER")
     if file is None or str(file) == "-":
         hashed = hash_password(_password(password_stdin=password_stdin))
@@ -64,6 +64,7 @@ def command(
         else:
             render.line(line)
         return
+    settings.refuse_own_files(file)
     # A symbolic link stays, and the file behind it is replaced.
     target = Path(os.path.realpath(file))
     # Report an invalid file before the user types a password.

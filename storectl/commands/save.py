@@ -14,7 +14,8 @@ from click.core import ParameterSource
 from exporter.options import Format, Layers
 from storectl.settings import SAVE_FORMAT_VARIABLE
 from storectl.system.completion import image_names, platforms
-from storectl.system.pipes import widen
+from storectl.system.parameters import FilePath
+from storectl.system.pipes import is_terminal, widen
 from storectl.verb import Verb, checked_platform, json_option
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     metavar="FILE|DIR/",
-    type=click.Path(allow_dash=True),
+    type=FilePath(dash=True),
     help=(
         "Write to this file instead of standard output. The file appears when it is complete. With"
         " --format oci you can name a folder, to which the images are added."
@@ -88,8 +89,8 @@ if TYPE_CHECKING:
     "--compress",
     type=click.Choice(["gzip", "zstd", "none"]),
     help=(
-        "Compress the whole archive.  [default: gzip for a FILE that ends with .tar.gz or .tgz,"
-        " zstd for .tar.zst or .tzst, else none]"
+        "Compress the whole archive.  [default: gzip for a FILE that ends with .gz or .tgz,"
+        " zstd for .zst or .tzst, else none]"
     ),
 )
 @click.option(
@@ -103,7 +104,7 @@ if TYPE_CHECKING:
     "--from-file",
     "list_file",
     metavar="LIST",
-    type=click.Path(allow_dash=True),
+    type=FilePath(dash=True),
     help="Also save the images that this file names, one name a line; - reads standard input.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Suppress progress and notes.")
@@ -148,7 +149,9 @@ def command(  # noqa: PLR0913 - one for each option
     folder = _folder(output, format_, plain=not checksum and compress in (None, "none"))
     path = None if output in (None, "-") else Path(str(output))
     _require_output(path, as_json=as_json)
+    settings.refuse_own_files(folder or path)
     import exporter  # noqa: PLC0415 - `--help` does without
+    from store.errors import InvalidInput, printable  # noqa: PLC0415
     from storectl.commands._archive import Written, codec_of, report, write_archive  # noqa: PLC0415
     from storectl.commands._names import chosen_names, read_list  # noqa: PLC0415
     from storectl.output import render  # noqa: PLC0415
@@ -163,6 +166,8 @@ def command(  # noqa: PLR0913 - one for each option
         legacy_loss=_legacy_loss(ctx, format_, platforms),
     )
     listed = () if list_file is None else read_list(list_file)
+    if not (names or every_tag or listed):
+        raise InvalidInput(f"the list of names {printable(str(list_file))} is empty")
     with (
         settings.open() as store,
         exporter.open_save(
@@ -261,6 +266,8 @@ def _folder(output: str | None, format_: str | None, *, plain: bool) -> Path | N
 
 def _require_output(path: Path | None, *, as_json: bool) -> None:
     if path is not None:
+        if is_terminal(path):
+            raise click.UsageError(f"Cowardly refusing to save to the terminal {path}.")
         return
     if as_json:
         raise click.UsageError("--json needs -o FILE: the archive goes to standard output")

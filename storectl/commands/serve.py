@@ -12,6 +12,7 @@ import click
 from storectl.commands._ceilings import Size, limits
 from storectl.system.addresses import in_url, is_host, is_registry, is_server
 from storectl.system.groups import shared_option
+from storectl.system.parameters import FilePath, WholeNumber
 from storectl.verb import SectionOption, Verb
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from storectl.settings import Settings
 
 # Click does not check these files: the mirror reads them and reports errors with its exit codes.
-_FILE = click.Path(readable=False, path_type=Path)
+_FILE = FilePath(path_type=Path)
 
 _network, _access, _tls, _images, _limits, _log = (
     partial(click.option, cls=SectionOption, section=title)
@@ -82,7 +83,7 @@ _network, _access, _tls, _images, _limits, _log = (
 @_network(
     "--workers",
     metavar="N",
-    type=click.IntRange(1, 64),
+    type=WholeNumber(1, 64),
     default=1,
     show_default=True,
     help="Number of processes that share the address.",
@@ -90,7 +91,7 @@ _network, _access, _tls, _images, _limits, _log = (
 @_network(
     "--grace",
     metavar="SECONDS",
-    type=click.IntRange(0),
+    type=WholeNumber(0),
     default=60,
     show_default=True,
     help="Time that running transfers get to finish when the server stops.",
@@ -172,7 +173,7 @@ _network, _access, _tls, _images, _limits, _log = (
 @_limits(
     "--max-uploads",
     metavar="N",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     default=10_000,
     show_default=True,
     help=(
@@ -191,7 +192,7 @@ _network, _access, _tls, _images, _limits, _log = (
 )
 @_limits(
     "--max-ratio",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     metavar="NUMBER",
     help=(
         "Do not decode pushed layers that decompress to more than NUMBER bytes for each byte, once"

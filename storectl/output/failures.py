@@ -62,6 +62,7 @@ def report_usage(error: click.ClickException, *, as_json: bool = False) -> ExitC
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.message, err=True)
         return ExitCode.USAGE
+    _name_variable(error)
     usual = None if context is None else f"run `{context.command_path} --help` for the usage"
     advice = getattr(error, "advice", None) or usual
     messages.error(
@@ -72,3 +73,12 @@ def report_usage(error: click.ClickException, *, as_json: bool = False) -> ExitC
         as_json=as_json,
     )
     return ExitCode.USAGE
+
+
+def _name_variable(error: click.ClickException) -> None:
+    """Let an error about a value of the environment name the variable instead of the option."""
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
+        return
+    source = error.ctx.get_parameter_source(str(error.param.name))
+    if source is click.core.ParameterSource.ENVIRONMENT:
+        error.param_hint = error.param.envvar

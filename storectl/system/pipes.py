@@ -1,11 +1,13 @@
-"""A function that enlarges the buffers of pipes on standard input and output."""
+"""Pipes and terminals: larger buffers for pipes, and the test for a terminal by its name."""
 
 from __future__ import annotations
 
 import fcntl
+import os
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import BinaryIO
 
 _PIPE_BYTES: Final = 1 << 20
@@ -28,3 +30,21 @@ def widen(stream: BinaryIO) -> None:
             # The stream is not a pipe or has no file descriptor, or the user's limit for pipe
             # buffers is reached.
             return
+
+
+def is_terminal(path: Path) -> bool:
+    """Return whether ``path`` is a terminal, such as /dev/tty, or /dev/stdout on a terminal.
+
+    Args:
+        path: Any path; it need not exist.
+    """
+    try:
+        if not path.is_char_device():
+            return False
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return os.isatty(descriptor)
+    finally:
+        os.close(descriptor)

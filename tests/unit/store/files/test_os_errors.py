@@ -88,3 +88,28 @@ def test_a_forbidden_input_file_is_permission_denied() -> None:
     with pytest.raises(PermissionDenied) as caught, reading_input(PATH):
         raise os_error(errno.EACCES)
     assert "folders above" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.ENOTDIR, "a part of this path is a file, not a folder: check the path"),
+        (errno.ENAMETOOLONG, "choose a shorter name"),
+        (errno.ELOOP, "symbolic links in this path lead in a circle: check the path"),
+        (errno.EISDIR, None),
+    ],
+)
+def test_a_path_that_cannot_be_a_file_is_an_error_of_the_user(
+    number: int, hint: str | None
+) -> None:
+    for whose in Whose:
+        found = translate(os_error(number), PATH, whose=whose)
+        assert isinstance(found, Unavailable if whose is Whose.STORE else InvalidInput)
+        assert whose is Whose.STORE or found.hint == hint
+
+
+@pytest.mark.parametrize("whose", Whose)
+def test_a_file_that_is_too_large_needs_no_free_space(whose: Whose) -> None:
+    found = translate(os_error(errno.EFBIG), PATH, whose=whose)
+    assert found.remedy is None
+    assert "FAT" in (found.hint or "")

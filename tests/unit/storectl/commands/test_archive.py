@@ -28,7 +28,9 @@ if TYPE_CHECKING:
         ("X.TGZ", None, "gzip"),
         ("x.tar.zst", None, "zstd"),
         ("x.tzst", None, "zstd"),
-        ("x.gz", None, None),
+        ("x.gz", None, "gzip"),
+        ("x.zst", None, "zstd"),
+        ("gz", None, None),
         ("x.tar", "zstd", "zstd"),
         ("x.tar", "none", None),
         ("x.tar.gz", "gzip", "gzip"),
@@ -45,6 +47,13 @@ def test_a_contradiction_is_refused(name: str, compress: str) -> None:
     with pytest.raises(click.UsageError):
         codec_of(Path(name), compress)
     assert codec_of(None, "none") is None
+
+
+@pytest.mark.parametrize("compress", [None, "none", "gzip"])
+@pytest.mark.parametrize("name", ["x.tar.bz2", "x.txz", "X.ZIP", "x.tar.lz4", "x.7z"])
+def test_a_name_of_a_form_that_is_not_written_is_refused(name: str, compress: str | None) -> None:
+    with pytest.raises(click.UsageError, match="its name means"):
+        codec_of(Path(name), compress)
 
 
 @pytest.mark.parametrize("codec", [None, "gzip", "zstd"])

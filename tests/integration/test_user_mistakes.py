@@ -1,0 +1,171 @@
+"""Mistakes of users: what is wrong is said, with what to do, and nothing is left half done."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from storectl.output.exit_codes import ExitCode
+from tests.support.command_line import Runner
+from tests.support.images import A, B, image, layer
+from tests.support.other_users import as_root, run_as
+
+
+@pytest.fixture
+def run(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Runner:
+    """Return a command line on a store with the images app:1 and app:2."""
+    run = Runner(tmp_path / "store", capfdbinary)
+    for name, one in (("one", A), ("two", B)):
+        archive = tmp_path / f"{name}.tar"
+        archive.write_bytes(image(one, tags=(f"app:{1 + (one is B)}",)).bytes())
+        run("import", str(archive))
+    return run
+
+
+@pytest.mark.parametrize("name", ["store.db", "store.db-wal", "write.lock", "blobs/x", "staging/x"])
+def test_a_save_does_not_replace_a_file_of_the_store(
+    run: Runner, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "link").symlink_to("store")
+    for folder in ("store", "link"):
+        run("save", "-o", f"{tmp_path}/{folder}/{name}", "app:1", code=ExitCode.INVALID_INPUT)
+        assert "it is a file of the store" in run.err
+    assert "app" in run("images")
+    run("save", "--format", "oci", "-o", f"{run.root}/blobs/", "app:1", code=ExitCode.INVALID_INPUT)
+    run("save", "-o", f"{run.root}/app.tar", "app:1")
+
+
+def test_a_terminal_gets_no_archive_by_its_name(run: Runner) -> None:
+    ours, theirs = os.openpty()
+    try:
+        name = os.ttyname(theirs)
+        run("save", "-o", name, "app:1", code=ExitCode.USAGE)
+        assert f"Cowardly refusing to save to the terminal {name}." in run.err
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    run("save", "-o", "/dev/null", "app:1")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("save", "--format", "oci", "-o", "", "app:1"),
+        ("save", "-f", "", "-o", "x.tar"),
+        ("import", ""),
+        ("import", "-i", ""),
+        ("--root", "", "images"),
+        ("images", "--root", ""),
+        ("serve", "--rules", ""),
+        ("serve", "--htpasswd", ""),
+        ("passwd", "alice", ""),
+        ("mirror-config", "docker", "--write", ""),
+    ],
+)
+def test_an_empty_path_does_not_mean_the_current_folder(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    run(*arguments, code=ExitCode.USAGE)
+    assert "the path is empty" in run.err
+    assert list(empty.iterdir()) == []
+
+
+def test_a_list_without_names_writes_no_archive(run: Runner, tmp_path: Path) -> None:
+    listed, output = tmp_path / "list", tmp_path / "x.tar"
+    for text in ("", "\n# nothing\n"):
+        listed.write_text(text)
+        run("save", "-f", str(listed), "-o", str(output), code=ExitCode.INVALID_INPUT)
+        assert f"the list of names {listed} is empty" in run.err
+    listed.write_text("app:1\napp:2 # second\n")
+    run("save", "-f", str(listed), "-o", str(output), code=ExitCode.INVALID_INPUT)
+    assert f"invalid list of names {listed}: line 2: " in run.err
+    run("save", "-f", str(tmp_path / "gone"), "-o", str(output), code=ExitCode.INVALID_INPUT)
+    assert not output.exists()
+    listed.write_text("app:1\napp:*\n")
+    run("save", "-f", str(listed), "-o", str(output))
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("one.tar/x.tar", "a part of this path is a file"),
+        (f"{'x' * 300}.tar", "choose a shorter name"),
+    ],
+)
+def test_an_output_that_cannot_be_a_file_is_the_users_mistake(
+    run: Runner, tmp_path: Path, name: str, hint: str
+) -> None:
+    run("save", "-o", f"{tmp_path}/{name}", "app:1", code=ExitCode.INVALID_INPUT)
+    assert hint in run.err
+
+
+def test_a_file_that_the_file_system_cannot_hold(run: Runner, tmp_path: Path) -> None:
+    archive = tmp_path / "big.tar"
+    archive.write_bytes(image(layer("big", bytes(3_000_000)), tags=("big:1",)).bytes())
+    run("import", str(archive))
+    done = subprocess.run(
+        [
+            *("sh", "-c", 'ulimit -f 4000; exec "$@"', "sh", sys.executable, "-m", "storectl"),
+            *("--root", str(run.root), "save", "-o", str(tmp_path / "x.tar"), "big:1"),
+        ],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == ExitCode.STORAGE_FULL, done.stderr
+    assert "File too large: the output has" in done.stderr
+    assert "are free" not in done.stderr
+    assert "FAT" in done.stderr
+    assert not (tmp_path / "x.tar").exists()
+
+
+@as_root
+def test_an_output_need_not_be_readable() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        place.chmod(0o755)
+        output = place / "closed.tar"
+        output.write_bytes(b"")
+        output.chmod(0o600)
+        done = run_as(12345, "--root", place / "gone", "save", "-o", output, "app:1")
+    assert done.returncode == ExitCode.UNAVAILABLE, done.stderr
+    assert b"there is no store" in done.stderr
+
+
+@pytest.mark.parametrize("folder", ["/proc/store", "/proc/self/store"])
+def test_a_store_cannot_be_created_everywhere(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], folder: str
+) -> None:
+    run = Runner(Path(folder), capfdbinary)
+    archive = tmp_path / "one.tar"
+    archive.write_bytes(image(A, tags=("app:1",)).bytes())
+    run("import", str(archive), code=ExitCode.INVALID_INPUT)
+    assert f"cannot create a store in {folder}" in run.err.replace(str(os.getpid()), "self")
+    below = Runner(archive / "store", capfdbinary)
+    below("import", str(archive), code=ExitCode.INVALID_INPUT)
+    assert "a part of this path is a file" in below.err
+
+
+def test_a_value_of_the_environment_is_called_by_its_variable(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORECTL_SAVE_FORMAT", "tar")
+    run("save", "-o", str(tmp_path / "x.tar"), "app:1", code=ExitCode.USAGE)
+    assert "Invalid value for STORECTL_SAVE_FORMAT: 'tar' is not one of" in run.err
+    run("save", "--format", "zip", "app:1", code=ExitCode.USAGE)
+    assert "Invalid value for '--format'" in run.err
+
+
+@pytest.mark.parametrize("arguments", [("save", "app:1", "-o"), ("--root",)])
+def test_a_missing_value_points_to_the_help(run: Runner, arguments: tuple[str, ...]) -> None:
+    run(*arguments, code=ExitCode.USAGE)
+    assert "requires an argument" in run.err
+    assert "--help` for the usage" in run.err
