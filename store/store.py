@@ -121,7 +121,11 @@ class Store(Workspace):
     # --- questions --------------------------------------------------------------------------------
 
     def images(self, filters: ImageFilter | None = None) -> tuple[ImageSummary, ...]:
-        """Return the images that pass ``filters``, newest first.
+        """Return everything that `each_image` yields."""
+        return tuple(self.each_image(filters))
+
+    def each_image(self, filters: ImageFilter | None = None) -> Iterator[ImageSummary]:
+        """Yield the images that pass ``filters``, newest first, all from one snapshot.
 
         Args:
             filters: The images to list; None for all except intermediate images.
@@ -132,7 +136,7 @@ class Store(Workspace):
         from store.queries import lists
 
         with self.read() as connection:
-            return lists.list_images(connection, filters)
+            yield from lists.each_image(connection, filters)
 
     def manifests(self, filters: ImageFilter | None = None) -> tuple[ManifestSummary, ...]:
         """Return the artifacts, and the indexes without an image.
@@ -248,7 +252,7 @@ class Store(Workspace):
             )
 
     def usage(self, *, each: bool = True) -> Usage:
-        """Return the disk usage of the store, and the size that a collection would free.
+        """Return the disk usage of the store, and what a collection would free.
 
         Args:
             each: Whether to list every image in addition to the sums.
@@ -294,13 +298,9 @@ class Store(Workspace):
             image_id: The ID of the image.
 
         Returns:
-            The fact, and whether a layer decodes to more than a limit allows; None if all stored
-            layers are right.
+            The fact, and whether a layer exceeds a limit; None if all stored layers are right.
         """
-        found = self._verifier.first_fault(manifest, image_id)
-        if found is None:
-            return None
-        return f"layer {found[0]} ({found[1].claim.blob}) {found[1].reason}", found[1].is_too_large
+        return self._verifier.layer_fault(manifest, image_id)
 
     def needs_verification(self, image_id: ImageID) -> bool:
         """Return whether `verify_image` could change the state of an image.

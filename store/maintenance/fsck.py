@@ -249,18 +249,16 @@ class Checker:
             rows = audit.unproven(connection)
         for digest, image_id, names in rows:
             try:
-                found = self._verifier.first_fault(digest, image_id)
+                found = self._verifier.layer_fault(digest, image_id)
             except StoreError:
                 # Damaged bytes are findings of their own, and a removed image is none.
                 continue
             if found is not None:
-                position, fault = found
                 finding = Finding(
                     Severity.WARNING,
                     "contradiction",
                     str(digest),
-                    f"the layers of {digest} contradict its config: layer {position}"
-                    f" ({fault.claim.blob}) {fault.reason}",
+                    f"the layers of {digest} contradict its config: {found[0]}",
                     names or (str(image_id),),
                     remedy=Remedy.REBUILD_IMAGE,
                 )

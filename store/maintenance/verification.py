@@ -141,15 +141,16 @@ class Verifier:
             pass
         return state
 
-    def first_fault(self, manifest: Digest, image_id: ImageID) -> tuple[int, Fault] | None:
-        """Return the first layer of a manifest that is not the layer of its config, and why.
+    def layer_fault(self, manifest: Digest, image_id: ImageID) -> tuple[str, bool] | None:
+        """Return why the layers of a manifest are not those of its config.
 
         Args:
             manifest: The digest of a manifest that describes an image.
             image_id: The image.
 
         Returns:
-            The position of the layer and its fault; None if all stored layers are right.
+            The fault of the first such layer, and whether the layer decodes to more than a limit
+            allows; None if all stored layers are right.
         """
         document = Document.parse(
             self._workspace.read_whole(manifest), digest=manifest, is_stored=True
@@ -162,7 +163,8 @@ class Verifier:
             if claim.blob in present:
                 found = self._prover.prove(claim, lambda: None)
                 if isinstance(found, Fault):
-                    return position, found
+                    fact = f"layer {position} ({claim.blob}) {found.reason}"
+                    return fact, found.is_too_large
         return None
 
     def _config(self, image_id: ImageID) -> ImageConfig:

@@ -38,8 +38,8 @@ _BATCH: Final = 900
 # --- images ---------------------------------------------------------------------------------------
 
 
-def list_images(connection: Connection, filters: ImageFilter | None) -> tuple[ImageSummary, ...]:
-    """Return the images that pass ``filters``, newest first.
+def each_image(connection: Connection, filters: ImageFilter | None) -> Iterator[ImageSummary]:
+    """Yield the images that pass ``filters``, newest first.
 
     Args:
         connection: A read unit.
@@ -52,9 +52,9 @@ def list_images(connection: Connection, filters: ImageFilter | None) -> tuple[Im
     after = None
     if filters.after is not None:
         if _manifest_position(connection, filters.after) is not None:
-            return ()
+            return
         after = image_list.position_of(connection, resolve_image(connection, filters.after).key)
-    return tuple(islice(_passing(connection, filters, after), filters.limit))
+    yield from islice(_passing(connection, filters, after), filters.limit)
 
 
 def _passing(

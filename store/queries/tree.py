@@ -10,7 +10,7 @@ from store.catalog.lists import image_list
 from store.model.contents import ContentState
 from store.model.moments import moment
 from store.model.platforms import Platform
-from store.queries.lists import list_images, list_manifests
+from store.queries.lists import each_image, list_manifests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ def list_tree(connection: Connection, filters: ImageFilter) -> tuple[TreeEntry, 
         ImageNotFound: A filter names an image that does not exist.
     """
     entries: list[TreeEntry] = []
-    for image in list_images(connection, filters):
+    for image in each_image(connection, filters):
         names: dict[Digest | None, list[str]] = {}
         for tagged in image.references:
             names.setdefault(tagged.manifest, []).append(tagged.reference.familiar)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Final, final
 
 import click
 
@@ -17,8 +18,10 @@ from storectl.system.parameters import WholeNumber
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
+    from store import Store
     from store.queries.results import ImageFilter, ImageSummary, ManifestSummary
     from storectl.settings import Settings
 
@@ -124,8 +127,6 @@ def command(  # noqa: PLR0913 - one for each option
     """
     from dataclasses import replace  # noqa: PLC0415 - `--help` does without
 
-    from storectl.output import render  # noqa: PLC0415
-
     archive = None if name is None else archive_argument(name)
     if tree and (quiet or digests or as_json or limit is not None or after is not None):
         raise click.UsageError("--tree excludes --quiet, --digests, --json, --limit and --after")
@@ -148,6 +149,7 @@ def command(  # noqa: PLR0913 - one for each option
         rows_of_tree = tree_rows(entries, settings.now(), no_trunc=no_trunc)
         show(format_, rows_of_tree, list(TREE_HEADS), TREE_HEADS)
         return
+    form = _Form(format_, settings.now(), quiet, as_json, no_trunc, digests)
     if archive is not None:
         if after or chosen.before or chosen.since:
             raise click.UsageError(
@@ -155,32 +157,80 @@ def command(  # noqa: PLR0913 - one for each option
                 " archive"
             )
         preview = archive.read(chosen.choice)
-        found, others = preview.image_list(chosen), preview.manifest_list(chosen)
-        others = others[: None if limit is None else limit - len(found)]
-    else:
-        with explained(name or ""), settings.open() as store:
-            found = store.images(chosen)
-            left = None if limit is None else limit - len(found)
-            others = store.manifests(replace(chosen, limit=left)) if left != 0 else ()
-    if name and not found and not others and archive is None:
-        suggest_path(name)
-    if as_json:
-        render.document([*map(_as_json, found), *map(_manifest_as_json, others)])
+        found = chain(
+            map(form.image, preview.image_list(chosen)),
+            map(form.manifest, preview.manifest_list(chosen)),
+        )
+        form.show(islice(found, limit))
         return
-    now = settings.now()
-    rows = chain(
-        (
-            row
-            for image in found
-            for row in _rows(image, now, no_trunc=no_trunc, each_digest=digests)
-        ),
-        (row for manifest in others for row in _manifest_rows(manifest, no_trunc=no_trunc)),
-    )
-    if quiet:
-        render.lines(row["ID"] for row in rows)
-    else:
-        columns = [column for column in HEADS if digests or column != "Digest"]
-        show(format_, rows, columns, HEADS | _MORE_HEADS)
+    with explained(name or ""), settings.open() as store:
+        listed = _listed(store, chosen, form)
+        first = next(listed, None)
+        if first is None and name:
+            suggest_path(name)
+        form.show(listed if first is None else chain((first,), listed))
+
+
+def _listed(store: Store, chosen: ImageFilter, form: _Form) -> Iterator[list[dict[str, Any]]]:
+    """Yield what to show of each image, and then of each other manifest."""
+    from dataclasses import replace  # noqa: PLC0415 - `--help` does without
+
+    count = 0
+    for image in store.each_image(chosen):
+        count += 1
+        yield form.image(image)
+    left = None if chosen.limit is None else chosen.limit - count
+    if left != 0:
+        yield from map(form.manifest, store.manifests(replace(chosen, limit=left)))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """The form in which a list is shown.
+
+    Each image becomes text as soon as it is read: only the text of a long list is in memory.
+
+    Attributes:
+        format: The value of ``--format``.
+        now: The current time.
+        quiet: Whether to show only IDs.
+        as_json: Whether to show one JSON document.
+        no_trunc: Whether to show whole IDs.
+        each_digest: Whether to show digests, and each digest reference in a row of its own.
+    """
+
+    format: str
+    now: datetime
+    quiet: bool
+    as_json: bool
+    no_trunc: bool
+    each_digest: bool
+
+    def image(self, image: ImageSummary) -> list[dict[str, Any]]:
+        """Return the JSON object or the rows of an image."""
+        if self.as_json:
+            return [_as_json(image)]
+        return _rows(image, self.now, no_trunc=self.no_trunc, each_digest=self.each_digest)
+
+    def manifest(self, manifest: ManifestSummary) -> list[dict[str, Any]]:
+        """Return the JSON object or the rows of an artifact, or of an index without an image."""
+        if self.as_json:
+            return [_manifest_as_json(manifest)]
+        return _manifest_rows(manifest, no_trunc=self.no_trunc)
+
+    def show(self, found: Iterable[list[dict[str, Any]]]) -> None:
+        """Print what `image` and `manifest` returned."""
+        from storectl.output import render  # noqa: PLC0415 - `--help` does without
+
+        rows = chain.from_iterable(found)
+        if self.as_json:
+            render.documents(rows)
+        elif self.quiet:
+            render.lines(row["ID"] for row in rows)
+        else:
+            columns = [column for column in HEADS if self.each_digest or column != "Digest"]
+            show(self.format, rows, columns, HEADS | _MORE_HEADS)
 
 
 def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: bool) -> ImageFilter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -20,6 +21,9 @@ NONE: Final = "<none>"
 
 _MINIMUM: Final = 10
 _PADDING: Final = 3
+_INDENT: Final = 4
+_LINES: Final = 4096
+"""How many lines are written at once."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -29,22 +33,23 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         head: The column headers.
         rows: A cell for each column; control characters are escaped.
     """
-    cleaned = [[_clean(cell) for cell in row] for row in (head, *rows)]
-    columns = list(zip(*cleaned, strict=True))
-    # Use `len` where possible: it is faster than `_cells`, and most columns are ASCII.
-    cells = [len if all(map(str.isascii, column)) else _cells for column in columns]
-    widths = [
-        max(_MINIMUM, _PADDING + max(map(count, column)))
-        for count, column in zip(cells, columns, strict=True)
-    ]
-    padded = (
-        [
-            cell + " " * (width - count(cell))
-            for cell, count, width in zip(row, cells, widths, strict=True)
-        ]
-        for row in cleaned
-    )
-    write("\n".join("".join(row).rstrip() for row in padded))
+    # A row is kept as one string, so that a long table takes little memory. Cells have no NUL.
+    kept: list[str] = []
+    widths: list[int] = []
+    for row in chain((head,), rows):
+        text = "\0".join(row if "".join(row).isprintable() else map(_clean, row))
+        kept.append(text)
+        # `len` is faster than `_cells`, and most rows are ASCII.
+        counts = map(len if text.isascii() else _cells, text.split("\0"))
+        widths = [max(pair) for pair in zip_longest(widths, counts, fillvalue=0)]
+    widths = [max(_MINIMUM, _PADDING + width) for width in widths]
+    _write_lines(_padded(text.split("\0"), widths) for text in kept)
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "".join(
+        cell + " " * (width - _cells(cell)) for cell, width in zip(row, widths, strict=False)
+    ).rstrip()
 
 
 def shorten(text: str, width: int) -> str:
@@ -77,23 +82,51 @@ def text(value: str) -> None:
 
 
 def lines(texts: Iterable[str]) -> None:
-    """Print lines to standard output in one write, with control characters escaped."""
-    together = "\n".join(map(_clean, texts))
-    if together:
-        write(together)
+    """Print lines to standard output, with control characters escaped.
+
+    Args:
+        texts: The lines. All are read before the first one is printed.
+    """
+    _write_lines(list(map(_clean, texts)))
 
 
 def document(value: Any) -> None:  # noqa: ANN401 - JSON
     """Print one JSON document to standard output, indented."""
-    write(json_text(value, indent=4, encoding=_encoding()))
+    write(json_text(value, indent=_INDENT, encoding=_encoding()))
+
+
+def documents(values: Iterable[Any]) -> None:
+    """Print a JSON array to standard output, like `document`, with less memory for a long one.
+
+    Args:
+        values: The values of the array. All are read before the first one is printed.
+    """
+    encoding = _encoding()
+    kept = [json_text(value, indent=_INDENT, encoding=encoding) for value in values]
+    if not kept:
+        write("[]")
+        return
+    inner = (" " * _INDENT + text.replace("\n", "\n" + " " * _INDENT) for text in kept)
+    _write_lines(
+        chain(
+            ("[",),
+            (f"{text}," if number < len(kept) else text for number, text in enumerate(inner, 1)),
+            ("]",),
+        )
+    )
 
 
 def json_lines(rows: Iterable[Any]) -> None:
     """Print one JSON value per line, like docker's ``--format json``."""
     encoding = _encoding()
-    together = "\n".join(json_text(row, encoding=encoding) for row in rows)
-    if together:
-        write(together)
+    _write_lines([json_text(row, encoding=encoding) for row in rows])
+
+
+def _write_lines(texts: Iterable[str]) -> None:
+    """Write lines to standard output, many at a time."""
+    remaining = iter(texts)
+    while some := list(islice(remaining, _LINES)):
+        write("\n".join(some))
 
 
 def _encoding() -> str | None:

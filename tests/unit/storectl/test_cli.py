@@ -145,7 +145,7 @@ class Screen:
 def test_an_interrupt_says_what_was_changed(
     shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch, raised: BaseException
 ) -> None:
-    fake.answers["images"] = raised
+    fake.answers["each_image"] = raised
     shell("images", code=130)
     assert shell.err == "storectl: interrupted; nothing was changed\n"
     screen = Screen()
@@ -160,7 +160,7 @@ def test_an_interrupt_in_the_creation_of_a_class_is_an_interrupt(
 ) -> None:
     wrapped = RuntimeError("Error calling __set_name__ on 'property' instance")
     wrapped.__cause__ = KeyboardInterrupt()
-    fake.answers["images"] = wrapped
+    fake.answers["each_image"] = wrapped
     shell("images", code=130)
     assert shell.err == "storectl: interrupted; nothing was changed\n"
 
@@ -215,7 +215,7 @@ def test_output_that_cannot_be_written_is_an_error(
     said: str,
 ) -> None:
     del shell
-    fake.answers["images"] = ()
+    fake.answers["each_image"] = ()
     monkeypatch.setattr("sys.stdout", Output(error))
     assert cli.run(["images", "-q"]) == code
     err = capsys.readouterr().err
@@ -227,7 +227,7 @@ def test_a_broken_pipe_ends_a_command_quietly(
     shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "_discard_output", lambda: None)
-    fake.answers["images"] = BrokenPipeError(32, "Broken pipe")
+    fake.answers["each_image"] = BrokenPipeError(32, "Broken pipe")
     shell("images", code=141)
     assert shell.err == ""
 
@@ -236,7 +236,7 @@ def test_closed_output_is_not_an_error(
     shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del shell
-    fake.answers["images"] = ()
+    fake.answers["each_image"] = ()
     monkeypatch.setattr("sys.stdout", None)
     assert cli.run(["images"]) == 0
 

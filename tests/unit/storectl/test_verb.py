@@ -26,7 +26,7 @@ def test_debug_logs_to_standard_error(
 ) -> None:
     configured: list[dict[str, object]] = []
     monkeypatch.setattr(logging, "basicConfig", lambda **options: configured.append(options))
-    fake.answers["images"] = ()
+    fake.answers["each_image"] = ()
     shell("--debug", "images")
     assert [(one["level"], one["stream"]) for one in configured] == [(logging.DEBUG, sys.stderr)]
 

@@ -34,7 +34,7 @@ def summary(image: Any, *names: str, **changes: Any) -> ImageSummary:  # noqa: A
 
 @pytest.fixture
 def listed(fake: FakeStore) -> FakeStore:
-    fake.answers["images"] = (
+    fake.answers["each_image"] = (
         summary(ONE, "x:1", "registry.example.com/team/app:2"),
         summary(TWO, created=None, parent=ONE),
     )
@@ -119,7 +119,7 @@ def test_json_has_a_line_for_each_row_or_one_document(shell: Shell, listed: Fake
 def test_filters_reach_the_store(
     shell: Shell, fake: FakeStore, arguments: tuple[str, ...], asked: ImageFilter
 ) -> None:
-    fake.answers["images"] = ()
+    fake.answers["each_image"] = ()
     assert shell("images", *arguments).split() == [
         "REPOSITORY",
         "TAG",
@@ -129,13 +129,13 @@ def test_filters_reach_the_store(
         "SIZE",
     ]
     given = [(verb, replace(args[0], choice=DEFAULT_CHOICE)) for verb, args, _ in fake.asked]
-    assert given == [("images", asked), ("manifests", asked)]
+    assert given == [("each_image", asked), ("manifests", asked)]
 
 
 def test_a_digest_without_a_tag_has_a_row(shell: Shell, fake: FakeStore) -> None:
     other = Digest.of(b"other")
     digests = tuple(Reference.parse(f"{name}@{other}") for name in ("x", "y"))
-    fake.answers["images"] = (summary(ONE, "x:1", digests=digests),)
+    fake.answers["each_image"] = (summary(ONE, "x:1", digests=digests),)
     form = "{{.Repository}} {{.Tag}} {{.Digest}}"
     assert shell("images", "--format", form).splitlines() == [
         f"x 1 {MANIFEST}",
@@ -152,7 +152,7 @@ def test_a_digest_without_a_tag_has_a_row(shell: Shell, fake: FakeStore) -> None
 
 
 def test_a_platform_chooses_the_image_of_an_index(shell: Shell, fake: FakeStore) -> None:
-    fake.answers["images"] = ()
+    fake.answers["each_image"] = ()
     shell("images", "--platform", "linux/aarch64")
     assert fake.asked[0][1][0].choice.wanted == (Platform.parse("linux/arm64"),)
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 def test_an_error_is_printed_with_its_hint_and_without_control_characters(
     shell: Shell, fake: FakeStore
 ) -> None:
-    fake.answers["images"] = errors.Conflict("two of them:\n  a\x1b[2J", hint="choose\x07")
+    fake.answers["each_image"] = errors.Conflict("two of them:\n  a\x1b[2J", hint="choose\x07")
     shell("images", code=6)
     assert shell.err == "storectl: error: two of them:\n  a\\x1b[2J\nhint: choose\\x07\n"
-    fake.answers["images"] = errors.NotFound("gone")
+    fake.answers["each_image"] = errors.NotFound("gone")
     shell("images", code=3)
     assert shell.err == "storectl: error: gone\n"
 
@@ -47,7 +47,7 @@ def test_an_error_is_printed_with_its_hint_and_without_control_characters(
 def test_an_unexpected_error_has_a_traceback_only_with_debug(
     shell: Shell, fake: FakeStore, raised: Exception, code: int, said: str
 ) -> None:
-    fake.answers["images"] = raised
+    fake.answers["each_image"] = raised
     shell("images", code=code)
     assert said in shell.err
     assert "Traceback" not in shell.err

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_an_error_is_a_line_of_json_with_json(shell: Shell, fake: FakeStore) -> None:
-    fake.answers["images"] = errors.Conflict("two:\n  é\x1b[2J", hint="choose")
+    fake.answers["each_image"] = errors.Conflict("two:\n  é\x1b[2J", hint="choose")
     assert shell("images", "--json", code=6) == ""
     assert shell.err.count("\n") == 1
     assert shell.err.isascii()
@@ -44,7 +44,7 @@ def test_wrong_usage_is_json_even_if_the_line_cannot_be_parsed(shell: Shell) -> 
 
 
 def test_a_bug_is_json_too(shell: Shell, fake: FakeStore) -> None:
-    fake.answers["images"] = RuntimeError("a fault")
+    fake.answers["each_image"] = RuntimeError("a fault")
     shell("images", "--json", code=1)
     assert json.loads(shell.err)["Error"] == "internal error: RuntimeError: a fault"
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from storectl.output import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 EVIL = "\x1b[31mred\x07\r\x9b2J\u202e\ud800"
 
@@ -58,6 +62,41 @@ def test_json_keeps_letters_and_reads_back(capsys: pytest.CaptureFixture[str]) -
         {"a": "1"},
         {"a": "2"},
     ]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5000])
+def test_an_array_is_printed_like_one_document(
+    capsys: pytest.CaptureFixture[str], count: int
+) -> None:
+    values = [{"n": number, "text": "a\nb", "list": [[], {}, 1]} for number in range(count)]
+    render.documents(iter(values))
+    shown = capsys.readouterr().out
+    render.document(values)
+    assert shown == capsys.readouterr().out
+
+
+def test_everything_is_read_before_the_first_line_is_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def rows() -> Iterator[list[str]]:
+        for number in range(10_000):
+            yield [str(number)]
+        assert not capsys.readouterr().out
+
+    printers: tuple[Callable[[], None], ...] = (
+        lambda: render.table(["N"], rows()),
+        lambda: render.lines(row[0] for row in rows()),
+        lambda: render.json_lines(rows()),
+        lambda: render.documents(rows()),
+    )
+    for print_it in printers:
+        print_it()
+        assert capsys.readouterr().out.count("9999") == 1
+
+
+def test_rows_may_have_cells_without_a_header(capsys: pytest.CaptureFixture[str]) -> None:
+    render.table(["A"], [["x", "more"], []])
+    assert capsys.readouterr().out == "A\nx         more\n\n"
 
 
 def test_times_are_rfc_3339_or_those_of_go() -> None:

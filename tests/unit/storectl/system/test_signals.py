@@ -28,7 +28,7 @@ def test_a_signal_unwinds_and_ignores_further_signals(
         signal.getsignal(one) is signal.SIG_IGN
         for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     )
-    fake.answers["images"] = ended.value
+    fake.answers["each_image"] = ended.value
     shell("images", code=code)
     assert shell.err == ""
 
