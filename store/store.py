@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO, final
 
-from store.errors import DamagedContent, FalseEncoding
 from store.model.digests import Digest, ImageID
 from store.model.platforms import DEFAULT_CHOICE
 from store.workspace import engines, root_folder
@@ -431,20 +430,12 @@ class Store(Workspace):
     def fsck(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Recompute every digest and compare every row; yield all findings.
 
-        Content that is found damaged is marked as damaged in the catalogue.
+        Content whose bytes are wrong is marked as damaged; marks of sound content are removed.
 
         Args:
             progress: Receives the progress of each blob; None if progress is not shown.
         """
-        from store.maintenance.fsck import Checker
+        from store.maintenance.fsck import check
         from store.model.progress import Silent
 
-        for verdict in Checker(self, progress or Silent()).run():
-            if verdict.damaged is not None:
-                message, damaged = verdict.finding.message, verdict.damaged
-                self.report_damage(
-                    DamagedContent(message, digest=damaged)
-                    if verdict.false_for is None
-                    else FalseEncoding(message, digest=damaged, content=verdict.false_for)
-                )
-            yield verdict.finding
+        return check(self, progress or Silent())

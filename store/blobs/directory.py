@@ -53,13 +53,18 @@ class DirectoryBlobs:
         return Digest(algorithm, name)
 
     def open(self, location: Location) -> OpenFile | None:
-        """Open a file for reading; None if it does not exist, or if it is a symbolic link."""
+        """Open a file for reading; None if it does not exist, or if it is a symbolic link.
+
+        Raises:
+            Unavailable: The folder of blobs is missing, or the file cannot be read.
+        """
         path = self._root / location
         with translated(path):
             try:
                 # O_NONBLOCK: opening a FIFO does not wait for its other end.
                 descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | NO_FOLLOW)
             except FileNotFoundError:
+                self._require_folder()
                 return None
             except OSError as exc:
                 if exc.errno != errno.ELOOP:
@@ -74,14 +79,34 @@ class DirectoryBlobs:
         return None if file is None else OpenFile(file, path)
 
     def size(self, location: Location) -> int | None:
-        """Return the size of a file in bytes, or None if there is no regular file."""
+        """Return the size of a file in bytes, or None if there is no regular file.
+
+        Raises:
+            Unavailable: The folder of blobs is missing, or the file cannot be looked at.
+        """
         path = self._root / location
         with translated(path):
             try:
                 status = path.lstat()
             except FileNotFoundError:
+                self._require_folder()
                 return None
         return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def _require_folder(self) -> None:
+        """Check that the folder of blobs is there: without it, nothing is known about any blob.
+
+        Raises:
+            Unavailable: The folder is missing.
+        """
+        if not self._root.is_dir():
+            raise Unavailable(
+                f"the folder {self._root} is missing",
+                hint=(
+                    "mount the file system of the store; if the folder is lost, create it again, so"
+                    " that the missing content can be imported or pushed"
+                ),
+            )
 
     def publish(self, staged: Iterable[tuple[Path, Location]]) -> None:
         """Rename each staged file to its location, then fsync the folders above it, up to the root.

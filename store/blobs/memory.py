@@ -76,6 +76,10 @@ class _OpenBytes:
     def size(self) -> int:
         return len(self._data)
 
+    @property
+    def stamp(self) -> object:
+        return id(self._data.obj)
+
     def read(self, size: int = -1, /) -> bytes:
         piece = self.pread(self._position, len(self._data) if size < 0 else size)
         self._position += len(piece)

@@ -34,6 +34,15 @@ class OpenFile:
         except OSError as exc:
             raise translate(exc, self._path) from exc
 
+    @property
+    def stamp(self) -> object:
+        """The device, inode, size and modification time of the file."""
+        try:
+            status = os.fstat(self._file.fileno())
+        except OSError as exc:
+            raise translate(exc, self._path) from exc
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
     # The methods below translate errors by hand: a context manager costs more than a small read.
 
     def read(self, size: int = -1, /) -> bytes:

@@ -24,6 +24,10 @@ class OpenBlob(Protocol):
     def size(self) -> int:
         """The size of the stored bytes; the size of a damaged blob may be wrong."""
 
+    @property
+    def stamp(self) -> object:
+        """A value that is different after the blob was replaced, or its bytes were changed."""
+
     def read(self, size: int = -1, /) -> bytes:
         """Return the next bytes.
 

@@ -399,32 +399,3 @@ def forget_file(connection: Connection, digest: Digest) -> None:
             blob.c.content_id.in_(select(content.c.id).where(content.c.digest == digest))
         )
     )
-
-
-def mark_damaged(connection: Connection, digest: Digest) -> None:
-    """Mark a digest as damaged, so that its bytes are not served until they are stored again.
-
-    Digests that can be decoded only from damaged blobs become damaged too.
-    """
-    connection.execute(
-        update(content).where(content.c.digest == digest).values(state=ContentState.DAMAGED.value)
-    )
-    stored, other = content.alias("stored"), encoding.alias("other")
-    sound = (
-        select(other.c.content_id)
-        .join(stored, stored.c.id == other.c.stored_id)
-        .where(other.c.content_id == content.c.id, stored.c.state == ContentState.PRESENT.value)
-    )
-    connection.execute(
-        update(content)
-        .where(
-            content.c.id.in_(
-                select(encoding.c.content_id).where(
-                    encoding.c.stored_id.in_(select(stored.c.id).where(stored.c.digest == digest))
-                ),
-            ),
-            ~exists(sound),
-            ~exists(select(blob.c.content_id).where(blob.c.content_id == content.c.id)),
-        )
-        .values(state=ContentState.DAMAGED.value)
-    )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol, final
 
 from store.content.decoding import Decoding
 from store.content.frames import Frames
-from store.content.stored import damaged, open_stored, require_readable
+from store.content.stored import damaged, open_stored, require_readable, undecodable
 from store.content.streams import stream
 from store.errors import InvalidInput
 from store.model.contents import ContentState
@@ -274,7 +274,7 @@ class _Stream:
             try:
                 piece = next(self._pieces, None)
             except InvalidInput as exc:
-                raise damaged(self._stored.digest, str(exc)) from exc
+                raise undecodable(self._stored.digest, exc) from exc
             if piece is None:
                 raise damaged(
                     self._stored.digest,

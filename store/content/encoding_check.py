@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from store.content.frames import Frames
+from store.content.stored import undecodable
 from store.content.streams import stream
 from store.errors import DamagedContent, InvalidInput
 from store.formats.compression.zstd_blocks import is_one_frame
@@ -44,6 +45,7 @@ def decodes_to(
 
     Raises:
         DecodersBusy: Other decoders use the memory.
+        Unavailable: There is not enough memory.
     """
     hashed = hashlib.new(content.algorithm, usedforsecurity=False)
     size = 0
@@ -52,8 +54,11 @@ def decodes_to(
             for piece in stream(blob, codec, max_bytes=content_bytes, memory=lease):
                 hashed.update(piece)
                 size += len(piece)
-    except InvalidInput:
-        return False
+    except InvalidInput as exc:
+        problem = undecodable(content, exc)
+        if isinstance(problem, DamagedContent):
+            return False
+        raise problem from exc
     return size == content_bytes and hashed.hexdigest() == content.hex
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Self, final
 
 import zstandard
 
-from store.content.stored import damaged
+from store.content.stored import damaged, undecodable
 from store.errors import CorruptStream
 from store.formats.compression.seekable_zstd import (
     FOOTER_BYTES,
@@ -101,6 +101,7 @@ class Frames:
 
         Raises:
             DamagedContent: The bytes cannot be decoded, or do not match the seek table.
+            Unavailable: There is not enough memory.
         """
         try:
             self._check_header(frame, data)
@@ -108,7 +109,7 @@ class Frames:
                 data, max_output_size=frame.content_bytes, allow_extra_data=False
             )
         except zstandard.ZstdError as exc:
-            raise damaged(self._digest, str(exc)) from exc
+            raise undecodable(self._digest, exc) from exc
         if len(decoded) != frame.content_bytes:
             raise damaged(self._digest, _MISFIT)
         return decoded
@@ -128,6 +129,7 @@ class Frames:
 
         Raises:
             DamagedContent: The bytes cannot be decoded, or do not match the seek table.
+            Unavailable: There is not enough memory.
         """
         plain = memoryview(buffer)[: frame.content_bytes]
         try:
@@ -136,7 +138,7 @@ class Frames:
                 # The second read reaches the end of the frame, where the checksum is compared.
                 fits = decoded.readinto(plain) == len(plain) and not decoded.read(1)
         except zstandard.ZstdError as exc:
-            raise damaged(self._digest, str(exc)) from exc
+            raise undecodable(self._digest, exc) from exc
         if not fits:
             raise damaged(self._digest, _MISFIT)
         return plain

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Final, Self, final
 
 from store.content.decoding import Decoding
 from store.content.frames import Frames
-from store.content.stored import damaged, false_encoding, open_stored, require_readable
+from store.content.stored import (
+    damaged,
+    false_encoding,
+    open_stored,
+    require_readable,
+    undecodable,
+)
 from store.content.streams import stream
 from store.errors import InvalidInput
 from store.model.digests import Digest
@@ -169,7 +175,7 @@ class Reader:
                 on_stored=verifier.update,
             )
         except InvalidInput as exc:
-            raise damaged(stored.digest, exc.message) from exc
+            raise undecodable(stored.digest, exc) from exc
 
 
 @final

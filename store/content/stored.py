@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from store.errors import ContentMissing, DamagedContent, FalseEncoding
+from store.errors import ContentMissing, DamagedContent, FalseEncoding, Unavailable
 from store.model.contents import ContentState
 from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from store.blobs.protocol import BlobStore, OpenBlob
+    from store.model.base_errors import StoreError
     from store.model.contents import Sources
     from store.model.digests import Digest
+
+_NO_MEMORY: Final = "not enough memory"
+"""What zstd says when it gets no memory (``ZSTD_error_memory_allocation``)."""
 
 
 def open_stored(blobs: BlobStore, digest: Digest) -> OpenBlob:
@@ -63,6 +67,22 @@ def damaged(digest: Digest, why: str) -> DamagedContent:
         hint="import an archive that contains this blob to repair it",
         remedy=Remedy.CHECK_STORE,
     )
+
+
+def undecodable(digest: Digest, error: Exception) -> StoreError:
+    """Return the error for stored bytes that a decoder has rejected.
+
+    A decoder that gets no memory says nothing about the bytes.
+
+    Args:
+        digest: The digest of the blob.
+        error: The error of the decoder.
+    """
+    if _NO_MEMORY in str(error).lower():
+        return Unavailable(
+            f"cannot decode {digest}: {error}", hint="try again when more memory is free"
+        )
+    return damaged(digest, str(error))
 
 
 def false_encoding(digest: Digest, content: Digest) -> FalseEncoding:

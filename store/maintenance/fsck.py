@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Final, final
 
 from store.catalog import content
 from store.catalog.checking import audit
-from store.errors import FalseEncoding, IntegrityError, InvalidInput, StoreError
+from store.content.examination import Condition
+from store.errors import (
+    DamagedContent,
+    FalseEncoding,
+    IntegrityError,
+    InvalidInput,
+    StoreError,
+    Unavailable,
+)
 from store.formats.image.config import ImageConfig
 from store.formats.image.manifests import Document
 from store.maintenance.reports import Finding, Severity
@@ -16,10 +24,12 @@ from store.model.contents import ContentState, Sources
 from store.model.digests import ChainID, Digest
 from store.model.limits import DEFAULT_LIMITS
 from store.model.remedies import Remedy
+from store.workspace import damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from store.content.examination import Examination
     from store.content.reader import Reader
     from store.model.digests import DiffID
     from store.model.progress import Progress
@@ -29,6 +39,7 @@ _LIMITS: Final = replace(DEFAULT_LIMITS, manifest_entries=DEFAULT_LIMITS.json_va
 """A store may hold longer lists than an import accepts today."""
 
 _REPAIR: Final = "import an archive that holds this content to repair it"
+_TRY_AGAIN: Final = "correct the cause and check again: nothing is known about this content"
 
 
 @final
@@ -39,13 +50,56 @@ class Verdict:
     Attributes:
         finding: The fact to report.
         damaged: The digest to mark as damaged; None if no stored bytes are wrong.
+        sound: The digest whose mark must be removed, because its bytes are right; None if it has
+            no mark.
         false_for: The content that the blob ``damaged`` should decode to but does not. None if the
             bytes of the blob are themselves wrong, or if there is no such content.
     """
 
     finding: Finding
     damaged: Digest | None = None
+    sound: Digest | None = None
     false_for: Digest | None = None
+
+
+def check(workspace: Workspace, progress: Progress) -> Iterator[Finding]:
+    """Check the whole store; yield each finding when it is found, and record it afterwards.
+
+    Content whose bytes are wrong is marked as damaged, and marks of sound content are removed. If
+    that is impossible (the disk is full, the store is read-only), the check goes on.
+
+    Args:
+        workspace: The store to check.
+        progress: Receives a report for each digest whose bytes are read.
+    """
+    unrecorded = 0
+    for verdict in Checker(workspace, progress).run():
+        yield verdict.finding
+        unrecorded += not _record(workspace, verdict)
+    if unrecorded:
+        yield Finding(
+            Severity.WARNING,
+            "not-recorded",
+            "store.db",
+            f"the marks of {unrecorded} damaged or repaired contents cannot be written now",
+            hint="correct the cause and check again, so that damaged content is not served",
+        )
+
+
+def _record(workspace: Workspace, verdict: Verdict) -> bool:
+    """Write the mark of a verdict; return False if that is impossible now."""
+    if workspace.read_only:
+        return True
+    if verdict.sound is not None:
+        return damage.clear(workspace, verdict.sound)
+    if verdict.damaged is None:
+        return True
+    message, digest = verdict.finding.message, verdict.damaged
+    return workspace.report_damage(
+        DamagedContent(message, digest=digest)
+        if verdict.false_for is None
+        else FalseEncoding(message, digest=digest, content=verdict.false_for)
+    )
 
 
 @final
@@ -61,12 +115,14 @@ class Checker:
     """
 
     def __init__(self, workspace: Workspace, progress: Progress) -> None:
+        self._workspace = workspace
         self._read = workspace.read
         self._reader = workspace.reader
         self._blobs = workspace.blobs
         self._prover = workspace.prover
         self._verifier = Verifier(workspace)
         self._progress = progress
+        self._unsound: set[Digest] = set()
 
     def run(self) -> Iterator[Verdict]:
         """Yield the findings about stored bytes, then about rows, then about files."""
@@ -83,42 +139,54 @@ class Checker:
         with self._read() as connection:
             rows = audit.stored(connection)
         self._progress.total(sum(size for _, size, _, _ in rows))
-        with self._reader() as reader:
-            for digest, size, state, in_file in rows:
-                key = str(digest)
-                self._progress.start(key, digest.short, size)
-                problem = self._reread(reader, digest, in_file=in_file)
-                self._progress.advance(key, size)
-                self._progress.finish(key)
-                if problem is not None and self._still_stored(digest):
-                    yield self._damage("damaged", digest, problem)
-                elif problem is None and state is ContentState.DAMAGED:
-                    yield self._finding(
-                        "marked-damaged",
-                        digest,
-                        "is marked as damaged, but its bytes are correct",
-                        severity=Severity.WARNING,
-                    )
+        for digest, size, state, _in_file in rows:
+            key = str(digest)
+            self._progress.start(key, digest.short, size)
+            found = damage.examination(self._workspace, digest)
+            self._progress.advance(key, size)
+            self._progress.finish(key)
+            if found is None:
+                continue
+            if found.condition is not Condition.SOUND:
+                self._unsound.add(digest)
+                if self._still_stored(digest):
+                    yield self._unsound_verdict(digest, found)
+                continue
+            if found.size_bytes != size:
+                yield self._finding(
+                    "wrong-size",
+                    digest,
+                    f"has {found.size_bytes} bytes, and the catalogue says {size}",
+                )
+            if state is ContentState.DAMAGED:
+                verdict = self._finding(
+                    "marked-damaged",
+                    digest,
+                    "was marked as damaged, but its bytes are correct",
+                    severity=Severity.WARNING,
+                )
+                yield replace(verdict, sound=digest)
 
-    def _reread(self, reader: Reader, digest: Digest, *, in_file: bool) -> str | None:
-        """Return the fault of the bytes stored under ``digest``, or None if they are correct."""
-        if in_file and self._blobs.size(self._blobs.location(digest)) is None:
-            return "its file is missing"
-        with self._read() as connection:
-            sources = content.sources(connection, (digest,)).get(digest)
-        if sources is None:
-            return None
-        # Drop the encodings, so that the bytes stored under the digest are read.
-        own = Sources(
-            digest, sources.size_bytes, ContentState.PRESENT, sources.inline, sources.in_file, ()
-        )
-        try:
-            size = sum(len(piece) for piece in reader.chunks(own))
-        except StoreError as exc:
-            return exc.message
-        return (
-            None if size == sources.size_bytes else f"it has {size} bytes, not {sources.size_bytes}"
-        )
+    def _unsound_verdict(self, digest: Digest, found: Examination) -> Verdict:
+        if found.condition is Condition.DAMAGED:
+            return self._damage("damaged", digest, found.reason)
+        if found.condition is Condition.MISSING:
+            with self._read() as connection:
+                is_decoded = bool(content.sources(connection, (digest,))[digest].encodings)
+            return self._finding(
+                "missing",
+                digest,
+                f"{found.reason}; its bytes are decoded from another file"
+                if is_decoded
+                else found.reason,
+                severity=Severity.WARNING if is_decoded else Severity.ERROR,
+            )
+        return self._unreadable(digest, found.reason)
+
+    def _unreadable(self, digest: Digest, reason: str) -> Verdict:
+        verdict = self._finding("unreadable", digest, reason)
+        # Nothing is known about the bytes, so there is nothing to import again.
+        return replace(verdict, finding=replace(verdict.finding, hint=_TRY_AGAIN))
 
     def _still_stored(self, digest: Digest) -> bool:
         with self._read() as connection:
@@ -131,7 +199,7 @@ class Checker:
             for digest, stored in pairs:
                 with self._read() as connection:
                     sources = content.sources(connection, (digest,)).get(digest)
-                if sources is None:
+                if sources is None or stored in self._unsound:
                     continue
                 encodings = tuple(one for one in sources.encodings if one.digest == stored)
                 if not encodings:
@@ -152,7 +220,11 @@ class Checker:
                     verdict = self._damage("wrong-diff", stored, exc.message)
                     yield replace(verdict, false_for=digest)
                 except IntegrityError as exc:
-                    yield self._damage("undecodable", stored, exc.message)
+                    # Its bytes have their digest: they were read above.
+                    verdict = self._damage("undecodable", stored, exc.message)
+                    yield replace(verdict, false_for=digest)
+                except (Unavailable, MemoryError) as exc:
+                    yield self._unreadable(stored, f"cannot be decoded now: {exc}")
 
     def _decode(self, reader: Reader, sources: Sources) -> None:
         """Decode the only encoding in ``sources``. If it is not proven yet, prove it.
@@ -267,11 +339,29 @@ class Checker:
     # --- files ------------------------------------------------------------------------------------
 
     def _files(self) -> Iterator[Verdict]:
-        for location in self._blobs.locations():
-            digest = self._blobs.digest(location)
-            with self._read() as connection:
-                known = content.has_blob_row(connection, digest)
-            if not known and self._blobs.size(location) is not None:
+        files = self._blobs.locations()
+        while True:
+            try:
+                location = next(files, None)
+                if location is None:
+                    return
+                digest = self._blobs.digest(location)
+                with self._read() as connection:
+                    known = content.has_blob_row(connection, digest)
+                is_orphan = not known and self._blobs.size(location) is not None
+            except Unavailable as exc:
+                yield Verdict(
+                    Finding(
+                        Severity.ERROR,
+                        "unreadable",
+                        "blobs",
+                        f"cannot look for files that are not in the catalogue: {exc.message}",
+                        hint=exc.hint,
+                        remedy=exc.remedy,
+                    )
+                )
+                return
+            if is_orphan:
                 finding = Finding(
                     Severity.WARNING,
                     "orphan",

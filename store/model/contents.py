@@ -30,7 +30,7 @@ class ContentState(StrEnum):
     """The digest is known but the bytes are not stored, for example those of a foreign layer."""
 
     DAMAGED = "damaged"
-    """The stored bytes were found missing or wrong. They are not served until repaired."""
+    """The stored bytes were read and are wrong. They are not served until they are replaced."""
 
 
 class DiffState(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, BinaryIO, Self, final
 
 from store.catalog import content, repositories
@@ -16,7 +17,6 @@ from store.content.whole_check import CheckedBlocks
 from store.errors import ContentNotFound
 from store.formats.distribution.names import BY_ID
 from store.model.contents import ContentState, Sources
-from store.registry.damage import mark_missing, tolerating_failed_notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from store.model.digests import Digest
     from store.model.references import Repository
     from store.workspace.workspace import Workspace
+
+logger = logging.getLogger(__name__)
 
 
 @final
@@ -103,6 +105,7 @@ class ServedBlobs:
     def __init__(self, workspace: Workspace, on_damage: Callable[[Digest], None]) -> None:
         self._workspace = workspace
         self._on_damage = on_damage
+        self._reported: set[Digest] = set()
 
     def open_if_cached(self, repository: Repository, digest: Digest) -> ServedBlob | None:
         """Open a blob with one look-up and without waiting, so that an event loop may call this.
@@ -151,7 +154,7 @@ class ServedBlobs:
     def sources(self, repository: Repository, digest: Digest) -> Sources:
         """Return the stored forms of a blob, without the forms whose files are missing.
 
-        Missing files are marked as damaged, unless the store is read-only.
+        Nothing is recorded about a missing file: it is looked for again at the next request.
 
         Args:
             repository: The repository that serves the blob.
@@ -159,6 +162,7 @@ class ServedBlobs:
 
         Raises:
             ContentNotFound: The repository does not hold the blob.
+            Unavailable: The files cannot be looked at.
         """
         with self._workspace.read() as connection:
             if not _is_held(connection, repository, digest):
@@ -166,24 +170,16 @@ class ServedBlobs:
             sources = content.sources(connection, (digest,))[digest]
         missing = missing_files(self._workspace.blobs, sources)
         if not missing:
+            self._reported.discard(digest)
             return sources
-        if not self._workspace.read_only:
-            with tolerating_failed_notes(), self._workspace.write("damage") as connection:
-                self.mark_missing(connection, digest)
+        for one in missing - self._reported:
+            logger.error("the file of digest=%s is missing or cut short", one)
+            self._on_damage(one)
+        self._reported |= missing
         remaining = excluding(sources, missing)
         if remaining is None:
             raise unknown_blob(repository, digest)
         return remaining
-
-    def mark_missing(self, connection: Connection, digest: Digest) -> None:
-        """Mark the missing files of a blob as damaged.
-
-        Args:
-            connection: A write unit.
-            digest: The digest of the blob.
-        """
-        for missing in mark_missing(connection, self._workspace.blobs, (digest,)):
-            self._on_damage(missing)
 
 
 def _is_held(connection: Connection, repository: Repository, digest: Digest) -> bool:

@@ -12,6 +12,7 @@ from store.formats.distribution.names import BY_ID
 from store.model.contents import ContentState
 from store.registry.damage import tolerating_failed_notes
 from store.registry.repositories import repository_of
+from store.workspace import damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from store.blobs.protocol import BlobStore
     from store.model.digests import DiffID, Digest
     from store.model.references import Repository
     from store.workspace.workspace import Workspace
@@ -97,6 +99,7 @@ def is_readable(
 
 def mount(
     connection: Connection,
+    blobs: BlobStore,
     repository: Repository,
     digest: Digest,
     may_read: Callable[[Repository], bool],
@@ -107,7 +110,8 @@ def mount(
     """Let a repository serve a blob that another repository serves.
 
     Args:
-        connection: A write unit, in which missing files have been marked.
+        connection: A write unit.
+        blobs: The blob store that holds the blob's file.
         repository: The repository that will serve the blob.
         digest: The digest of the blob.
         may_read: Returns whether the client may read a repository.
@@ -116,10 +120,16 @@ def mount(
 
     Returns:
         Whether the repository serves the blob now. False if no repository that the client may read
-        holds the blob, or if the blob is damaged.
+        holds the blob, or if the blob is damaged or missing.
+
+    Raises:
+        Unavailable: The blob's file cannot be looked at.
     """
+    if not is_readable(connection, digest, may_read, source):
+        return False
+    # Looking at the file takes time, which would tell others that the store has the blob.
     known = content.find(connection, (digest,)).get(digest)
-    if known is None or not is_readable(connection, digest, may_read, source):
+    if known is None or damage.lost(connection, blobs, (digest,)):
         return False
     key = serving.ensure_repositories(connection, (repository,))[repository]
     serving.hold(connection, key, known.key, fresh_at=now)

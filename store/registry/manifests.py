@@ -18,7 +18,6 @@ from store.errors import (
 from store.formats.distribution.names import BY_ID
 from store.model.contents import ContentState
 from store.model.digests import Digest
-from store.registry.damage import tolerating_failed_notes
 from store.registry.repositories import require_repository
 
 if TYPE_CHECKING:
@@ -81,8 +80,7 @@ class ServedManifests:
         except (DamagedContent, ContentMissing) as exc:
             if sources.state is ContentState.PRESENT:
                 logger.error("%s", printable(exc.message))  # noqa: TRY400 - the cause is known
-                with tolerating_failed_notes():
-                    self._workspace.report_damage(exc)
+                self._workspace.report_damage(exc)
                 self._on_damage(exc.digest)
             raise unknown_manifest(
                 repository, target, because="the stored copy is damaged; push it again"

@@ -271,12 +271,9 @@ class Registry:
             Whether the repository serves the blob now.
         """
         with self._workspace.write("mount") as connection:
-            # Looking at a blob's file takes time, which would tell that the store has the blob.
-            if not holding.is_readable(connection, digest, may_read, source):
-                return False
-            self._blobs.mark_missing(connection, digest)
             return holding.mount(
                 connection,
+                self._workspace.blobs,
                 repository,
                 digest,
                 may_read,

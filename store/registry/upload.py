@@ -18,8 +18,8 @@ from store.files.page_cache import begin_writeback
 from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.model.limits import MIB
-from store.registry.damage import mark_missing
 from store.registry.holding import note_activity
+from store.workspace.damage import mark_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,7 +200,7 @@ class Upload:
             blobs, now = self._workspace.blobs, self._workspace.now()
             known = content.find(connection, (digest,)).get(digest)
             # Find out now whether the file of a known row is missing: this copy is dropped below.
-            if known is not None and mark_missing(connection, blobs, (digest,)):
+            if known is not None and mark_lost(connection, blobs, (digest,)):
                 known = content.find(connection, (digest,)).get(digest)
             if known is not None and known.state is ContentState.PRESENT:
                 key = known.key

@@ -42,7 +42,7 @@ class Prover:
         self,
         blobs: BlobStore,
         record: Callable[[Digest, StoredEncoding], bool],
-        report: Callable[[FalseEncoding], None],
+        report: Callable[[FalseEncoding], object],
         memory: MemoryBudget,
     ) -> None:
         self._blobs = blobs

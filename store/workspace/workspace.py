@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Self
 from store.blobs.directory import DirectoryBlobs, require_one_file_system
 from store.db.database import Durability
 from store.errors import (
-    FalseEncoding,
     ReadOnlyStore,
     StoreError,
     StoreNotFound,
@@ -391,29 +390,18 @@ class Workspace:
             return False
         return True
 
-    def report_damage(self, error: DamagedContent | ContentMissing) -> None:
-        """Record damage: mark the damaged digest, or forget an encoding that decodes wrongly.
-
-        If a sound blob decodes to a different digest than recorded, the blob itself is not marked
-        as damaged.
-
-        A read-only store is not changed.
+    def report_damage(self, error: DamagedContent | ContentMissing) -> bool:
+        """Record damage that a reader has met, if the bytes are wrong when they are read again.
 
         Args:
             error: The error that was raised when the bytes were read.
-        """
-        from store.catalog import content, encodings
 
-        if self.read_only:
-            return
-        with self.write("damage") as connection:
-            if isinstance(error, FalseEncoding):
-                encodings.forget(connection, error.content, error.digest)
-                left = content.sources(connection, (error.content,)).get(error.content)
-                if left is not None and not left.is_stored:
-                    content.mark_damaged(connection, error.content)
-            else:
-                content.mark_damaged(connection, error.digest)
+        Returns:
+            False if damage was found and cannot be recorded now (`store.workspace.damage`).
+        """
+        from store.workspace import damage
+
+        return damage.report(self, error)
 
     def record(self, events: Sequence[Event]) -> None:
         """Append events to the store's history; a read-only store is not changed."""

@@ -25,7 +25,7 @@ from store.catalog import (
     references,
     repositories,
 )
-from store.catalog.checking import audit, verification
+from store.catalog.checking import audit, marks, verification
 from store.catalog.collection import grace, reachability
 from store.catalog.events import Event
 from store.catalog.in_progress import uploads
@@ -182,7 +182,9 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         keys = {one: images.key_of(connection, one) for one in (image_id, far.image_id)}
         images.set_parent(connection, *(key for key in keys.values() if key is not None))
         foreign_layers.is_foreign(connection, ContentKey(1))
-        content.mark_damaged(connection, image_id.digest)
+        marks.mark_damaged(connection, image_id.digest)
+        marks.clear_damage(connection, image_id.digest)
+        marks.mark_damaged(connection, image_id.digest)
         content.forget_file(connection, image_id.digest)
         for one in audit.encodings(connection):
             encodings.note_check(connection, *one, seekable=False)

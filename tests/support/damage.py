@@ -6,7 +6,7 @@ import os
 import random
 from typing import TYPE_CHECKING
 
-from store.errors import DamagedContent
+from store.catalog.checking import marks
 from store.model.digests import Digest
 from tests.support.layouts import CONFIG, LAYER, MANIFEST, encode
 
@@ -37,9 +37,15 @@ IMAGE = encode(
 )
 
 
+def mark_damaged(store: Store, digest: Digest) -> None:
+    """Mark a digest as damaged, as `fsck` does when it finds wrong bytes."""
+    with store.write("test") as connection:
+        marks.mark_damaged(connection, digest)
+
+
 def record_damage(store: Store) -> None:
     """Record the blob as damaged, as `fsck` does."""
-    store.report_damage(DamagedContent("found by fsck", digest=DIGEST))
+    mark_damaged(store, DIGEST)
 
 
 def remove_file(store: Store) -> None:

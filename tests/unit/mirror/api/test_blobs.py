@@ -13,7 +13,8 @@ from sqlalchemy import update
 
 from store.blobs.memory import MemoryBlobs
 from store.db.schema import document, repository_content
-from store.errors import DamagedContent, StorageFull
+from store.errors import StorageFull
+from store.maintenance.reports import Severity
 from store.model.contents import ContentState
 from store.model.digests import DiffID, Digest
 from store.registry.registry import Registry
@@ -24,6 +25,7 @@ from tests.support.damage import (
     DIGEST,
     HARM,
     IMAGE,
+    mark_damaged,
     push_status,
     record_damage,
     remove_file,
@@ -140,9 +142,11 @@ def test_damaged_blob_is_unknown_until_it_is_pushed_again(
     harm(store)
     for _ in range(2):
         assert ask(method, f"/v2/one/blobs/{DIGEST}").status == 404
-    assert store.sources((DIGEST,))[DIGEST].state is ContentState.DAMAGED
+    # Nothing is recorded about a missing file, because it may come back.
+    state = ContentState.DAMAGED if harm is record_damage else ContentState.PRESENT
+    assert store.sources((DIGEST,))[DIGEST].state is state
     counted = ask("GET", "/metrics").body.decode()
-    # The damage is counted once, because later requests find it recorded.
+    # A missing file is counted once in each process.
     assert ('storectl_events_total{event="damaged_contents"} 1\n' in counted) is (
         harm is not record_damage
     )
@@ -174,6 +178,31 @@ def test_blob_is_served_from_another_encoding_when_its_file_is_lost(
     for _ in range(2):
         assert ask("GET", f"/v2/one/blobs/{DIGEST}").body == DATA
     assert ask("POST", f"/v2/two/blobs/uploads/?mount={DIGEST}").status == 201
+    (finding,) = store.fsck()
+    assert (finding.kind, finding.severity) == ("missing", Severity.WARNING)
+
+
+def test_a_blob_is_served_again_when_its_file_is_back(ask: InProcessMirror, store: Store) -> None:
+    assert push_status(ask, DATA) == 201
+    path = store.blobs.path(DIGEST)
+    path.rename(path.with_name("away"))
+    assert ask("GET", f"/v2/one/blobs/{DIGEST}").status == 404
+    path.with_name("away").rename(path)
+    assert ask("GET", f"/v2/one/blobs/{DIGEST}").body == DATA
+
+
+def test_without_the_folder_of_blobs_nothing_is_known_about_a_blob(
+    ask: InProcessMirror, store: Store
+) -> None:
+    assert push_status(ask, DATA) == 201
+    folder = store.root / "blobs"
+    folder.rename(store.root / "away")
+    for method in ("HEAD", "GET"):
+        assert ask(method, f"/v2/one/blobs/{DIGEST}").status == 503
+    assert push_status(ask, DATA) == 503
+    assert not folder.exists()
+    (store.root / "away").rename(folder)
+    assert ask("GET", f"/v2/one/blobs/{DIGEST}").body == DATA
     assert list(store.fsck()) == []
 
 
@@ -187,12 +216,13 @@ def test_config_with_damaged_inline_bytes_is_served_from_its_new_push(
         connection.execute(
             document.update().where(document.c.bytes == CONFIG_DATA).values(bytes=b"flipped")
         )
-    store.report_damage(DamagedContent("found by fsck", digest=config))
+    mark_damaged(store, config)
     assert ask("HEAD", f"/v2/one/blobs/{config}").status == 404
     assert push_status(ask, CONFIG_DATA) == 201
     assert ask("GET", f"/v2/one/blobs/{config}").body == CONFIG_DATA
     assert ask("PUT", "/v2/one/manifests/1", IMAGE, Content_Type=MANIFEST).status == 201
-    assert list(store.fsck()) == []
+    # The layer of the image is not a tar.
+    assert [finding.kind for finding in store.fsck()] == ["contradiction"]
 
 
 def test_read_only_store_reports_a_missing_blob_too(

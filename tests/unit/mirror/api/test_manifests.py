@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import Engine, event
 
 from mirror.service import MirrorSettings
-from store.errors import DamagedContent
 from store.model.digests import Digest
 from store.registry.registry import Sparse
 from tests.support import images
@@ -22,6 +21,7 @@ from tests.support.damage import (
     DIGEST,
     HARM,
     IMAGE,
+    mark_damaged,
     push_status,
 )
 from tests.support.layouts import INDEX, MANIFEST, encode
@@ -205,7 +205,7 @@ def test_damaged_manifest_is_unknown_until_it_is_pushed_again(
 ) -> None:
     assert (push_status(ask, DATA), push_status(ask, CONFIG_DATA)) == (201, 201)
     assert ask("PUT", "/v2/one/manifests/1", IMAGE, Content_Type=MANIFEST).status == 201
-    store.report_damage(DamagedContent("found by fsck", digest=Digest.of(IMAGE)))
+    mark_damaged(store, Digest.of(IMAGE))
     assert ask("HEAD", f"/v2/one/manifests/{target}").status == 404
     answer = ask("GET", f"/v2/one/manifests/{target}")
     assert (answer.status, answer.code) == (404, "MANIFEST_UNKNOWN")

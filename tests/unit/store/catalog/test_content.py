@@ -8,6 +8,7 @@ import pytest
 
 from store.catalog import content
 from store.catalog.batches import BATCH
+from store.catalog.checking import marks
 from store.model.contents import ContentState
 from store.model.digests import Digest
 from tests.support.catalog_rows import NOW, named
@@ -58,7 +59,7 @@ def test_a_document_replaces_a_damaged_one(rows: Rows) -> None:
     content.put_documents(rows.connection, {digest: b"wrong"})
     content.put_documents(rows.connection, {digest: b"right"})
     assert content.sources(rows.connection, [digest])[digest].inline == b"wrong"
-    content.mark_damaged(rows.connection, digest)
+    marks.mark_damaged(rows.connection, digest)
     content.put_documents(rows.connection, {digest: b"right"})
     assert content.sources(rows.connection, [digest])[digest].inline == b"right"
 
@@ -66,7 +67,7 @@ def test_a_document_replaces_a_damaged_one(rows: Rows) -> None:
 def test_a_file_replaces_damaged_inline_bytes(rows: Rows) -> None:
     digest = Digest.of(b"right")
     content.put_documents(rows.connection, {digest: b"wrong"})
-    content.mark_damaged(rows.connection, digest)
+    marks.mark_damaged(rows.connection, digest)
     content.put_blob(rows.connection, digest, 5, NOW)
     found = content.sources(rows.connection, [digest])[digest]
     assert (found.inline, found.in_file) == (None, True)
@@ -74,7 +75,7 @@ def test_a_file_replaces_damaged_inline_bytes(rows: Rows) -> None:
 
 def test_a_damaged_file_has_a_row_and_is_not_sound(rows: Rows) -> None:
     rows.blob("file")
-    content.mark_damaged(rows.connection, named("file"))
+    marks.mark_damaged(rows.connection, named("file"))
     assert content.has_blob_row(rows.connection, named("file"))
     assert not content.has_sound_file(rows.connection, named("file"))
     assert not content.has_blob_row(rows.connection, named("other"))
@@ -83,32 +84,12 @@ def test_a_damaged_file_has_a_row_and_is_not_sound(rows: Rows) -> None:
 def test_damaged_content_that_can_be_decoded_loses_its_file(rows: Rows) -> None:
     rows.blob("damaged")
     rows.blob("sound")
-    content.mark_damaged(rows.connection, named("damaged"))
+    marks.mark_damaged(rows.connection, named("damaged"))
     _, files = content.ensure_decoded(rows.connection, {named("damaged"): 10, named("sound"): 10})
     assert files == [named("damaged")]
     assert content.with_blob_rows(rows.connection, [named("damaged"), named("sound")]) == {
         named("sound")
     }
-
-
-def test_content_is_damaged_with_the_last_encoding_it_can_be_decoded_from(rows: Rows) -> None:
-    diff, first, second = rows.content("diff"), rows.blob("first"), rows.blob("second")
-    rows.encoding(diff, first)
-    rows.encoding(diff, second, "zstd")
-
-    def state() -> ContentState:
-        return content.find(rows.connection, [named("diff")])[named("diff")].state
-
-    content.mark_damaged(rows.connection, named("first"))
-    assert state() is PRESENT
-    content.mark_damaged(rows.connection, named("second"))
-    assert state() is DAMAGED
-
-
-def test_content_with_a_file_of_its_own_outlives_its_encodings(rows: Rows) -> None:
-    rows.encoding(rows.blob("diff"), rows.blob("stored"))
-    content.mark_damaged(rows.connection, named("stored"))
-    assert content.present(rows.connection, [named("diff")]) == {named("diff")}
 
 
 def test_encodings_are_offered_cheapest_first_and_damaged_ones_not_at_all(rows: Rows) -> None:
@@ -120,7 +101,7 @@ def test_encodings_are_offered_cheapest_first_and_damaged_ones_not_at_all(rows: 
         ("damaged", 1, "zstd", True),
     ):
         rows.encoding(diff, rows.blob(name, size), codec, seekable=seekable)
-    content.mark_damaged(rows.connection, named("damaged"))
+    marks.mark_damaged(rows.connection, named("damaged"))
     found = content.sources(rows.connection, [named("diff"), named("unknown")])
     assert set(found) == {named("diff")}
     assert [one.digest for one in found[named("diff")].encodings] == [

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from store.catalog import content, encodings
+from store.catalog.checking import marks
 from tests.support.catalog_rows import named
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def test_one_blob_can_decode_to_two_digests(rows: Rows) -> None:
 
 def test_damaged_content_decodes_to_nothing(rows: Rows) -> None:
     rows.encoding(rows.content("diff"), rows.blob("stored"))
-    content.mark_damaged(rows.connection, named("stored"))
+    marks.mark_damaged(rows.connection, named("stored"))
     assert encodings.encoded(rows.connection, [named("stored")]) == set()
 
 

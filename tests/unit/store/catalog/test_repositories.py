@@ -8,6 +8,7 @@ from sqlalchemy.event import listen
 
 from store.catalog import content, naming, repositories, serving
 from store.catalog.batches import PAIRS
+from store.catalog.checking import marks
 from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.model.references import Repository
@@ -29,7 +30,7 @@ def hold(rows: Rows, name: Repository, key: ContentKey) -> RepositoryKey:
 def test_damaged_content_is_not_held(rows: Rows) -> None:
     hold(rows, APP, rows.blob("sound"))
     hold(rows, APP, rows.blob("damaged"))
-    content.mark_damaged(rows.connection, named("damaged"))
+    marks.mark_damaged(rows.connection, named("damaged"))
     wanted = [named("sound"), named("damaged"), named("unknown")]
     assert set(repositories.held(rows.connection, APP, wanted)) == {named("sound")}
     assert repositories.holders(rows.connection, named("sound")) == (str(APP),)
@@ -60,7 +61,7 @@ def test_the_bytes_of_a_damaged_manifest_are_left_out(rows: Rows) -> None:
     ):
         assert found is not None
         assert (found.key, found.data) == (key, data)
-    content.mark_damaged(rows.connection, digest)
+    marks.mark_damaged(rows.connection, digest)
     damaged = repositories.by_tag(rows.connection, APP, "1")
     assert damaged is not None
     assert damaged.data is None

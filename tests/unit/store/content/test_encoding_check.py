@@ -8,8 +8,10 @@ import pytest
 import zstandard
 
 from store.blobs.memory import MemoryBlobs
+from store.content import encoding_check
 from store.content.encoding_check import decodes_to, has_digest, has_sound_frames
 from store.content.stored import open_stored
+from store.errors import CorruptStream, Unavailable
 from store.formats.compression.memory import MemoryBudget
 from store.model.contents import Codec, StoredEncoding
 from store.model.digests import Digest
@@ -82,3 +84,13 @@ def test_the_digest_of_a_blob_is_that_of_all_its_bytes() -> None:
     assert has_digest(opened(GOOD), CONTENT)
     changed = open_stored(MemoryBlobs({CONTENT: EVIL}), CONTENT)
     assert not has_digest(changed, CONTENT)
+
+
+def test_a_decoder_without_memory_does_not_refuse_a_blob(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise CorruptStream("corrupt zstd data: Allocation error : not enough memory")
+
+    data = seekable(GOOD)
+    monkeypatch.setattr(encoding_check, "stream", fail)
+    with pytest.raises(Unavailable):
+        decodes_to(opened(data), Codec.ZSTD, CONTENT, len(GOOD), MEMORY)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from store.blobs.memory import MemoryBlobs
-from store.content.stored import open_stored, require_readable
-from store.errors import ContentMissing, DamagedContent
+from store.content.stored import open_stored, require_readable, undecodable
+from store.errors import ContentMissing, DamagedContent, Unavailable
 from store.model.contents import Codec, ContentState, Sources, StoredEncoding
 from store.model.digests import Digest
 
@@ -37,3 +37,10 @@ def test_damaged_content_and_content_without_a_form_are_not_readable() -> None:
         require_readable(replace(PRESENT, state=ContentState.DAMAGED))
     with pytest.raises(ContentMissing):
         require_readable(replace(PRESENT, in_file=False))
+
+
+def test_a_decoder_without_memory_says_nothing_about_the_bytes() -> None:
+    digest = Digest.of(b"blob")
+    error = undecodable(digest, ValueError("Allocation error : not enough memory"))
+    assert isinstance(error, Unavailable)
+    assert isinstance(undecodable(digest, ValueError("wrong checksum")), DamagedContent)

@@ -1,39 +1,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 import pytest
 
 from store.errors import DamagedContent, StorageFull
-from store.model.contents import ContentState
 from store.model.digests import Digest
-from store.model.references import Repository
-from store.registry.damage import mark_missing, tolerating_failed_notes
-from store.registry.registry import Registry
+from store.registry.damage import tolerating_failed_notes
 
-if TYPE_CHECKING:
-    from store import Store
-
-DATA = b"some bytes"
-DIGEST = Digest.of(DATA)
-
-
-def mark(store: Store) -> frozenset[Digest]:
-    with store.write("test") as connection:
-        return mark_missing(connection, store.blobs, (DIGEST,))
-
-
-def test_only_missing_files_are_marked_and_only_once(store: Store) -> None:
-    with Registry(store).uploads.once(Repository("docker.io", "team/app")) as upload:
-        upload.write(DATA)
-        upload.finish(DIGEST)
-    assert mark(store) == frozenset()
-    assert store.sources((DIGEST,))[DIGEST].state is ContentState.PRESENT
-    store.blobs.path(DIGEST).unlink()
-    assert mark(store) == {DIGEST}
-    assert store.sources((DIGEST,))[DIGEST].state is ContentState.DAMAGED
-    assert mark(store) == frozenset()
+DIGEST = Digest.of(b"some bytes")
 
 
 def test_a_note_that_cannot_be_written_is_logged(caplog: pytest.LogCaptureFixture) -> None:

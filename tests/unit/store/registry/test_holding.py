@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from store import Store
-from store.errors import ContentNotFound, DamagedContent
+from store.errors import ContentNotFound
 from store.maintenance.reports import Kept, KeptReason
 from store.model.contents import Codec
 from store.model.digests import DiffID, Digest
@@ -16,6 +16,7 @@ from store.model.references import Repository
 from store.registry.holding import note_activity
 from store.registry.registry import Registry
 from tests.conftest import NOW
+from tests.support.damage import mark_damaged
 from tests.support.images import A
 from tests.support.registry_pushes import (
     APP,
@@ -74,7 +75,7 @@ def test_stored_content_can_be_adopted_and_missing_content_is_left_out(
     store: Store, registry: Registry
 ) -> None:
     digest, damaged = push_blob(registry, b"mine"), push_blob(registry, b"damaged")
-    store.report_damage(DamagedContent("damaged", digest=damaged))
+    mark_damaged(store, damaged)
     registry.adopt(OTHER, (digest, damaged, Digest.of(b"nowhere")))
     assert set(registry.holders(digest)) == {APP, OTHER}
     assert registry.holders(damaged) == ()

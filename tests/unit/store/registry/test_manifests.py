@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.errors import ContentNotFound, DamagedContent, ReferenceNotFound
+from store.errors import ContentNotFound, ReferenceNotFound
 from store.formats.distribution.names import BY_ID
 from store.model.digests import Digest
 from store.registry.manifests import unknown_manifest
 from store.registry.registry import Registry
 from tests.support import images
+from tests.support.damage import mark_damaged
 from tests.support.layouts import INDEX, MANIFEST, encode
 from tests.support.registry_pushes import APP, OTHER, descriptor, push_image, squeezed
 
@@ -75,7 +76,7 @@ def test_an_inline_manifest_is_found_with_one_look_up(store: Store, registry: Re
         assert registry.manifest_if_inline(APP, target) == registry.manifest(APP, target)
     for repository, target in ((APP, "2"), (OTHER, digest), (BY_ID, digest)):
         assert registry.manifest_if_inline(repository, target) is None
-    store.report_damage(DamagedContent("damaged", digest=digest))
+    mark_damaged(store, digest)
     assert registry.manifest_if_inline(APP, "1") is None
 
 
@@ -83,7 +84,7 @@ def test_a_damaged_manifest_counts_as_not_held(store: Store) -> None:
     damaged: list[Digest] = []
     registry = Registry(store, on_damage=damaged.append)
     _, digest = push_image(registry, (images.A, squeezed(images.A)), tags=("1",))
-    store.report_damage(DamagedContent("damaged", digest=digest))
+    mark_damaged(store, digest)
     with pytest.raises(ContentNotFound, match="push it again"):
         registry.manifest(APP, digest)
     with pytest.raises(ReferenceNotFound, match="push it again"):

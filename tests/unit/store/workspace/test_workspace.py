@@ -11,7 +11,6 @@ from store import errors
 from store.catalog import events
 from store.catalog.events import Event
 from store.db.database import Durability
-from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.workspace.workspace import Workspace
 from tests.conftest import NOW
@@ -145,18 +144,6 @@ def test_documents_are_verified_and_only_inline_ones_are_returned(
         connection.exec_driver_sql("UPDATE document SET bytes = x'00'")
     with pytest.raises(errors.DamagedContent):
         store.document(image_id.digest)
-
-
-def test_reported_damage_is_remembered_if_the_store_can_be_written(
-    store: Store, registry: Registry
-) -> None:
-    digest = push_blob(registry, b"data")
-    error = errors.DamagedContent("damaged", digest=digest)
-    with Workspace.open(store.root, read_only=True) as reading:
-        reading.report_damage(error)
-        assert reading.sources((digest,))[digest].state is ContentState.PRESENT
-    store.report_damage(error)
-    assert store.sources((digest,))[digest].state is ContentState.DAMAGED
 
 
 def test_events_are_recorded_if_the_store_can_be_written(store: Store) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from store.catalog import content
-from store.catalog.checking import audit
+from store.catalog.checking import audit, marks
 from store.model.contents import ContentState
 from store.model.digests import ChainID, DiffID, Digest, ImageID
 from tests.support.catalog_rows import AMD64, named
@@ -21,7 +21,7 @@ def test_stored_content_has_bytes_of_its_own(rows: Rows) -> None:
     rows.content("decoded")
     inline = Digest.of(b"inline")
     content.put_documents(rows.connection, {inline: b"inline"})
-    content.mark_damaged(rows.connection, inline)
+    marks.mark_damaged(rows.connection, inline)
     assert set(audit.stored(rows.connection)) == {
         (named("file"), 3, PRESENT, True),
         (inline, 6, ContentState.DAMAGED, False),
