@@ -67,8 +67,9 @@ def remove(
         ImageInUse: The image has names in several repositories, other images are built on it, or
             an index or a tag holds what was named.
     """
-    removal = _Removal(connection, now, prune_parents=prune_parents)
     found = resolve_manifest(connection, name)
+    used = name if found.reference is None else found.reference.familiar
+    removal = _Removal(connection, used, now, prune_parents=prune_parents)
     if found.reference is not None and found.reference.digest is not None:
         removal.remove_digest(found, found.reference)
     elif (
@@ -90,8 +91,11 @@ def remove(
 class _Removal:
     """One removal, and a line for each change so far."""
 
-    def __init__(self, connection: Connection, now: datetime, *, prune_parents: bool) -> None:
+    def __init__(
+        self, connection: Connection, name: str, now: datetime, *, prune_parents: bool
+    ) -> None:
         self._connection = connection
+        self._name = name
         self._now = now
         self._prune_parents = prune_parents
         self.removed: list[RemovedName] = []
@@ -308,7 +312,7 @@ class _Removal:
     def _deleted(self, names: Iterable[object]) -> None:
         texts = [str(name) for name in names]
         self.removed += [RemovedName("deleted", text) for text in texts]
-        record_deleted(self._connection, texts, self._now)
+        record_deleted(self._connection, texts, self._now, self._name)
 
     # --- questions --------------------------------------------------------------------------------
 

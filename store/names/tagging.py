@@ -178,7 +178,7 @@ def remove_variants(
             serving.let_go(connection, repository, key)
             serving.drop_unheld(connection, key)
         deleted = delete_free(connection, unreached)
-        record_deleted(connection, deleted, now)
+        record_deleted(connection, deleted, now, variant.reference.familiar)
         removed += [RemovedName("deleted", str(image_id)) for image_id in deleted]
     return tuple(removed)
 
@@ -211,6 +211,16 @@ def _remove_tag(connection: Connection, target: TagTarget, now: datetime, operat
     events.add_events(connection, [Event(now, "untag", image, {"name": target.reference.familiar})])
 
 
-def record_deleted(connection: Connection, names: Iterable[object], now: datetime) -> None:
-    """Record in the store's history that images or manifests were deleted."""
-    events.add_events(connection, [Event(now, "delete", str(name), {}) for name in names])
+def record_deleted(
+    connection: Connection, deleted: Iterable[object], now: datetime, name: str
+) -> None:
+    """Record in the store's history that images or manifests were deleted.
+
+    Args:
+        connection: A write unit.
+        deleted: The IDs and digests of what was deleted.
+        now: The time of the change.
+        name: The name whose removal deleted them.
+    """
+    facts = {"name": name}
+    events.add_events(connection, [Event(now, "delete", str(one), facts) for one in deleted])

@@ -128,6 +128,16 @@ def test_every_removal_is_in_the_history(store: Store) -> None:
     ]
 
 
+@pytest.mark.parametrize("used", ["x:1", "docker.io/library/x:1", "HEX"])
+def test_a_deletion_is_recorded_with_the_name_that_was_used(used: str, store: Store) -> None:
+    image_id = put_image(store, A, tags=("x:1",))
+    name = used.replace("HEX", image_id.digest.hex[:12])
+    store.remove(name)
+    (deleted,) = [event for event in store.events() if event.action == "delete"]
+    assert deleted.target == str(image_id)
+    assert deleted.attributes == {"name": name.removeprefix("docker.io/library/")}
+
+
 # --- digest references ----------------------------------------------------------------------------
 
 
