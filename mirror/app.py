@@ -160,7 +160,11 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
         tasks.append(asyncio.create_task(service.verify_images()))
         if service.settings.is_leader:
             tasks.append(asyncio.create_task(service.expire_uploads()))
+    pulls = None if service.pulls is None else asyncio.create_task(service.pulls.run())
     yield
+    if service.pulls is not None and pulls is not None:
+        service.pulls.end()
+        await pulls
     for task in tasks:
         task.cancel()
         with suppress(asyncio.CancelledError):

@@ -21,6 +21,7 @@ from mirror.origin.proxies import TrustedProxies
 from mirror.origin.web_pages import Refusal, WebPages
 from mirror.planning.archive_plans import ArchivePlans
 from mirror.process.audit import AuditLog
+from mirror.process.pull_log import PullLog
 from mirror.protocol.errors import NOT_LOGGED_IN, Denial, WireError
 from mirror.shared_times import SharedTimes
 from mirror.transfer.document_memory import DocumentMemory
@@ -32,15 +33,18 @@ from store.formats.distribution.errors import ErrorCode
 from store.formats.distribution.names import Names
 from store.model.platforms import DEFAULT, Platform
 from store.model.remedies import Remedy
+from store.registry.pulls import record_pulls
 from store.registry.registry import Sparse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import timedelta
 
     from aiohttp import web
 
     from exporter import Layers
     from mirror.access import Action, Caller, LoginHistory
+    from mirror.access.pattern import Pattern
     from mirror.process.metrics import Metrics
     from mirror.transfer.pools import Pools
     from mirror.variant_budget import Allowance
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from store import Store
     from store.model.digests import ImageID
     from store.model.references import Repository
+    from store.registry.pulls import Pull
     from store.registry.registry import Registry
 
 logger = logging.getLogger(__name__)
@@ -111,6 +116,14 @@ class MirrorSettings:
     """Whether this worker process is the leader, which runs the jobs that run once per server."""
     release_memory: Callable[[], None] | None = None
     """Returns unused memory to the operating system; None to keep it."""
+    record_pulls: tuple[Pattern, ...] = ()
+    """The patterns of the repositories whose pulls are recorded as events."""
+    keep_events: int | None = None
+    """How many events, changes of tags and imports are kept of each; None for the ceilings of a
+    collection.
+    """
+    keep_events_for: timedelta | None = None
+    """How long events, changes of tags and imports are kept; None for no limit."""
     decoding_debts: SharedTimes = field(default_factory=SharedTimes)
     """When each client network has paid for decoded bytes that were not sent to it."""
 
@@ -158,6 +171,12 @@ class Service:
         )
         self.logins = LoginQueue(self.authenticator, pools.compare_password, time.monotonic)
         """The passwords that wait to be compared."""
+        self.pulls = (
+            PullLog(settings.record_pulls, self._record_pulls, metrics)
+            if settings.record_pulls and not store.read_only
+            else None
+        )
+        """The pulls that are not recorded yet; None if no pulls are recorded."""
         self.forwarded = ForwardedRequests(settings.max_client_requests)
         self.documents = DocumentMemory()
         self.inputs = InputMemory()
@@ -392,7 +411,17 @@ class Service:
                     removed = await self.pools.write(self.registry.uploads.remove_strays)
                     if removed:
                         logger.info("removed stray_files=%d", removed)
-                    await self.pools.write(self.store.prune_events)
+                    await self.pools.write(self._prune_history)
             except StoreError as exc:
                 logger.warning("cannot expire uploads: %s", exc.message)
             await asyncio.sleep(interval_s)
+
+    def _prune_history(self) -> None:
+        age = self.settings.keep_events_for
+        before = None if age is None else self.store.now() - age
+        removed = self.store.prune_events(before=before, keep=self.settings.keep_events)
+        if removed:
+            logger.info("removed events=%d", removed)
+
+    async def _record_pulls(self, pulls: list[Pull]) -> None:
+        await self.pools.write(record_pulls, self.store, pulls)

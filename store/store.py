@@ -236,19 +236,17 @@ class Store(Workspace):
             )
 
     def prune_events(self, *, before: datetime | None = None, keep: int | None = None) -> int:
-        """Remove old events; return the number of events removed.
+        """Remove old events, changes of tags and imports; return the number of events removed.
 
         Args:
-            before: Remove all events before this time; None for no such limit.
-            keep: The number of events to keep, without the events of reads over the network; None
-                for the number that a collection keeps.
+            before: Remove everything before this time; None for no such limit.
+            keep: The number of each to keep, without the events of reads over the network; None
+                for the numbers that a collection keeps.
         """
-        from store.catalog import events
+        from store.catalog.collection import history
 
         with self.write("events") as connection:
-            return events.remove_old_events(
-                connection, before=before, keep=events.MAX_EVENTS if keep is None else keep
-            )
+            return history.remove_old(connection, before=before, keep=keep)
 
     def usage(self, *, each: bool = True) -> Usage:
         """Return the disk usage of the store, and what a collection would free.

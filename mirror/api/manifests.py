@@ -58,6 +58,12 @@ async def get(call: Call) -> web.StreamResponse:
     }
     if is_known(call.request.headers.get("If-None-Match"), tag):
         return web.Response(status=304, headers=headers)
+    if (
+        service.pulls is not None
+        and call.request.method == "GET"
+        and not is_from_other_site(call.request)
+    ):
+        service.pulls.note(call.repository, target, found.digest, call.actor, service.store.now())
     # Clients that read the same manifest share its bytes, so this one must not be kept.
     document, key = service.documents.shared(found.digest, found.data), found.digest
     del found

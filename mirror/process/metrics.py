@@ -31,7 +31,7 @@ STATUSES: Final = (
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 120.0)
 EVENTS: Final = (
     *("login_failures", "throttled_logins", "throttled_decoding", "damaged_contents"),
-    *("refused_connections", "refused_variants", "denied_requests"),
+    *("refused_connections", "refused_variants", "denied_requests", "dropped_pulls"),
 )
 
 
@@ -168,13 +168,14 @@ class Metrics:
         """Count ``size_bytes`` bytes of a blob that a client has sent."""
         self._mine[_OFFSETS[_RECEIVED.name]] += size_bytes
 
-    def count_event(self, event: str) -> None:
+    def count_event(self, event: str, count: int = 1) -> None:
         """Count an event.
 
         Args:
             event: One of `EVENTS`.
+            count: How many times it has happened.
         """
-        self._mine[_OFFSETS[_EVENTS.name] + EVENTS.index(event)] += 1
+        self._mine[_OFFSETS[_EVENTS.name] + EVENTS.index(event)] += count
 
     def render(self, gauges: Mapping[str, tuple[str, float]]) -> str:
         """Return all metrics in Prometheus' text format.

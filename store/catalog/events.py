@@ -5,7 +5,8 @@ names it. No operation skips work because of these records.
 
 Any reader can make the registry send archives. So the events of reads have a ceiling: one
 event for an image and a reader in each `READ_INTERVAL`, and at most `MAX_READ_EVENTS` for a reader.
-A collection keeps the newest `MAX_EVENTS` of all other events.
+The pulls that an operator has recorded are those of one reader (`store.registry.pulls`). A
+collection keeps the newest `MAX_EVENTS` of all other events.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from store.model.actors import Actor
     from store.model.digests import Digest
 
-ACTIONS: Final = ("delete", "gc", "import", "push", "save", "tag", "untag")
+ACTIONS: Final = ("delete", "gc", "import", "pull", "push", "save", "tag", "untag")
 """Every action that an event can have."""
 
 MAX_EVENTS: Final = 1_000_000

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _TYPE: Final = "image"
 """The type of every event in docker's output: a store records only events of images."""
 
-_ACTIONS: Final = ("delete", "gc", "import", "push", "save", "tag", "untag")
+_ACTIONS: Final = ("delete", "gc", "import", "pull", "push", "save", "tag", "untag")
 """`store.catalog.events.ACTIONS`: completion does without SQLAlchemy."""
 
 _POLL_INTERVAL_S: Final = 0.5
@@ -88,7 +88,10 @@ def _known_format(ctx: click.Context, param: click.Parameter, value: str) -> str
 @click.option(
     "--prune",
     is_flag=True,
-    help="Remove old events instead: those before --until, and all but the newest of --keep.",
+    help=(
+        "Remove old events instead, with the changes of tags and imports of that time: those before"
+        " --until, and all but the newest of --keep."
+    ),
 )
 @click.option(
     "--keep",

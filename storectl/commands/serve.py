@@ -10,22 +10,32 @@ from typing import TYPE_CHECKING
 import click
 
 from storectl.commands._ceilings import Size, limits
-from storectl.system.addresses import in_url, is_host, is_registry, is_server
+from storectl.commands._serve_options import (
+    KeptEvents,
+    check_names,
+    check_permissions,
+    check_tls,
+    parse_address,
+    parse_origins,
+    parse_patterns,
+    parse_proxies,
+)
+from storectl.system.addresses import in_url
 from storectl.system.groups import shared_option
 from storectl.system.parameters import FilePath, WholeNumber
 from storectl.verb import SectionOption, Verb
 
 if TYPE_CHECKING:
-    from mirror.origin.cors import SharedOrigins
-    from mirror.origin.proxies import TrustedProxies
+    from datetime import timedelta
+
     from storectl.settings import Settings
 
 # Click does not check these files: the mirror reads them and reports errors with its exit codes.
 _FILE = FilePath(path_type=Path)
 
-_network, _access, _tls, _images, _limits, _log = (
+_network, _access, _tls, _images, _limits, _events, _log = (
     partial(click.option, cls=SectionOption, section=title)
-    for title in ("Network", "Access", "TLS", "Images", "Limits", "Log")
+    for title in ("Network", "Access", "TLS", "Images", "Limits", "Events", "Log")
 )
 
 
@@ -199,6 +209,24 @@ _network, _access, _tls, _images, _limits, _log = (
         " they have 64 MiB.  [default: 1000]"
     ),
 )
+@_events(
+    "--record-pulls",
+    metavar="PATTERN",
+    multiple=True,
+    help=(
+        "Record pulls from repositories that match this pattern, such as team/** or ** for all"
+        " (repeatable). `storectl events --filter event=pull` shows them."
+    ),
+)
+@_events(
+    "--keep-events",
+    type=KeptEvents(),
+    metavar="N|AGE",
+    help=(
+        "Remove old events every hour: keep N, or those of the last AGE, such as 720h."
+        "  [default: 1000000]"
+    ),
+)
 @_log(
     "--log-format",
     type=click.Choice(["json", "text"]),
@@ -233,6 +261,8 @@ def command(  # noqa: PLR0913 - one for each option
     max_uploads: int,
     max_layer_size: int | None,
     max_ratio: int | None,
+    record_pulls: tuple[str, ...],
+    keep_events: int | timedelta | None,
     log_format: str | None,
     quiet: bool,
     group: int | None,
@@ -248,22 +278,26 @@ def command(  # noqa: PLR0913 - one for each option
     SIGTERM and Ctrl-C stop the server when the running transfers have finished. Certificates, users
     and rules are read again when their files change, and on SIGHUP.
     """
-    _check_tls(tls_cert, tls_key, tls_client_ca)
-    _check_permissions(
+    check_tls(tls_cert, tls_key, tls_client_ca)
+    check_permissions(
         has_logins=htpasswd is not None or rules is not None,
         no_anonymous=no_anonymous,
         is_open=is_open,
         read_only=read_only,
     )
-    _check_names(url, allowed_hosts, default_domain)
+    check_names(url, allowed_hosts, default_domain)
     if offers and read_only:
         raise click.UsageError(
             "--offer and --read-only exclude each other: --offer stores new manifests. A read-only"
             " server serves only manifests that are already stored."
         )
+    if record_pulls and read_only:
+        raise click.UsageError(
+            "--record-pulls and --read-only exclude each other: a read-only server records nothing"
+        )
     if require_children and accept_missing_blobs:
         raise click.UsageError("--require-children and --accept-missing-blobs exclude each other")
-    host, port = _parse_address(listen)
+    host, port = parse_address(listen)
     import logging  # noqa: PLC0415 - `--help` does without
 
     from mirror.access import AccessFiles  # noqa: PLC0415 - `--help` does without
@@ -313,14 +347,17 @@ def command(  # noqa: PLR0913 - one for each option
             sparse=sparse,
             scheme=Scheme(auth),
             url=url,
-            proxies=_parse_proxies(proxies),
+            proxies=parse_proxies(proxies),
             allowed_hosts=tuple(map(in_url, allowed_hosts)),
-            shared_origins=_parse_origins(cors_origins),
+            shared_origins=parse_origins(cors_origins),
             advice=WORDS,
             variants=tuple(map(VariantEncoding, dict.fromkeys(offers))),
             machine=Platform.of("linux", settings.machine),
             max_uploads=max_uploads,
             release_memory=release_memory,
+            record_pulls=parse_patterns(record_pulls, default_domain),
+            keep_events=keep_events if isinstance(keep_events, int) else None,
+            keep_events_for=None if isinstance(keep_events, int) else keep_events,
         ),
         hangup_ends=sys.stdin is not None and sys.stdin.isatty(),
     )
@@ -342,71 +379,6 @@ def command(  # noqa: PLR0913 - one for each option
         )
 
     serve(open_store, server, lambda address: render.line(f"serving {settings.root} on {address}"))
-
-
-def _check_tls(certificate: Path | None, key: Path | None, clients: Path | None) -> None:
-    if (certificate is None) != (key is None):
-        raise click.UsageError("--tls-cert and --tls-key must be given together")
-    if clients is not None and certificate is None:
-        raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key")
-
-
-def _check_permissions(
-    *, has_logins: bool, no_anonymous: bool, is_open: bool, read_only: bool
-) -> None:
-    if no_anonymous and not has_logins:
-        raise click.UsageError(
-            "--no-anonymous needs --htpasswd or --rules: without users no client could read"
-        )
-    if is_open and has_logins:
-        raise click.UsageError(
-            "--open excludes --htpasswd and --rules: with users or rules, --open has no effect"
-        )
-    if is_open and read_only:
-        raise click.UsageError("--open and --read-only exclude each other")
-
-
-def _check_names(url: str | None, allowed_hosts: tuple[str, ...], default_domain: str) -> None:
-    if url is not None and not is_server(url):
-        raise click.UsageError(f"invalid --url {url!r}: expected http[s]://HOST[:PORT]")
-    for name in allowed_hosts:
-        if not is_host(name):
-            raise click.UsageError(
-                f"invalid --allowed-host {name!r}: expected a host name or an address, without a"
-                " port"
-            )
-    if not is_registry(default_domain):
-        raise click.UsageError(
-            f"invalid --default-domain {default_domain!r}: expected the name of a registry, with a"
-            " dot or a port, or localhost"
-        )
-
-
-def _parse_proxies(texts: tuple[str, ...]) -> TrustedProxies:
-    from mirror.origin.proxies import TrustedProxies  # noqa: PLC0415
-    from store.errors import InvalidInput  # noqa: PLC0415
-
-    try:
-        return TrustedProxies.parse(texts)
-    except InvalidInput as exc:
-        raise click.UsageError(f"--trusted-proxy: {exc.message}; {exc.hint}") from None
-
-
-def _parse_origins(texts: tuple[str, ...]) -> SharedOrigins:
-    from mirror.origin.cors import SharedOrigins  # noqa: PLC0415
-    from store.errors import InvalidInput  # noqa: PLC0415
-
-    try:
-        return SharedOrigins.parse(texts)
-    except InvalidInput as exc:
-        raise click.UsageError(f"--cors-origin: {exc.message}; {exc.hint}") from None
-
-
-def _parse_address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the largest port
-        raise click.UsageError(f"invalid --listen {text!r}: expected HOST:PORT")
-    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _configure_logging(log_format: str | None, *, quiet: bool) -> None:

@@ -118,11 +118,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
     """
     try:
         if _GO_DURATION.fullmatch(text):
-            before = sum(
-                (Decimal(number) * _PART_SECONDS[unit] for number, unit in _GO_PART.findall(text)),
-                Decimal(),
-            )
-            return now - _span(-before if text.startswith("-") else before)
+            return now - _duration(text)
         if _UNIX_TIME.fullmatch(text):
             return _UNIX_EPOCH + _span(Decimal(text))
         # Unlike Python, Docker accepts a date with a zone and without an hour.
@@ -132,6 +128,31 @@ def parse_moment(text: str, now: datetime) -> datetime:
             f"invalid time {text!r}: expected an age, a date or Unix seconds, such as 10m,"
             " 2026-01-31T12:00:00Z or 1767225600.5"
         ) from None
+
+
+def parse_age(text: str) -> timedelta:
+    """Parse an age, such as ``720h`` or ``1h30m``: a Go duration that is not negative.
+
+    Args:
+        text: The age; it is truncated to microseconds.
+
+    Raises:
+        ValueError: The text is not an age, or the age is out of range.
+    """
+    try:
+        if _GO_DURATION.fullmatch(text) and not text.startswith("-"):
+            return _duration(text)
+    except (ArithmeticError, ValueError):
+        pass
+    raise ValueError(f"invalid age {text!r}: expected a duration such as 720h or 1h30m")
+
+
+def _duration(text: str) -> timedelta:
+    length = sum(
+        (Decimal(number) * _PART_SECONDS[unit] for number, unit in _GO_PART.findall(text)),
+        Decimal(),
+    )
+    return _span(-length if text.startswith("-") else length)
 
 
 def _span(seconds: Decimal) -> timedelta:

@@ -26,7 +26,7 @@ from store.catalog import (
     repositories,
 )
 from store.catalog.checking import audit, marks, verification
-from store.catalog.collection import grace, reachability
+from store.catalog.collection import grace, history, reachability
 from store.catalog.events import Event
 from store.catalog.in_progress import uploads
 from store.db.sqlite.engine import DATABASE
@@ -153,6 +153,7 @@ def call_every_verb(root: Path, folder: Path) -> None:
         store.record_reads([Event(NOW, "save", str(image_id))], "anonymous")
         with store.write() as connection:
             events.remove_old_reads(connection, reader="anonymous", keep=0)
+            history.remove_old(connection, before=NOW, keep=1)
         list(store.fsck())
         store.collect(dry_run=True, dangling=True)
         repair_damage(store, image_id)

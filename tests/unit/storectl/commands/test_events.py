@@ -184,7 +184,7 @@ def test_invalid_filters_and_times_are_refused(shell: Shell, arguments: tuple[st
 
 def test_an_unknown_event_is_refused_with_the_known_ones(shell: Shell, fake: FakeStore) -> None:
     shell("events", "--filter", "event=pulled", code=2)
-    assert "delete, gc, import, push, save, tag, untag" in shell.err
+    assert "delete, gc, import, pull, push, save, tag, untag" in shell.err
     assert fake.asked == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,10 @@ def server(fake: FakeStore, monkeypatch: pytest.MonkeyPatch, handlers: list[Any]
         (("--listen", "host:-1"), "invalid --listen"),
         (("--listen", "host:٣"), "invalid --listen"),
         (("--trusted-proxy", "everywhere"), "--trusted-proxy: "),
+        (("--cors-origin", "ui.example.com"), "--cors-origin: invalid origin 'ui.example.com'"),
+        (("--record-pulls", "team/["), "--record-pulls: invalid pattern 'team/['"),
+        (("--record-pulls", "**", "--read-only"), "--record-pulls and --read-only exclude"),
+        (("--keep-events", "soon"), "--keep-events"),
         (("--workers", "65"), "--workers"),
         (("--grace", "-1"), "--grace"),
     ],
@@ -123,6 +128,7 @@ def test_options_reach_the_server(shell: Shell, server: FakeServer) -> None:
         *("serve", "--default-domain", "quay.io", "--accept-missing-blobs", "--auth", "basic"),
         *("--url", "https://a.b", "--trusted-proxy", "10.0.0.0/8", "--workers", "2"),
         *("--grace", "5", "--offer", "gzip", "--offer", "zstd", "--offer", "gzip"),
+        *("--cors-origin", "https://ui.test", "--record-pulls", "team/**", "--keep-events", "9h"),
         *("--tls-cert", "cert", "--tls-key", "key", "--htpasswd", "users", "--no-anonymous"),
     )
     given = server.given
@@ -134,6 +140,9 @@ def test_options_reach_the_server(shell: Shell, server: FakeServer) -> None:
     assert given.mirror.scheme is Scheme.BASIC
     assert given.mirror.url == "https://a.b"
     assert [one.value for one in given.mirror.variants] == ["gzip", "zstd"]
+    assert given.mirror.shared_origins.origins == {"https://ui.test"}
+    assert [one.matches("quay.io/team/x") for one in given.mirror.record_pulls] == [True]
+    assert (given.mirror.keep_events, given.mirror.keep_events_for) == (None, timedelta(hours=9))
 
 
 def test_clients_write_without_users_only_with_open(shell: Shell, server: FakeServer) -> None:
