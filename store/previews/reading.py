@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, cast, final
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast, final
 
+from store.errors import InvalidInput, StoreError
 from store.formats.archives.opening import open_source
+from store.formats.tar.foreign import refuse_foreign
 from store.importing.archive import ArchiveInput
 from store.importing.intake import read_archive
 from store.importing.members.members import open_members
@@ -58,6 +60,37 @@ def read_claim(
         archive = read_archive(ArchiveInput(members, kept, limits, _Everything(), choice))
         stager.is_measuring = True
         yield ReadClaim(archive.claim, members)
+
+
+def is_refused(source: Path, limits: Limits, choice: Choice) -> bool:
+    """Return whether an import certainly refuses a file or folder, before its layers are read.
+
+    Of a compressed archive, only the first bytes are read. A pipe is not read at all.
+
+    Args:
+        source: The path of the input; it need not exist.
+        limits: The ceilings of the import.
+        choice: The images to import.
+    """
+    if source.is_fifo() or source.is_socket():
+        return False
+    try:
+        with open_source(source, limits) as opened:
+            refuse_foreign(opened.head, opened.compression)
+            is_plain = opened.seekable
+        if is_plain:
+            with read_claim(source, limits, choice, _no_file):
+                pass
+    except InvalidInput:
+        return True
+    except StoreError:
+        # The import meets the same error, unless it is over by then.
+        return False
+    return False
+
+
+def _no_file() -> NoReturn:
+    raise AssertionError("a plain archive needs no files of its own")
 
 
 @final

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO, final
@@ -20,9 +21,9 @@ from storectl.system.pipes import widen
 from storectl.verb import Verb, checked_by, checked_platform, json_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from store import Choice, Store
+    from store import Choice, ImportOptions, Store
     from store.errors import StoreError
     from store.importing.report import ImportReport
     from storectl.settings import Settings
@@ -182,7 +183,7 @@ def command(  # noqa: PLR0913 - one for each option
     opened = _open(inputs + sources or ("-",))
     run = _Run([name for name, _ in opened], dry_run=dry_run)
     try:
-        with _opened_store(settings, dry_run=dry_run, group=group) as store:
+        with _opened_store(settings, opened, options, group=group) as store:
             for position, (name, source) in enumerate(opened):
                 try:
                     with progress(quiet=quiet or as_json) as bars:
@@ -300,25 +301,48 @@ def _choice(
 
 
 @contextmanager
-def _opened_store(settings: Settings, *, dry_run: bool, group: int | None) -> Iterator[Store]:
-    """Open the store; for a dry run without a store, an empty temporary one."""
+def _opened_store(
+    settings: Settings,
+    sources: Sequence[tuple[str, Path | BinaryIO]],
+    options: ImportOptions,
+    *,
+    group: int | None,
+) -> Iterator[Store]:
+    """Open the store, or create it; without a store, a dry run gets an empty temporary one.
+
+    So does an import that refuses all of its sources: a mistake creates no store.
+    """
     from store.errors import StoreNotFound  # noqa: PLC0415
 
-    if not dry_run:
-        with settings.open(create=True, group=group) as store:
-            yield store
-        return
     try:
-        opened = settings.open()
+        opened = settings.open(group=None if options.dry_run else group)
     except StoreNotFound:
+        if not options.dry_run and not all(_is_refused(source, options) for _, source in sources):
+            with settings.open(create=True, group=group) as store:
+                yield store
+            return
         with (
             TemporaryDirectory(prefix="storectl-dry-run-") as folder,
-            replace(settings, root=Path(folder)).open(create=True) as store,
+            replace(settings, root=Path(folder)).open(create=True, on_create=_say_nothing) as store,
         ):
             yield store
         return
     with opened:
         yield opened
+
+
+def _say_nothing(_root: Path) -> None:
+    """Do not announce a temporary store."""
+
+
+def _is_refused(source: Path | BinaryIO, options: ImportOptions) -> bool:
+    """Return whether the import certainly refuses a source, before its layers are read."""
+    from store.previews.reading import is_refused  # noqa: PLC0415 - only without a store
+
+    if isinstance(source, Path):
+        return is_refused(source, options.limits, options.choice)
+    # Only the buffer is looked at, so the import gets all bytes.
+    return isinstance(source, BufferedReader) and not source.peek(1)
 
 
 def _open(names: tuple[str, ...]) -> list[tuple[str, Path | BinaryIO]]:

@@ -169,3 +169,62 @@ def test_a_missing_value_points_to_the_help(run: Runner, arguments: tuple[str, .
     run(*arguments, code=ExitCode.USAGE)
     assert "requires an argument" in run.err
     assert "--help` for the usage" in run.err
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        b"<html><body>404</body></html>",
+        b"FROM debian:12\n",
+        image(A, tags=("app:1",)).bytes()[:700],
+        bytes(1 << 20),
+    ],
+)
+def test_an_import_that_is_refused_creates_no_store(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], content: bytes | None
+) -> None:
+    run = Runner(tmp_path / "new" / "store", capfdbinary)
+    bad, good = tmp_path / "bad.tar", tmp_path / "good.tar"
+    if content is not None:
+        bad.write_bytes(content)
+    run("import", str(bad), str(bad), code=ExitCode.INVALID_INPUT)
+    assert run.err.startswith(f"storectl: error: cannot import {bad}: ")
+    assert "created a store" not in run.err
+    run("import", "--keep-going", str(bad), code=ExitCode.INVALID_INPUT)
+    assert not (tmp_path / "new").exists()
+    good.write_bytes(image(A, tags=("app:1",)).bytes())
+    run("import", "--image", "none", str(good), code=ExitCode.INVALID_INPUT)
+    run("import", "--dry-run", str(good))
+    assert "created a store" not in run.err
+    assert not (tmp_path / "new").exists()
+    run("import", "--keep-going", str(bad), str(good), code=ExitCode.INVALID_INPUT)
+    assert "created a store" in run.err
+    assert "app" in run("images")
+
+
+@pytest.mark.parametrize("source", [[], ["-"]])
+def test_an_empty_pipe_creates_no_store(tmp_path: Path, source: list[str]) -> None:
+    root = tmp_path / "store"
+    command = [sys.executable, "-m", "storectl", "--root", str(root), "import", *source]
+    done = subprocess.run(command, input=b"", capture_output=True, check=False)
+    assert done.returncode == ExitCode.INVALID_INPUT
+    assert b"cannot import standard input: the input is empty" in done.stderr
+    assert not root.exists()
+    archive = image(A, tags=("app:1",)).bytes()
+    done = subprocess.run(command, input=archive, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"Loaded image: app:1" in done.stdout
+
+
+def test_a_named_pipe_is_read_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    root = tmp_path / "store"
+    with subprocess.Popen(
+        [sys.executable, "-m", "storectl", "--root", str(root), "import", str(pipe)],
+        stdout=subprocess.PIPE,
+    ) as process:
+        pipe.write_bytes(image(A, tags=("app:1",)).bytes())
+        assert process.communicate()[0] == b"Loaded image: app:1\n"
