@@ -241,13 +241,20 @@ def _unrecognised(members: Members) -> InvalidArchive:
             member=INDEX,
             hint="check that the archive is complete: an image layout has both files",
         )
-    kind = described(members.names_in())
+    names = members.names_in()
+    if not names:
+        return InvalidArchive(
+            "the input contains no images: it is empty",
+            hint="check that the command that wrote it succeeded",
+        )
+    kind = described(names)
+    if kind is None and (folder := _only_folder(members)) is not None:
+        kind = described(members.names_in(folder))
     if kind is not None:
         return InvalidArchive(f"the input contains no images: it holds {kind[0]}", hint=kind[1])
-    return MissingMember(
+    return InvalidArchive(
         "the input contains no images: it has neither manifest.json, nor oci-layout with"
         " index.json, nor repositories",
-        member=docker.MANIFEST,
         hint=(
             "give an archive of `docker save`, `podman save`, `skopeo copy` or `ctr images export`,"
             " or an image layout or dir: folder"

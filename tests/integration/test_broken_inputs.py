@@ -35,8 +35,8 @@ ONE_FAULT_IN_DISGUISE = (
     # A link that leads out of a tar finds nothing, as if the member were missing.
     {"symlink-out", "hard-link-out"},
     {"blob-symlink-out", "blob-hard-link-out"},
-    # These inputs hold no image. The message names the files that an archive of images has.
-    {"old-without-names", "tar-empty", "outer-gzip-of-nothing", "folder-of-something-else"},
+    # Both hold nothing.
+    {"tar-empty", "outer-gzip-of-nothing"},
     # The table of contents must be a list, and any object in its place gives the same message.
     {"dir-without-version", "table-is-an-object"},
     # The second member replaces the layer, and has the wrong bytes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn, final
 
@@ -96,6 +97,24 @@ def _is_zeros(head: bytes) -> bool:
     return len(head) == HEAD_BYTES and not any(head)
 
 
+def _has_line(pattern: str) -> Callable[[bytes], bool]:
+    """Return a function that recognises a text by its first line without a comment."""
+    form = re.compile(pattern)
+
+    def fits(head: bytes) -> bool:
+        lines = (line.rstrip() for line in (_text(head) or "").splitlines())
+        first = next((line for line in lines if line and not line.startswith("#")), "")
+        return form.match(first) is not None
+
+    return fits
+
+
+def _is_compose_file(head: bytes) -> bool:
+    return _has_line(r"(services|version|name):")(head) and (
+        re.search(r"^services:", _text(head) or "", re.MULTILINE) is not None
+    )
+
+
 _PAGE: Final = (
     "check the address, log in if it needs that, and download the archive again: a server answered"
     " with this page"
@@ -124,6 +143,31 @@ FOREIGN: Final = (
         "a git-annex pointer",
         _begins("/annex/objects/"),
         "run `git annex get` to fetch the file that the pointer stands for",
+    ),
+    Foreign(
+        "a Dockerfile",
+        _has_line(r"(?i:FROM|ARG)\s"),
+        "build the image with it, save the image, and import that archive",
+    ),
+    Foreign(
+        "a file of Docker Compose",
+        _is_compose_file,
+        "save the images that it names, and import that archive",
+    ),
+    Foreign(
+        "a manifest of Kubernetes",
+        _has_line(r"(apiVersion|kind):\s"),
+        "save the images that it names, and import that archive",
+    ),
+    Foreign(
+        "a list of checksums",
+        _has_line(r"[0-9a-f]{64}( [ *]|$)|SHA256 \("),
+        "import the file that the list names",
+    ),
+    Foreign(
+        "Base64 text",
+        _has_line(r"([A-Za-z0-9+/]{64}|[A-Za-z0-9+/]{76})$"),
+        "decode it, and import the result",
     ),
     Foreign("a message encrypted with PGP", _begins("-----begin pgp message"), _DECRYPT),
     Foreign("a file encrypted with age", b"age-encryption.org/", _DECRYPT),
@@ -267,6 +311,14 @@ def _is_root_file_system(found: frozenset[str]) -> bool:
     )
 
 
+_BLOB_NAME: Final = re.compile(r"[0-9a-f]{64}(/|\.json)")
+
+
+def _is_beginning(found: frozenset[str]) -> bool:
+    """Whether the names are those of an archive that lacks its table of contents, the last file."""
+    return "blobs/" in found or any(_BLOB_NAME.fullmatch(name) for name in found)
+
+
 _COPY: Final = "save the images with that program, and import the archive"
 
 TREES: Final = (
@@ -302,6 +354,11 @@ TREES: Final = (
         "the context of a build",
         lambda found: not found.isdisjoint({"Dockerfile", "Containerfile"}),
         "build the image, and save it",
+    ),
+    ForeignTree(
+        "the beginning of an image archive, without the list of its images",
+        _is_beginning,
+        "copy the archive again, or save it again: it was cut short",
     ),
     ForeignTree(
         "a single layer",

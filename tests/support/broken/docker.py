@@ -292,7 +292,7 @@ def old() -> Iterator[Case]:
     yield case(
         "old-without-names",
         "an archive without repositories",
-        refused(errors.MissingMember, "no images", "repositories"),
+        refused(errors.InvalidArchive, "no images", "the beginning of an image archive"),
         without=("repositories",),
     )
     yield case(

@@ -134,7 +134,7 @@ def blobs() -> Iterator[Case]:
     yield Case(
         "folder-of-something-else",
         "a folder that contains no images",
-        refused(errors.MissingMember, "contains no images"),
+        refused(errors.InvalidArchive, "contains no images", "oci-layout", "repositories"),
         nothing,
         only_folder=True,
     )

@@ -235,7 +235,7 @@ def archives() -> Iterator[Case]:
         "outer-gzip-of-nothing",
         "a gzip file that decodes to nothing",
         _gzip(b""),
-        refused(errors.MissingMember, "no images"),
+        refused(errors.InvalidArchive, "no images: it is empty"),
     )
     yield case(
         "outer-zstd-cut",

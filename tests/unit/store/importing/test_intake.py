@@ -57,7 +57,7 @@ def test_a_file_named_version_with_other_content_does_not_make_a_dir_folder() ->
     [
         (("index.json",), InvalidArchive, None),
         (("oci-layout",), MissingMember, "index.json"),
-        (("etc/passwd",), MissingMember, "manifest.json"),
+        (("etc/passwd",), InvalidArchive, None),
     ],
 )
 def test_the_error_names_the_file_that_an_archive_lacks(
@@ -68,3 +68,24 @@ def test_the_error_names_the_file_that_an_archive_lacks(
         read_archive(source)
     assert type(caught.value) is error
     assert caught.value.member == missing
+
+
+@pytest.mark.parametrize(
+    ("names", "says", "hint"),
+    [
+        ((), "it is empty", "check that the command that wrote it succeeded"),
+        (("photos/1.jpg",), "it has neither manifest.json, nor", "give an archive of"),
+        (("demo/Chart.yaml", "demo/values.yaml"), "it holds a Helm chart", "push the chart"),
+        (("app/Dockerfile", "app/main.c"), "it holds the context of a build", "build the image"),
+        ((f"{'0' * 64}/layer.tar",), "the beginning of an image archive", "it was cut short"),
+    ],
+)
+def test_what_is_not_an_archive_is_named(
+    stager: Stager, names: tuple[str, ...], says: str, hint: str
+) -> None:
+    source = ArchiveInput(members(*names), stager, DEFAULT_LIMITS, ChosenHoldings())
+    with pytest.raises(InvalidArchive) as caught:
+        read_archive(source)
+    assert says in caught.value.message
+    assert "member" not in caught.value.message
+    assert hint in (caught.value.hint or "")

@@ -49,6 +49,20 @@ EXAMPLES: dict[str, list[bytes]] = {
     "a JSON document": [b'{"message":"No such image"}\n', b" []", b'{"errors":[]}' * 200],
     "a Git LFS pointer": [b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"],
     "a git-annex pointer": [b"/annex/objects/SHA256E-s5--00.tar\n"],
+    "a Dockerfile": [b"# syntax=docker/dockerfile:1\n\nFROM debian:12\n", b"ARG V=1\nfrom x\n"],
+    "a file of Docker Compose": [
+        b"services:\n  web:\n    image: nginx\n",
+        b"version: '3'\n\nservices:\n  web:\n",
+        b"name: demo\nservices: {}\n",
+    ],
+    "a manifest of Kubernetes": [b"# x\napiVersion: v1\nkind: Pod\n", b"kind: Pod\n"],
+    "a list of checksums": [
+        b"0" * 64 + b"  app.tar\n",
+        b"a" * 64 + b" *app.tar\n",
+        b"a" * 64 + b"\n",
+        b"SHA256 (app.tar) = " + b"0" * 64,
+    ],
+    "Base64 text": [b"ABC+" * 19 + b"\nAB==\n", b"Abcz" * 16 + b"\r\n"],
     "a message encrypted with PGP": [b"-----BEGIN PGP MESSAGE-----\n\nhQ"],
     "a file encrypted with age": [b"age-encryption.org/v1\n-> X25519 \xff"],
     "a file encrypted with OpenSSL": [b"Salted__\x01\x02"],
@@ -166,6 +180,11 @@ FOLDERS = {
     "the storage of a registry": [["docker/"]],
     "a Helm chart": [["Chart.yaml", "templates/"]],
     "the context of a build": [["Dockerfile", "src/"], ["Containerfile"]],
+    "the beginning of an image archive, without the list of its images": [
+        ["blobs/"],
+        ["0" * 64 + "/", "1" * 64 + "/"],
+        ["0" * 64 + ".json"],
+    ],
     "a single layer": [["VERSION", "json", "layer.tar"]],
 }
 
