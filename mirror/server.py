@@ -102,7 +102,10 @@ class _Shared:
 
 
 def serve(
-    open_store: Callable[[], Store], settings: ServerSettings, on_ready: Callable[[str], None]
+    open_store: Callable[[], Store],
+    settings: ServerSettings,
+    on_ready: Callable[[str], None],
+    prepare: Callable[[], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let running transfers finish.
 
@@ -111,6 +114,7 @@ def serve(
             does not survive a fork.
         settings: The address, and the settings of the worker processes.
         on_ready: Called with the server's URL when the server accepts connections.
+        prepare: Called once before the store is opened, when the address and all files are valid.
 
     Raises:
         Unavailable: The server cannot listen at the address, a file cannot be read, or workers
@@ -127,7 +131,10 @@ def serve(
         called = settings.host or host
         shown = f"[{called}]" if ":" in called else called
         url = f"{'http' if settings.certificate is None else 'https'}://{shown}:{port}"
-        _serve(open_store, _permitted(settings, host), listener, context, lambda: on_ready(url))
+        permitted = _permitted(settings, host)
+        access = Reloadable(permitted.access.paths, permitted.access.load)
+        prepare()
+        _serve(open_store, permitted, listener, (context, access), lambda: on_ready(url))
 
 
 def _permitted(settings: ServerSettings, address: str) -> ServerSettings:
@@ -175,10 +182,10 @@ def _serve(
     open_store: Callable[[], Store],
     settings: ServerSettings,
     listener: socket.socket,
-    context: Reloadable[ssl.SSLContext | None],
+    files: tuple[Reloadable[ssl.SSLContext | None], Reloadable[Access]],
     on_ready: Callable[[], None],
 ) -> None:
-    access = Reloadable(settings.access.paths, settings.access.load)
+    context, access = files
     _raise_limit()
 
     def started() -> None:

@@ -213,7 +213,10 @@ def checked_by(parse: Callable[[str], object]) -> Callable[..., Any]:
             try:
                 parse(text)
             except StoreError as error:
-                raise click.BadParameter(error.message, ctx, param) from None
+                invalid = click.BadParameter(error.message, ctx, param)
+                if error.hint:
+                    invalid.advice = error.hint  # type: ignore[attr-defined] # for `report_usage`
+                raise invalid from None
         return value
 
     return check
@@ -226,6 +229,19 @@ def _platform(text: str) -> object:
 
 
 checked_platform: Final = checked_by(_platform)
+
+
+def _tag(text: str) -> object:
+    from store import Reference  # noqa: PLC0415 - `--help` does without
+    from store.errors import InvalidReference  # noqa: PLC0415
+
+    name = Reference.parse(text)
+    if name.digest is not None:
+        raise InvalidReference(f"expected a name with a tag, not a digest: {text!r}", text=text)
+    return name
+
+
+checked_tag: Final = checked_by(_tag)
 
 
 def for_each(

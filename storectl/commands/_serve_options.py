@@ -137,5 +137,7 @@ def parse_address(text: str) -> tuple[str, int]:
     """Return the host, empty for every address, and the port of ``--listen``."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the largest port
-        raise click.UsageError(f"invalid --listen {text!r}: expected HOST:PORT")
+        raise click.UsageError(
+            f"invalid --listen {text!r}: expected HOST:PORT, and a port up to 65535"
+        )
     return host.removeprefix("[").removesuffix("]"), int(port)

@@ -18,7 +18,7 @@ from storectl.system.completion import platforms, values
 from storectl.system.groups import shared_option
 from storectl.system.parameters import FilePath, WholeNumber
 from storectl.system.pipes import widen
-from storectl.verb import Verb, checked_by, checked_platform, json_option
+from storectl.verb import Verb, checked_by, checked_platform, checked_tag, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +33,24 @@ def _compression(text: str) -> object:
     from store import Compression  # noqa: PLC0415 - `--help` does without
 
     return Compression.parse(text)
+
+
+def _prefix(text: str) -> object:
+    from store.errors import InvalidReference  # noqa: PLC0415 - `--help` does without
+    from store.model.references import Repository  # noqa: PLC0415
+
+    try:
+        return text and Repository.parse(f"{text.rstrip('/')}/image")
+    except InvalidReference as error:
+        error.message = f"invalid prefix: {text!r}"
+        error.hint = "expected a registry or a path in lower case, for example quay.io/team"
+        raise
+
+
+def _pattern(text: str) -> object:
+    from store.formats.golang.path_match import compile_pattern  # noqa: PLC0415
+
+    return compile_pattern(text)
 
 
 @click.command(
@@ -68,6 +86,7 @@ def _compression(text: str) -> object:
     "images",
     multiple=True,
     metavar="NAME",
+    callback=checked_by(_pattern),
     help=(
         "Import only images with this name, pattern or ID (repeatable). In a pattern, `*` matches"
         " no slash, and `**` matches any parts: `team/**`."
@@ -76,12 +95,14 @@ def _compression(text: str) -> object:
 @click.option(
     "--tag",
     metavar="NAME",
+    callback=checked_tag,
     help="Give the archive's only image this tag instead of the archive's own.",
 )
 @click.option(
     "--prefix",
     default="",
     metavar="NAME",
+    callback=checked_by(_prefix),
     help=(
         "Put NAME/ before every name: `--prefix team` turns app:1 into team/app:1. A tag"
         " without a name (1) becomes NAME:1."
@@ -288,8 +309,6 @@ def _choice(
     if tag and prefix:
         raise click.UsageError("--tag and --prefix exclude each other")
     name = None if tag is None else Reference.parse(tag).with_default_tag()
-    if name is not None and name.digest is not None:
-        raise click.UsageError(f"invalid --tag {tag!r}: expected a name with a tag, not a digest")
     return Choice(
         tuple(Platform.parse(text) for text in platforms),
         images,

@@ -361,13 +361,15 @@ def command(  # noqa: PLR0913 - one for each option
         ),
         hangup_ends=sys.stdin is not None and sys.stdin.isatty(),
     )
-    created: list[Path] = []
-    if not read_only:
-        # Create or upgrade the store once, before any worker starts.
-        settings.open(create=True, group=group, on_create=created.append).close()
     _configure_logging(log_format, quiet=quiet)
-    for root in created:
+
+    def report_creation(root: Path) -> None:
         logging.getLogger(__name__).info("created a store in %s", root)
+
+    def prepare() -> None:
+        # Create or upgrade the store once, before any worker starts.
+        if not read_only:
+            settings.open(create=True, group=group, on_create=report_creation).close()
 
     def open_store() -> Store:
         # No on_wait: in a server, requests often wait for each other to write.
@@ -378,7 +380,12 @@ def command(  # noqa: PLR0913 - one for each option
             decoding=Decoding.of_server(limits(max_layer_size, max_ratio)),
         )
 
-    serve(open_store, server, lambda address: render.line(f"serving {settings.root} on {address}"))
+    serve(
+        open_store,
+        server,
+        lambda address: render.line(f"serving {settings.root} on {address}"),
+        prepare,
+    )
 
 
 def _configure_logging(log_format: str | None, *, quiet: bool) -> None:

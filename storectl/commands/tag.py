@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from storectl.system.completion import image_names
-from storectl.verb import Verb, json_option
+from storectl.verb import Verb, checked_tag, json_option
 
 if TYPE_CHECKING:
     from storectl.settings import Settings
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 )
 @json_option
 @click.argument("source", shell_complete=image_names)
-@click.argument("target")
+@click.argument("target", callback=checked_tag)
 @click.pass_obj
 def command(settings: Settings, *, as_json: bool, source: str, target: str) -> None:
     """Create a tag TARGET that refers to the image SOURCE. As in docker, nothing is printed."""

@@ -147,3 +147,29 @@ def test_invalid_option_values_are_refused(shell: Shell) -> None:
     assert "invalid size 'much'" in shell.err
     shell("import", "--compression", "lzma", "a.tar", code=2)
     assert "invalid compression" in shell.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--tag", "INVALID NAME", "repository name must be lowercase"),
+        ("--tag", f"app@sha256:{'0' * 64}", "expected a name with a tag, not a digest"),
+        ("--prefix", "A B", "invalid prefix: 'A B'"),
+        ("--prefix", "/", "invalid prefix: '/'"),
+        ("--image", "team/[", "invalid pattern"),
+        ("--platform", "a/b/c/d", "invalid platform"),
+    ],
+)
+def test_an_invalid_value_is_wrong_usage(
+    shell: Shell, fake: FakeStore, option: str, value: str, says: str
+) -> None:
+    shell("import", option, value, "a.tar", code=2)
+    assert says in shell.err
+    assert fake.asked == []
+
+
+@pytest.mark.parametrize("prefix", ["team", "team/", "quay.io", "localhost:5000", "quay.io/a/b/"])
+def test_a_prefix_is_a_registry_or_a_path(shell: Shell, fake: FakeStore, prefix: str) -> None:
+    fake.answers["import_archive"] = imported()
+    shell("import", "--prefix", prefix, "a.tar")
+    assert fake.asked[0][1][1].choice.prefix == prefix

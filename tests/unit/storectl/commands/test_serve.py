@@ -31,9 +31,14 @@ class FakeServer:
         self.settings: ServerSettings | None = None
 
     def __call__(
-        self, _open_store: object, settings: ServerSettings, on_ready: Callable[[str], None]
+        self,
+        _open_store: object,
+        settings: ServerSettings,
+        on_ready: Callable[[str], None],
+        prepare: Callable[[], None],
     ) -> None:
         self.settings = settings
+        prepare()
         on_ready("http://there")
 
     @property
