@@ -63,6 +63,21 @@ def test_a_dir_folder_is_one_image_without_a_name(store: Store, tmp_path: Path) 
     assert_has_all(store, layout)
 
 
+def test_a_dir_folder_with_other_digests_than_sha256_is_imported(
+    store: Store, tmp_path: Path
+) -> None:
+    layout = Layout()
+    images = [
+        layout.image(gzip(one), platform=platform, algorithm="sha512")
+        for one, platform in ((A, "linux/amd64"), (LARGE, "linux/arm64"))
+    ]
+    layout.root(layout.index(*images))
+    folder = layout.dir_folder(tmp_path / "dir")
+    assert (folder / f"{images[0]['digest'].replace(':', '-')}.manifest.json").exists()
+    store.import_archive(folder)
+    assert_has_all(store, layout)
+
+
 def test_an_unpacked_docker_archive_is_imported(store: Store, tmp_path: Path) -> None:
     (tmp_path / "image" / "x").mkdir(parents=True)
     (tmp_path / "image" / "x" / "layer.tar").write_bytes(A)

@@ -249,11 +249,13 @@ class Layout:
     def dir_folder(self, path: Path) -> Path:
         """Write the first root into a folder in skopeo's ``dir:`` format; return the folder."""
         path.mkdir(parents=True, exist_ok=True)
-        (path / "version").write_bytes(b"Directory Transport Version: 1.1\n")
+        # skopeo writes version 1.2 only if a digest has another algorithm than sha256.
+        minor = 1 if all(name.startswith("sha256:") for name in self.blobs) else 2
+        (path / "version").write_bytes(f"Directory Transport Version: 1.{minor}\n".encode())
         top = self.roots[0]["digest"]
         children = {link["digest"] for link in json.loads(self.blobs[top]).get("manifests", ())}
         for name, data in self.blobs.items():
-            bare = name.partition(":")[2]
+            bare = name.removeprefix("sha256:").replace(":", "-")
             (
                 path
                 / (

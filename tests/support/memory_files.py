@@ -17,7 +17,15 @@ class MemoryFiles:
         self._files = files
 
     def exists(self, path: str) -> bool:
-        return path in self._files
+        return path in self._files or any(name.startswith(f"{path}/") for name in self._files)
+
+    def names_in(self, folder: str = "") -> tuple[str, ...]:
+        inside = [
+            name.removeprefix(f"{folder}/" if folder else "").partition("/")
+            for name in self._files
+            if name.startswith(f"{folder}/" if folder else "")
+        ]
+        return tuple(sorted({name + slash for name, slash, _ in inside}))
 
     def size(self, path: str) -> int:
         return len(self._files[path])

@@ -49,6 +49,9 @@ class Files(Protocol):
     def document(self, path: str) -> bytes:
         """Return the bytes of a small file."""
 
+    def names_in(self, folder: str = "") -> tuple[str, ...]:
+        """Return the names in a folder, sorted by their bytes; a folder's ends with a slash."""
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,8 @@ def oci_blob_paths(files: Files) -> BlobPaths:
 def dir_blob_paths(files: Files) -> BlobPaths:
     """Return the finder of blobs in a ``dir:`` folder, where names are hexadecimal digests.
 
-    The name of a manifest has a suffix, and some names begin with the digest's algorithm.
+    The name of a manifest has a suffix. Since version 1.2 of the format, a name begins with the
+    digest's algorithm if that is not sha256.
     """
     return BlobPaths(
         files,
@@ -130,6 +134,7 @@ def dir_blob_paths(files: Files) -> BlobPaths:
             digest.hex,
             f"{digest.hex}.manifest.json",
             f"{digest.algorithm}-{digest.hex}",
+            f"{digest.algorithm}-{digest.hex}.manifest.json",
             str(digest),
         ),
     )

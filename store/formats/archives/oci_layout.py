@@ -19,7 +19,14 @@ from store.formats.archives.claims import ArchiveClaim, Root
 from store.formats.archives.faults import kept
 from store.formats.archives.layout_documents import DocumentWalk, dir_blob_paths, oci_blob_paths
 from store.formats.archives.layout_entry_names import EntryNames, names_of_entry
-from store.formats.archives.roles import Attached, is_attached, stated_kind, with_attachments
+from store.formats.archives.roles import (
+    Attached,
+    is_attached,
+    is_of_cosign,
+    stated_kind,
+    unlisted_referrers,
+    with_attachments,
+)
 from store.formats.golang.json import parse
 from store.formats.golang.structs import Struct, member, unmarshal
 from store.formats.golang.types import STRING
@@ -96,6 +103,9 @@ def claim(
     entries = _Entries(limits)
     for link in top.children:
         entries.add(link)
+    if any(is_of_cosign(link.annotations) for link in top.children):
+        for link in unlisted_referrers(files, {link.digest for link in top.children}, limits):
+            entries.add(link)
     graph = DocumentWalk(oci_blob_paths(files), limits, stored, labels).graph(
         entries.roots(), entries.links, entries.faults
     )

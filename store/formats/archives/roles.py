@@ -4,8 +4,12 @@ Cosign and hauler list an image and its signature in one ``index.json``. Hauler 
 name. The annotation ``kind`` tells them apart. In registries, cosign gives the signature of a
 manifest a tag that is made of the manifest's digest.
 
-Source: sigstore/cosign, pkg/oci/layout; hauler-dev/hauler, pkg/consts and pkg/store;
-distribution-spec, "Referrers Tag Schema".
+``cosign save`` of cosign 3 writes the bundles of an image and then the image, each time with a new
+``index.json``. So the last one lists only the image. ``cosign load`` finds the bundles among the
+blobs, by their ``subject``.
+
+Source: sigstore/cosign v3.1.3, pkg/oci/layout, cmd/cosign/cli/save.go and pkg/oci/remote/write.go;
+hauler-dev/hauler, pkg/consts and pkg/store; distribution-spec, "Referrers Tag Schema".
 """
 
 from __future__ import annotations
@@ -14,23 +18,33 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
-from store.errors import printable
+from store.errors import InvalidInput, printable
 from store.formats.archives.claims import Attachment
-from store.model.digests import Digest
+from store.formats.image.layout_names import SUBJECT
+from store.formats.image.manifests import Document, Link, Role
+from store.model.digests import Descriptor, Digest
 from store.model.references import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from store.formats.archives.claims import Root
+    from store.formats.archives.layout_documents import Files
+    from store.model.limits import Limits
 
 KIND: Final = "kind"
 """The annotation of cosign and hauler that states the role of an entry."""
 
-_PREFIXES: Final = ("dev.cosignproject.cosign/", "dev.hauler/")
+_COSIGN: Final = "dev.cosignproject.cosign/"
+_PREFIXES: Final = (_COSIGN, "dev.hauler/")
 _REFERRERS: Final = "referrers"
 _SUFFIXES: Final = {"sigs": ".sig", "atts": ".att", "sboms": ".sbom"}
 """The end of cosign's tag, by the last part of the kind."""
+
+_BLOBS: Final = "blobs/sha256"
+_BLOB: Final = re.compile("[0-9a-f]{64}")
+_MAX_UNLISTED_BYTES: Final = 64 << 10
+"""The largest blob that may be a bundle's manifest, which has about a kilobyte."""
 
 _TAG: Final = re.compile(r"sha256-(?P<hex>[0-9a-f]{64})(?P<suffix>\.sig|\.att|\.sbom)?")
 
@@ -47,9 +61,50 @@ def stated_kind(annotations: Mapping[str, str]) -> str:
     return ""
 
 
+def is_of_cosign(annotations: Mapping[str, str]) -> bool:
+    """Whether cosign wrote an entry with these annotations."""
+    return annotations.get(KIND, "").startswith(_COSIGN)
+
+
 def is_attached(kind: str) -> bool:
     """Whether an entry of this kind belongs to an image, and so has no name of its own."""
     return kind in _SUFFIXES or kind == _REFERRERS
+
+
+def unlisted_referrers(files: Files, listed: Collection[Digest], limits: Limits) -> list[Link]:
+    """Return a link to each manifest in the blobs whose ``subject`` is listed.
+
+    Each link states the subject, as Docker 29 does in ``index.json``. Files that are not manifests
+    are passed over.
+
+    Args:
+        files: Access to the layout's files.
+        listed: The digests of the entries in ``index.json``.
+        limits: Ceilings for the documents.
+
+    Raises:
+        TooLarge: The files exceed the ceiling for documents together.
+    """
+    if not files.exists(_BLOBS):
+        return []
+    links: list[Link] = []
+    for name in files.names_in(_BLOBS):
+        path = f"{_BLOBS}/{name}"
+        digest = Digest("sha256", name) if _BLOB.fullmatch(name) else None
+        if digest is None or digest in listed or files.size(path) > _MAX_UNLISTED_BYTES:
+            continue
+        data = files.document(path)
+        if not data.startswith(b"{"):
+            continue
+        try:
+            document = Document.parse(data, digest=digest, limits=limits)
+        except InvalidInput:
+            continue
+        if document.subject is not None and document.subject.digest in listed:
+            target = Descriptor(document.media_type, digest, len(data))
+            stated = {SUBJECT: str(document.subject.digest)}
+            links.append(Link(Role.CHILD, len(links), target, annotations=stated))
+    return links
 
 
 def attachment_of_tag(tag: str) -> Attachment | None:
@@ -90,7 +145,8 @@ def with_attachments(
     belonging = {one.digest for one in attached}
     images: dict[str, list[Digest]] = {}
     for root in found.values():
-        if root.attachment is None and (root.digest not in belonging or root.names or root.bare):
+        is_image = root.subject is None and root.digest not in belonging
+        if root.attachment is None and (is_image or root.names or root.bare):
             for name in (*root.names, *root.bare, ""):
                 images.setdefault(name, []).append(root.digest)
     for one in attached:

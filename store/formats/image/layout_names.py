@@ -29,18 +29,27 @@ Source: BuildKit, attestation-storage.md.
 """
 
 
-_BLOB_PATH: Final = re.compile(r"(?:.*/)?blobs/(?P<algorithm>sha256|sha512)/[0-9a-f]+", re.DOTALL)
-"""The path of a blob; the layout may be in a folder of the archive."""
+_BLOB_PATH: Final = re.compile(
+    r"(?:.*/)?(?:blobs/(?P<in_layout>sha256|sha512)/[0-9a-f]+"
+    r"|(?P<in_dir>sha512)-[0-9a-f]{128}(?:\.manifest\.json)?)",
+    re.DOTALL,
+)
+"""The path of a blob in a layout, which may be in a folder of the archive, or in a ``dir:`` folder.
+
+A name in a ``dir:`` folder states the algorithm only if it is not sha256.
+
+Source: containers/image, directory/directory_transport.go (version 1.2 of the format).
+"""
 
 
 def blob_algorithm(path: str) -> tuple[str, bool]:
-    """Return the digest algorithm in a blob's path, and whether the path is inside ``blobs/``.
+    """Return the digest algorithm in a blob's path, and whether the path is that of a blob.
 
     Args:
         path: A member's name as the archive has it, for example ``./blobs/sha256/…``.
 
     Returns:
-        The default algorithm and False for a path outside ``blobs/``.
+        The default algorithm and False for a path that states no algorithm.
     """
     match = _BLOB_PATH.fullmatch(path)
-    return (match["algorithm"], True) if match else (DEFAULT_ALGORITHM, False)
+    return (match["in_layout"] or match["in_dir"], True) if match else (DEFAULT_ALGORITHM, False)

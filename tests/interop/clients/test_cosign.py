@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from store import Choice, ImportOptions, Reference, Store
 from tests.support.engine import require
 from tests.support.peers.newer_clients import COSIGN
 from tests.support.peers.process import PeerRefusal
@@ -89,3 +90,18 @@ def test_a_signed_image_is_copied_with_its_signature(signer: Signer, app: str) -
     copied = app.replace("/signed/", "/copied/")
     signer.on("copy", app, copied)
     assert json.loads(signer.on("verify", "--key", "cosign.pub", form, *UNLOGGED, copied))
+
+
+@pytest.mark.parametrize("bundle", ["true", "false"])
+def test_a_signed_image_is_saved_imported_and_verified(
+    bundle: str, signer: Signer, app: str, endpoint: Endpoint
+) -> None:
+    form = f"--new-bundle-format={bundle}"
+    signer.on("sign", "--key", "cosign.key", form, *OFFLINE, app)
+    saved = endpoint.fresh("saved")
+    signer.on("save", "--dir", saved, app)
+    moved = app.replace("/signed/", "/imported/")
+    with Store.open(endpoint.mirror.root) as store:
+        tag = Reference.parse(moved.partition("/")[2])
+        store.import_archive(saved, ImportOptions(choice=Choice(tag=tag)))
+    assert json.loads(signer.on("verify", "--key", "cosign.pub", form, *UNLOGGED, moved))

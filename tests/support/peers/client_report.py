@@ -101,7 +101,8 @@ NEWER_ALSO: Final = """
   accepts both versions of `config.toml`.
 - `cosign sign`, `verify` and `tree`, `attest` and `verify-attestation`, each with the bundles of
   cosign 3 and with tags (`--new-bundle-format=false`), and `cosign copy` with the signature; with a
-  key, and without a log.
+  key, and without a log. What `cosign save` writes is imported, and `cosign verify` accepts it from
+  the mirror.
 - `helm push`, `helm pull` (also of a version range, and of a version with a plus sign),
   `helm show chart` and `helm template` of charts; a chart without a version is the newest one.
   `helm install --dry-run=client` pulls the chart, and then wants a cluster, which the test lacks.

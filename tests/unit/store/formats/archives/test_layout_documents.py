@@ -47,9 +47,16 @@ def test_a_blob_with_another_size_or_digest_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [DIGEST.hex, f"{DIGEST.hex}.manifest.json", f"sha256-{DIGEST.hex}", str(DIGEST)]
+    "name",
+    [
+        DIGEST.hex,
+        f"{DIGEST.hex}.manifest.json",
+        f"sha256-{DIGEST.hex}",
+        f"sha256-{DIGEST.hex}.manifest.json",
+        str(DIGEST),
+    ],
 )
-def test_a_dir_folder_names_blobs_in_four_ways(name: str) -> None:
+def test_a_dir_folder_names_blobs_in_five_ways(name: str) -> None:
     assert dir_blob_paths(MemoryFiles({name: BLOB})).read(target(), "here") == BLOB
 
 
@@ -100,7 +107,7 @@ def test_a_config_that_cannot_be_read_is_read_once_for_all_manifests() -> None:
 
     class Counting:
         files = MemoryFiles(layout.members())
-        exists, size = files.exists, files.size
+        exists, size, names_in = files.exists, files.size, files.names_in
 
         def document(self, path: str) -> bytes:
             read.append(path)

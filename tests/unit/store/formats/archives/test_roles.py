@@ -5,14 +5,20 @@ from __future__ import annotations
 import pytest
 
 from store.formats.archives.claims import Attachment, Root
+from store.formats.archives.oci_layout import claim
 from store.formats.archives.roles import (
     Attached,
     attachment_of_tag,
     is_attached,
     stated_kind,
+    unlisted_referrers,
     with_attachments,
 )
 from store.model.digests import Digest
+from store.model.limits import DEFAULT_LIMITS
+from tests.support.images import A, B
+from tests.support.layouts import Layout
+from tests.support.memory_files import MemoryFiles
 
 IMAGE, OTHER, SIGNATURE = (Digest.of(data) for data in (b"image", b"other", b"signature"))
 NAME = "docker.io/library/app:1"
@@ -91,3 +97,45 @@ def test_a_tag_of_cosign_makes_an_attachment_unless_there_are_other_tags() -> No
         [],
     )
     assert [root.attachment for root in roots] == [Attachment(IMAGE, ".sig"), None]
+
+
+def test_a_signature_without_a_name_does_not_belong_to_a_referrer() -> None:
+    bundle = Root(OTHER, subject=IMAGE)
+    roots = with_attachments(
+        [Root(IMAGE), bundle, Root(SIGNATURE)], [Attached(SIGNATURE, "sigs", "")], []
+    )
+    assert [root.attachment for root in roots] == [None, None, Attachment(IMAGE, ".sig")]
+
+
+def unlisted(layout: Layout, *extra: tuple[str, bytes]) -> list[str]:
+    files = MemoryFiles(layout.members() | dict(extra))
+    listed = {Digest.parse(root["digest"]) for root in layout.roots}
+    return [str(link.digest) for link in unlisted_referrers(files, listed, DEFAULT_LIMITS)]
+
+
+def test_a_manifest_is_found_by_its_subject() -> None:
+    layout = Layout()
+    image = layout.root(layout.image(A))
+    bundle = layout.artifact(b"bundle", subject=image)
+    layout.artifact(b"other", subject=layout.image(B))
+    assert unlisted(layout) == [bundle["digest"]]
+
+
+def test_other_files_are_passed_over() -> None:
+    layout = Layout()
+    image = layout.root(layout.image(A))
+    layout.root(layout.artifact(b"listed", subject=image))
+    large = layout.artifact(b"large", subject=image, annotations={"a": "b" * (64 << 10)})
+    assert large["digest"] in layout.blobs
+    junk = [(f"blobs/sha256/{digit * 64}", data) for digit, data in (("1", b"{"), ("2", b"{}"))]
+    assert unlisted(layout, *junk, ("blobs/sha256/readme", b"{}")) == []
+    assert unlisted_referrers(MemoryFiles({}), (), DEFAULT_LIMITS) == []
+
+
+def test_only_layouts_of_cosign_are_searched() -> None:
+    for kind, count in (({"kind": "dev.cosignproject.cosign/image"}, 2), ({}, 1)):
+        layout = Layout()
+        image = layout.root(layout.image(A), **kind)
+        layout.artifact(b"bundle", subject=image)
+        files = MemoryFiles(layout.members())
+        assert len(claim(files, DEFAULT_LIMITS, lambda _: None).graph.roots) == count

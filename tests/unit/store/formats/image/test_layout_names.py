@@ -6,6 +6,8 @@ import pytest
 
 from store.formats.image.layout_names import blob_algorithm
 
+HEX = "0a" * 64
+
 
 @pytest.mark.parametrize(
     ("path", "answer"),
@@ -20,6 +22,10 @@ from store.formats.image.layout_names import blob_algorithm
         ("x/y/blobs/sha512/0a", ("sha512", True)),
         ("xblobs/sha512/0a", ("sha256", False)),
         ("index.json", ("sha256", False)),
+        (f"app/sha512-{HEX}", ("sha512", True)),
+        (f"sha512-{HEX}.manifest.json", ("sha512", True)),
+        (f"sha512-{HEX}/layer.tar", ("sha256", False)),
+        (f"sha512-{HEX[1:]}", ("sha256", False)),
     ],
 )
 def test_only_the_path_of_a_blob_names_its_algorithm(path: str, answer: tuple[str, bool]) -> None:
