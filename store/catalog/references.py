@@ -86,7 +86,7 @@ def _read(
     found: list[TagTarget] = []
     # Many tags may point at one index, and an index may have many children.
     children: dict[int, tuple[int | None, Digest | None]] = {}
-    for row in connection.execute(query):
+    for row in connection.execute(query).all():
         domain, _, path = row.name.partition("/")
         name = Reference(Repository(domain, path), row.tag)
         if row.kind == "manifest":

@@ -37,8 +37,9 @@ def inserted(result: CursorResult[Any]) -> int:
 _TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
-# Neighbouring rows often have the same digest: the tags of a manifest, the images of a layer.
-_digest: Final = lru_cache(maxsize=1024)(Digest.parse)
+# Rows that are read together often have the same digest: the tags of a manifest, the images of a
+# layer, the manifests of a page of images.
+_digest: Final = lru_cache(maxsize=4096)(Digest.parse)
 
 
 @final

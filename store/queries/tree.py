@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, final
 
 from store.catalog import images, manifests
+from store.catalog.batches import BATCH
 from store.catalog.lists import image_list
 from store.model.contents import ContentState
 from store.model.moments import moment
@@ -13,14 +15,14 @@ from store.model.platforms import Platform
 from store.queries.lists import each_image, list_manifests
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from store.db.types import ContentKey
     from store.model.digests import Digest, ImageID
-    from store.queries.results import ImageFilter
+    from store.queries.results import ImageFilter, ImageSummary
 
 
 @final
@@ -76,29 +78,9 @@ def list_tree(connection: Connection, filters: ImageFilter) -> tuple[TreeEntry, 
         ImageNotFound: A filter names an image that does not exist.
     """
     entries: list[TreeEntry] = []
-    for image in each_image(connection, filters):
-        names: dict[Digest | None, list[str]] = {}
-        for tagged in image.references:
-            names.setdefault(tagged.manifest, []).append(tagged.reference.familiar)
-        for held in image.digests:
-            names.setdefault(held.digest, []).append(held.familiar)
-        single: list[str] = []
-        for digest, some in names.items():
-            key = None if digest is None else manifests.key_of(connection, digest)
-            if digest is None or key is None or not manifests.is_index(connection, key):
-                single += some
-                continue
-            entries.append(_index(connection, tuple(some), digest, key, filters))
-        if single or not names:
-            entries.append(
-                TreeEntry(
-                    tuple(single),
-                    image.image_id.digest,
-                    image.platform,
-                    image.created,
-                    image.size_bytes,
-                )
-            )
+    listed = each_image(connection, filters)
+    while some := list(islice(listed, BATCH)):
+        entries += _image_entries(connection, some, filters)
     for other in list_manifests(connection, filters):
         shown = tuple(name.familiar for name in (*other.references, *other.digests))
         key = manifests.key_of(connection, other.digest)
@@ -107,6 +89,36 @@ def list_tree(connection: Connection, filters: ImageFilter) -> tuple[TreeEntry, 
         else:
             entries.append(TreeEntry(shown, other.digest, None, None, other.size_bytes))
     return tuple(entries)
+
+
+def _image_entries(
+    connection: Connection, found: Sequence[ImageSummary], filters: ImageFilter
+) -> Iterator[TreeEntry]:
+    """Yield the indexes that stand for an image, and the image itself if it has other names."""
+    digests = {tagged.manifest for image in found for tagged in image.references}
+    digests |= {held.digest for image in found for held in image.digests if held.digest is not None}
+    indexes = image_list.index_keys(connection, digests)
+    for image in found:
+        names: dict[Digest | None, list[str]] = {}
+        for tagged in image.references:
+            names.setdefault(tagged.manifest, []).append(tagged.reference.familiar)
+        for held in image.digests:
+            names.setdefault(held.digest, []).append(held.familiar)
+        single: list[str] = []
+        for digest, some in names.items():
+            key = None if digest is None else indexes.get(digest)
+            if digest is None or key is None:
+                single += some
+            else:
+                yield _index(connection, tuple(some), digest, key, filters)
+        if single or not names:
+            yield TreeEntry(
+                tuple(single),
+                image.image_id.digest,
+                image.platform,
+                image.created,
+                image.size_bytes,
+            )
 
 
 def _index(

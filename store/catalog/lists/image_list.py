@@ -67,7 +67,7 @@ def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[Cont
         .join(here, here.c.id == walk.c.layer_id)
         .join(content, content.c.id == here.c.diff_id)
         .group_by(walk.c.image_id)
-    )
+    ).all()
     return {ContentKey(row.image_id): row.total or 0 for row in rows}
 
 
@@ -123,7 +123,7 @@ def positions(
             )
         found += [
             ListPosition(row.created_s, ContentKey(row.content_id))
-            for row in connection.execute(dated)
+            for row in connection.execute(dated).all()
         ]
     if len(found) < limit:
         undated = query.where(image.c.created_s.is_(None)).order_by(image.c.content_id.desc())
@@ -170,7 +170,7 @@ def summaries(connection: Connection, keys: Sequence[ContentKey]) -> dict[Conten
         .join(content, content.c.id == image.c.content_id)
         .outerjoin(parent, parent.c.id == image.c.parent_id)
         .where(image.c.content_id.in_(keys))
-    )
+    ).all()
     return {
         ContentKey(row.content_id): ImageSummary(
             ContentKey(row.content_id),
@@ -199,9 +199,22 @@ def manifest_digests(
         .join(content, content.c.id == manifest.c.content_id)
         .where(manifest.c.image_id.in_(keys))
         .order_by(content.c.digest)
-    )
+    ).all()
     for row in rows:
         found.setdefault(ContentKey(row.image_id), []).append(row.digest)
+    return found
+
+
+def index_keys(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, ContentKey]:
+    """Return the row number of each digest that is the digest of an index."""
+    found: dict[Digest, ContentKey] = {}
+    for some in batches(list(digests)):
+        rows = connection.execute(
+            select(content.c.digest, manifest.c.content_id)
+            .join(manifest, manifest.c.content_id == content.c.id)
+            .where(content.c.digest.in_(some), manifest.c.kind == "index")
+        )
+        found |= {row.digest: ContentKey(row.content_id) for row in rows.all()}
     return found
 
 

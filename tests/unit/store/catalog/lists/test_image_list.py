@@ -91,3 +91,10 @@ def test_an_image_has_to_have_every_label(rows: Rows, wanted: list[str], found: 
     }
     rows.manifest("m", annotations={"a": "1"})
     assert {keys[key] for key in image_list.with_labels(rows.connection, wanted)} == found
+
+
+def test_only_the_digests_of_indexes_have_a_key(rows: Rows) -> None:
+    rows.manifest("one", rows.image("app"))
+    index = rows.index("all", ("one", None))
+    wanted = [named("one"), named("all"), named("absent"), *(named(str(n)) for n in range(1000))]
+    assert image_list.index_keys(rows.connection, wanted) == {named("all"): index}
