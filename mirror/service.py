@@ -172,7 +172,7 @@ class Service:
         self.logins = LoginQueue(self.authenticator, pools.compare_password, time.monotonic)
         """The passwords that wait to be compared."""
         self.pulls = (
-            PullLog(settings.record_pulls, self._record_pulls, metrics)
+            PullLog(settings.record_pulls, self._record_pulls, metrics, store.now)
             if settings.record_pulls and not store.read_only
             else None
         )

@@ -63,7 +63,8 @@ async def get(call: Call) -> web.StreamResponse:
         and call.request.method == "GET"
         and not is_from_other_site(call.request)
     ):
-        service.pulls.note(call.repository, target, found.digest, call.actor, service.store.now())
+        caller = (call.caller.user, address(call.request))
+        service.pulls.note(call.repository, target, found.digest, caller)
     # Clients that read the same manifest share its bytes, so this one must not be kept.
     document, key = service.documents.shared(found.digest, found.data), found.digest
     del found

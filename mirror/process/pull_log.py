@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from store.errors import StoreError
+from store.model.actors import Actor
 from store.registry.pulls import Pull
 
 if TYPE_CHECKING:
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
     from mirror.access.pattern import Pattern
     from mirror.process.metrics import Metrics
-    from store.model.actors import Actor
     from store.model.digests import Digest
     from store.model.references import Repository
+
+_Key: TypeAlias = "tuple[Repository, str | Digest, Digest, tuple[str | None, str | None]]"
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,14 @@ MAX_PULLS: Final = 5000
 _MAX_REMEMBERED: Final = 4096
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """Equal pulls: the time of the first, and their number."""
+
+    since: datetime
+    count: int = 1
+
+
 @final
 class PullLog:
     """The pulls of one process that have not been recorded yet.
@@ -50,6 +60,7 @@ class PullLog:
         patterns: The patterns of the repositories whose pulls are recorded.
         record: Records a batch in the store.
         metrics: The counters, in which dropped pulls are counted.
+        now: Returns the current time.
     """
 
     def __init__(
@@ -57,10 +68,12 @@ class PullLog:
         patterns: Sequence[Pattern],
         record: Callable[[list[Pull]], Awaitable[None]],
         metrics: Metrics,
+        now: Callable[[], datetime],
     ) -> None:
         self._record = record
         self._metrics = metrics
-        self._waiting: dict[tuple[Repository, str | Digest, Digest, Actor], Pull] = {}
+        self._now = now
+        self._waiting: dict[_Key, _Waiting] = {}
         self._dropped = 0
         self._some, self._many = asyncio.Event(), asyncio.Event()
         self._is_ending = False
@@ -77,8 +90,7 @@ class PullLog:
         repository: Repository,
         target: str | Digest,
         digest: Digest,
-        actor: Actor,
-        now: datetime,
+        caller: tuple[str | None, str | None],
     ) -> None:
         """Add a pull to the batch, unless no pattern matches its repository.
 
@@ -86,17 +98,16 @@ class PullLog:
             repository: The repository that serves the manifest.
             target: The tag or digest that the client used.
             digest: The digest of the manifest.
-            actor: The client.
-            now: The current time.
+            caller: The name of the user and the address of the client, as far as they are known.
         """
-        if not self._is_recorded(repository):
-            return
-        key = (repository, target, digest, actor)
+        key = (repository, target, digest, caller)
         waiting = self._waiting.get(key)
         if waiting is not None:
-            self._waiting[key] = replace(waiting, count=waiting.count + 1)
+            waiting.count += 1
+        elif not self._is_recorded(repository):
+            return
         elif len(self._waiting) < MAX_PULLS:
-            self._waiting[key] = Pull(repository, target, digest, actor, now)
+            self._waiting[key] = _Waiting(self._now())
             self._some.set()
             if len(self._waiting) >= BATCH_PULLS:
                 self._many.set()
@@ -120,7 +131,10 @@ class PullLog:
         self._many.set()
 
     async def _flush(self) -> None:
-        pulls = list(self._waiting.values())
+        pulls = [
+            Pull(repository, target, digest, Actor(*caller), one.since, one.count)
+            for (repository, target, digest, caller), one in self._waiting.items()
+        ]
         self._waiting.clear()
         self._some.clear()
         self._many.clear()

@@ -13,7 +13,6 @@ from mirror.process import pull_log
 from mirror.process.metrics import Metrics
 from mirror.process.pull_log import PullLog
 from store.errors import StoreBusy
-from store.model.actors import Actor
 from store.model.digests import Digest
 from store.model.references import Repository
 from tests.support.waiting import until_in_loop
@@ -27,7 +26,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 APP = Repository("docker.io", "team/app")
 OTHER = Repository("docker.io", "library/other")
 DIGEST = Digest.of(b"manifest")
-ALICE = Actor("alice", "192.0.2.1")
+Caller = tuple[str | None, str | None]
+ALICE = ("alice", "192.0.2.1")
 
 
 class Recorder:
@@ -37,15 +37,15 @@ class Recorder:
         self.batches: list[list[Pull]] = []
         self.errors = list(errors)
         self.metrics = Metrics()
-        self.log = PullLog((Pattern.parse("team/**"),), self.record, self.metrics)
+        self.log = PullLog((Pattern.parse("team/**"),), self.record, self.metrics, lambda: NOW)
 
     async def record(self, pulls: list[Pull]) -> None:
         if self.errors:
             raise self.errors.pop()
         self.batches.append(pulls)
 
-    def note(self, repository: Repository = APP, tag: str = "1", actor: Actor = ALICE) -> None:
-        self.log.note(repository, tag, DIGEST, actor, NOW)
+    def note(self, repository: Repository = APP, tag: str = "1", caller: Caller = ALICE) -> None:
+        self.log.note(repository, tag, DIGEST, caller)
 
     def dropped(self) -> str:
         (line,) = [
@@ -74,7 +74,7 @@ def test_equal_pulls_of_one_client_are_one_with_a_number() -> None:
     for _ in range(3):
         recorder.note()
     recorder.note(tag="2")
-    recorder.note(actor=Actor(None, "192.0.2.2"))
+    recorder.note(caller=(None, "192.0.2.2"))
     recorder.note(repository=OTHER)
     run(recorder)
     (batch,) = recorder.batches
@@ -151,7 +151,7 @@ def test_pulls_that_come_during_a_record_are_in_the_last_batch() -> None:
             recorder.note(tag="later")
         await record(pulls)
 
-    recorder.log = PullLog((Pattern.parse("**"),), slowly, recorder.metrics)
+    recorder.log = PullLog((Pattern.parse("**"),), slowly, recorder.metrics, lambda: NOW)
     recorder.note(tag="first")
     run(recorder)
     assert [[one.target for one in batch] for batch in recorder.batches] == [["first"], ["later"]]
@@ -160,6 +160,6 @@ def test_pulls_that_come_during_a_record_are_in_the_last_batch() -> None:
 @pytest.mark.parametrize("user", ["alice", None])
 def test_a_pull_by_digest_is_named_by_the_digest(user: str | None) -> None:
     recorder = Recorder()
-    recorder.log.note(APP, DIGEST, DIGEST, Actor(user), NOW)
+    recorder.log.note(APP, DIGEST, DIGEST, (user, None))
     run(recorder)
     assert recorder.batches[0][0].name == f"team/app@{DIGEST}"
