@@ -185,7 +185,8 @@ class Verification:
                 continue
             if state is not DiffState.UNVERIFIED or not is_late:
                 if state is not None:
-                    logger.info("verified image=%s state=%s", job.image_id, state)
+                    level = logging.WARNING if state is DiffState.MISMATCH else logging.INFO
+                    logger.log(level, "verified image=%s state=%s", job.image_id, state)
             elif lane is self._first:
                 self._long.put(job)
             else:

@@ -171,7 +171,7 @@ class LayerProver:
             decoded, size = _decode(claim, pieces, check)
         fault = decoded.fault(claim)
         if fault is not None:
-            logger.warning("blob=%s is not layer=%s: %s", claim.blob, claim.diff, fault.reason)
+            logger.info("blob=%s is not layer=%s: %s", claim.blob, claim.diff, fault.reason)
             # A damaged blob proves nothing, and a client can upload its true bytes again.
             if has_digest(blob, claim.blob):
                 self._remember(claim, decoded)
