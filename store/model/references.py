@@ -20,7 +20,11 @@ _LABEL: Final = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _DOMAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?")
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_TAG_LIMIT: Final = 128
+_TAG: Final = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{_TAG_LIMIT - 1}}}")
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._/:-]")
+_HEX: Final = re.compile(r"[0-9a-fA-F]*")
+_WILDCARDS: Final = frozenset("*?[")
 _REFERENCE: Final = re.compile(
     rf"(?P<name>(?:{_DOMAIN.pattern}/)?{_PATH.pattern})"
     rf"(?::(?P<tag>{_TAG.pattern}))?"
@@ -93,12 +97,12 @@ class Reference:
             )
         domain, remainder = _split_domain(text)
         if not remainder or len(text) > 2 * NAME_LIMIT + 300:
-            _refuse("invalid reference format", text)
+            _refuse(_with_reason(text), text)
         if remainder.partition(":")[0].lower() != remainder.partition(":")[0]:
-            _refuse("invalid reference format: repository name must be lowercase", text)
+            _refuse(_with_reason(text, "repository name must be lowercase"), text)
         match = _REFERENCE.fullmatch(f"{domain}/{remainder}")
         if match is None or not _DOMAIN.fullmatch(domain):
-            _refuse("invalid reference format", text)
+            _refuse(_with_reason(text), text)
         path = match["name"].removeprefix(f"{domain}/")
         if len(match["name"]) > NAME_LIMIT:
             _refuse(f"repository name must not be more than {NAME_LIMIT} characters", text)
@@ -149,6 +153,76 @@ def _split_domain(text: str) -> tuple[str, str]:
 def _is_domain(first: str) -> bool:
     """Return whether ``first``, the part of a name before its first slash, is a registry."""
     return "." in first or ":" in first or first == "localhost"
+
+
+def _with_reason(text: str, usual: str = "") -> str:
+    """Return the message for a text that is not a reference, with the first reason that applies.
+
+    Args:
+        text: The text.
+        usual: The reason if no other one applies; empty for none.
+    """
+    return f"invalid reference format: {_form(text) or usual or _part(text)}"
+
+
+def _form(text: str) -> str:
+    """Return why a text is not even meant as a reference; empty if it may be."""
+    if not text:
+        return "the name is empty"
+    scheme, is_url, _ = text.partition("://")
+    if is_url:
+        return f"it is a URL: leave out '{printable(scheme[:20])}://'"
+    if text.startswith(("/", "./", "../", "~")):
+        return "it is a path"
+    if any(char.isspace() for char in text):
+        return "it has a space"
+    if not _WILDCARDS.isdisjoint(text):
+        return "it has a wildcard"
+    return ""
+
+
+def _part(text: str) -> str:
+    """Return which part of a reference is wrong, and why."""
+    name, at, digest = text.partition("@")
+    folders, _, last = name.rpartition("/")
+    path, colon, tag = last.partition(":")
+    return (
+        (_digest_fault(digest) if at else "")
+        or (_tag_fault(tag) if colon else "")
+        or _name_fault(f"{folders}/{path}" if "/" in name else path)
+    )
+
+
+def _digest_fault(digest: str) -> str:
+    algorithm, _, digits = digest.partition(":")
+    wanted = {"sha256": 64, "sha512": 128}.get(algorithm)
+    if wanted is None:
+        return "a digest has the form sha256:HEX"
+    if len(digits) != wanted:
+        return f"a {algorithm} digest has {wanted} hexadecimal digits, not {len(digits)}"
+    return "" if _HEX.fullmatch(digits) else "a digest has only the digits 0-9 and a-f"
+
+
+def _tag_fault(tag: str) -> str:
+    if not tag:
+        return "the tag is empty"
+    if len(tag) > _TAG_LIMIT:
+        return f"a tag has at most {_TAG_LIMIT} characters, not {len(tag)}"
+    if _TAG.fullmatch(tag):
+        return ""
+    return "a tag has only letters, digits, '_', '.' and '-', and begins with none of the last two"
+
+
+def _name_fault(name: str) -> str:
+    if "" in name.split("/"):
+        return "a part of the name is empty"
+    port = name.partition("/")[0].partition(":")[2]
+    if port and not (port.isascii() and port.isdigit()):
+        return f"the port {printable(port[:20])!r} of the registry is not a number"
+    wrong = _NOT_IN_NAMES.search(name)
+    if wrong is not None:
+        return f"a name cannot have the character {printable(wrong[0])!r}"
+    return "'.', '_' and '-' stand only between letters and digits"
 
 
 def _refuse(message: str, text: str) -> NoReturn:

@@ -96,7 +96,7 @@ def archive_argument(text: str) -> ArchiveArgument | None:
     """Return the archive that an argument names; None if it names an image of the store.
 
     An argument names an archive if it has the prefix of a transport, or contains a slash and
-    exists.
+    exists. No name of an image begins with a slash or a dot.
 
     Args:
         text: ``TRANSPORT:PATH``, ``TRANSPORT:PATH:NAME``, a path, or the name of an image.
@@ -108,7 +108,7 @@ def archive_argument(text: str) -> ArchiveArgument | None:
         # As in skopeo, the path ends at the first colon.
         path, _, image = rest.partition(":")
         return ArchiveArgument(Path(path), image)
-    if "/" in text and os.path.lexists(text):
+    if text.startswith(("/", "./", "../")) or ("/" in text and os.path.lexists(text)):
         return ArchiveArgument(Path(text), "")
     return None
 

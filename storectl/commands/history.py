@@ -8,6 +8,7 @@ import click
 
 from storectl.commands._archives import archive_argument, explained
 from storectl.commands._platform import platform_choice, platform_option
+from storectl.commands._suggestions import suggesting
 from storectl.output.rows import format_option, show
 from storectl.output.units import human_age, human_size
 from storectl.system.completion import image_names
@@ -69,7 +70,7 @@ def command(
         details, parents = archive.read_one(choice)
         steps = _steps(details, [str(details.image_id), *map(str, parents)])
     else:
-        with explained(name), settings.open() as store:
+        with explained(name), settings.open() as store, suggesting(store, name):
             details = store.inspect(name, choice)
             steps = _steps(details, _ancestry(store, details))
     if as_json:

@@ -256,12 +256,18 @@ class _Run:
 
     def fail(self, position: int, error: StoreError) -> None:
         """Record the error of a source, and name the source in it."""
-        from storectl.output.exit_codes import exit_code  # noqa: PLC0415 - only after an error
+        from store.errors import printable  # noqa: PLC0415 - only after an error
+        from storectl.commands._sources import absent_source  # noqa: PLC0415
+        from storectl.output.exit_codes import exit_code  # noqa: PLC0415
         from storectl.output.remedies import hints  # noqa: PLC0415
 
         name = self._names[position]
         shown = "standard input" if name == "-" else name
-        reason = error.message.removeprefix(f"{name}: ").removeprefix(f"cannot read {name}: ")
+        reason = error.message
+        for one in (name, printable(str(Path(name)))):
+            reason = reason.removeprefix(f"{one}: ").removeprefix(f"cannot read {one}: ")
+        if reason == "no such file":
+            error.hint = absent_source(name)
         error.message = f"cannot import {shown}: {reason}"
         self.first = self.first or error
         self._failed[position] = {

@@ -9,6 +9,7 @@ import click
 
 from storectl.commands._archives import archive_argument, explained
 from storectl.commands._platform import platform_choice, platform_option
+from storectl.commands._suggestions import suggesting
 from storectl.system.completion import image_names, values
 from storectl.verb import Verb, for_each
 
@@ -116,7 +117,7 @@ def _documents(archive: ArchiveArgument, choice: PlatformChoice) -> list[dict[st
 
 
 def _of_store(store: Store, name: str, choice: PlatformChoice) -> dict[str, Any]:
-    with explained(name):
+    with explained(name), suggesting(store, name):
         return _document(store, name, choice)
 
 

@@ -58,15 +58,17 @@ def command(
     """
     from storectl.commands._names import existing_tags  # noqa: PLC0415 - `--help` does without
     from storectl.commands._removal import remove_each  # noqa: PLC0415
+    from storectl.commands._suggestions import suggesting  # noqa: PLC0415
 
     with settings.open() as store:
 
         def remove(name: str) -> tuple[RemovedName, ...]:
-            tags = existing_tags(store, name) if all_tags else (name,)
-            return tuple(
-                one
-                for tag in tags
-                for one in store.remove(tag, force=force, prune_parents=not no_prune)
-            )
+            with suggesting(store, name):
+                tags = existing_tags(store, name) if all_tags else (name,)
+                return tuple(
+                    one
+                    for tag in tags
+                    for one in store.remove(tag, force=force, prune_parents=not no_prune)
+                )
 
         return remove_each(names, remove, as_json=as_json, may_be_missing=force)

@@ -154,6 +154,7 @@ def command(  # noqa: PLR0913 - one for each option
     from store.errors import InvalidInput, printable  # noqa: PLC0415
     from storectl.commands._archive import Written, codec_of, report, write_archive  # noqa: PLC0415
     from storectl.commands._names import chosen_names, read_list  # noqa: PLC0415
+    from storectl.commands._suggestions import suggesting  # noqa: PLC0415
     from storectl.output import render  # noqa: PLC0415
     from storectl.output.progress import progress  # noqa: PLC0415
     from storectl.output.remedies import note_lines  # noqa: PLC0415
@@ -170,6 +171,7 @@ def command(  # noqa: PLR0913 - one for each option
         raise InvalidInput(f"the list of names {printable(str(list_file))} is empty")
     with (
         settings.open() as store,
+        suggesting(store, *names, *listed),
         exporter.open_save(
             store, chosen_names(store, (*names, *listed), every_tag=every_tag), options=options
         ) as export,

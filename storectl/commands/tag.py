@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(settings: Settings, *, as_json: bool, source: str, target: str) -> None:
     """Create a tag TARGET that refers to the image SOURCE. As in docker, nothing is printed."""
-    from storectl.output import render  # noqa: PLC0415 - `--help` does without
+    from storectl.commands._suggestions import suggesting  # noqa: PLC0415 - `--help` does without
+    from storectl.output import render  # noqa: PLC0415
 
-    with settings.open() as store:
+    with settings.open() as store, suggesting(store, source):
         change = store.tag(source, target)
     if as_json:
         render.document(

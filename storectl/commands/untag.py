@@ -10,6 +10,7 @@ from storectl.system.completion import image_names
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
+    from store.names.tagging import RemovedName
     from storectl.output.exit_codes import ExitCode
     from storectl.settings import Settings
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 def command(settings: Settings, *, as_json: bool, names: tuple[str, ...]) -> ExitCode:
     """Remove tags and keep the images, untagged, until `storectl prune`."""
     from storectl.commands._removal import remove_each  # noqa: PLC0415 - `--help` does without
+    from storectl.commands._suggestions import suggesting  # noqa: PLC0415
 
     with settings.open() as store:
-        return remove_each(names, store.untag, as_json=as_json)
+
+        def untag(name: str) -> tuple[RemovedName, ...]:
+            with suggesting(store, name):
+                return store.untag(name)
+
+        return remove_each(names, untag, as_json=as_json)

@@ -39,10 +39,11 @@ _NO_BUILDS: Final = (
     "storectl builds no images: import the image that another program has built, as in `docker save"
     " NAME | storectl import -`"
 )
-_NO_CLIENT: Final = (
+NO_CLIENT: Final = (
     "storectl does not connect to registries: run `skopeo copy docker://NAME docker-archive:FILE`,"
     " then `storectl import FILE`"
 )
+"""What to do instead of a pull."""
 _PUSH: Final = (
     "storectl does not connect to registries: run `storectl serve` and let clients pull from it, or"
     " `storectl save -o FILE NAME`, then `skopeo copy docker-archive:FILE docker://NAME`"
@@ -56,7 +57,7 @@ _NO_GROUP: Final = "leave out this word: storectl has the commands {} without it
 INSTEAD: Final = {
     **dict.fromkeys(_ABOUT_CONTAINERS, _NO_CONTAINERS),
     **dict.fromkeys(("build", "buildx", "bake", "bud", "from"), _NO_BUILDS),
-    **dict.fromkeys(("pull", "fetch", "download"), _NO_CLIENT),
+    **dict.fromkeys(("pull", "fetch", "download"), NO_CLIENT),
     **dict.fromkeys(("push", "upload"), _PUSH),
     **dict.fromkeys(("login", "logout"), _LOGIN),
     **dict.fromkeys(("copy", "sync"), "run `storectl import` or `storectl save`"),

@@ -228,3 +228,37 @@ def test_a_named_pipe_is_read_once(tmp_path: Path) -> None:
     ) as process:
         pipe.write_bytes(image(A, tags=("app:1",)).bytes())
         assert process.communicate()[0] == b"Loaded image: app:1\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("inspect", "app"),
+        ("history", "app:3"),
+        ("tag", "app", "new:1"),
+        ("untag", "app:3"),
+        ("rm", "app:3"),
+        ("save", "-o", "/dev/null", "app:3"),
+    ],
+)
+def test_an_unknown_tag_is_answered_with_the_known_ones(
+    run: Runner, arguments: tuple[str, ...]
+) -> None:
+    run(*arguments, code=ExitCode.NOT_FOUND)
+    assert "hint: app has the tags 1, 2" in run.err
+
+
+@pytest.mark.parametrize("verb", ["inspect", "history", "images"])
+def test_a_path_that_does_not_exist_is_no_name(run: Runner, verb: str) -> None:
+    for path in ("./gone.tar", "/gone/app.tar", "../gone"):
+        run(verb, path, code=ExitCode.INVALID_INPUT)
+        assert "no such file" in run.err
+        assert "reference format" not in run.err
+
+
+def test_a_name_is_not_imported_from_a_registry(run: Runner) -> None:
+    run("import", "debian:12", code=ExitCode.INVALID_INPUT)
+    assert "cannot import debian:12: no such file" in run.err
+    assert "storectl does not connect to registries" in run.err
+    run("import", "https://example.com//x.tar", code=ExitCode.INVALID_INPUT)
+    assert "cannot import https://example.com//x.tar: no such file" in run.err

@@ -39,9 +39,10 @@ class Compression:
         level = int(match["level"] or DEFAULT_LEVEL) if match else 0
         if level not in _LEVELS:
             raise InvalidInput(
-                f"invalid compression {text!r}: expected none, zstd or zstd:LEVEL",
+                f"invalid compression {text!r}",
                 hint=(
-                    f"use none, zstd or zstd:LEVEL with a level from {_LEVELS[0]} to {_LEVELS[-1]}"
+                    "expected none, zstd or zstd:LEVEL with a level from"
+                    f" {_LEVELS[0]} to {_LEVELS[-1]}"
                 ),
             )
         return cls(level)

@@ -101,3 +101,39 @@ def test_a_repository_has_neither_tag_nor_digest(text: str) -> None:
 )
 def test_tags_follow_the_grammar(text: str, *, fits: bool) -> None:
     assert is_tag(text) is fits
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "the name is empty"),
+        ("docker://debian", "it is a URL: leave out 'docker://'"),
+        ("https://r.io/Debian:1", "it is a URL: leave out 'https://'"),
+        ("./app.tar", "it is a path"),
+        ("../app", "it is a path"),
+        ("/app", "it is a path"),
+        ("~/app", "it is a path"),
+        ("team app:1", "it has a space"),
+        ("team/*", "it has a wildcard"),
+        ("Debian", "repository name must be lowercase"),
+        ("app:", "the tag is empty"),
+        ("r.io/app:" + "a" * 129, "a tag has at most 128 characters, not 129"),
+        ("app:-1", "a tag has only letters, digits, '_', '.' and '-', and begins with none of"),
+        ("app@sha256:12ab", "a sha256 digest has 64 hexadecimal digits, not 4"),
+        ("app@sha256:" + "g" * 64, "a digest has only the digits 0-9 and a-f"),
+        ("app@md5:12", "a digest has the form sha256:HEX"),
+        ("app@", "a digest has the form sha256:HEX"),
+        (":1", "a part of the name is empty"),
+        ("team//app", "a part of the name is empty"),
+        ("team/", "a part of the name is empty"),
+        ("r.io:port/app", "the port 'port' of the registry is not a number"),
+        ("gr\u00fcn:1", "a name cannot have the character '\u00fc'"),
+        ("a\x1bb", "a name cannot have the character '\\\\x1b'"),
+        ("-app", "'.', '_' and '-' stand only between letters and digits"),
+        ("a..b", "'.', '_' and '-' stand only between letters and digits"),
+    ],
+)
+def test_the_error_says_what_is_wrong(text: str, reason: str) -> None:
+    with pytest.raises(InvalidReference) as caught:
+        Reference.parse(text)
+    assert caught.value.message.startswith(f"invalid reference format: {reason}")

@@ -77,7 +77,7 @@ def test_options_and_archives_reach_the_store_in_order(shell: Shell, fake: FakeS
     assert options.source_name == "a.tar"
 
 
-def test_a_missing_store_is_created(
+def test_a_store_that_exists_is_not_created(
     shell: Shell, fake: FakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[dict[str, Any]] = []
@@ -88,7 +88,7 @@ def test_a_missing_store_is_created(
 
     monkeypatch.setattr(fake, "import_archive", import_archive, raising=False)
     shell("import", "a.tar")
-    assert seen == [{"create": True, "group": None}]
+    assert seen == [{"group": None}]
 
 
 def test_json_lists_the_archives_before_an_invalid_one(shell: Shell, fake: FakeStore) -> None:
@@ -152,7 +152,7 @@ def test_invalid_option_values_are_refused(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "says"),
     [
-        ("--tag", "INVALID NAME", "repository name must be lowercase"),
+        ("--tag", "INVALID NAME", "it has a space"),
         ("--tag", f"app@sha256:{'0' * 64}", "expected a name with a tag, not a digest"),
         ("--prefix", "A B", "invalid prefix: 'A B'"),
         ("--prefix", "/", "invalid prefix: '/'"),

@@ -35,6 +35,7 @@ def test_all_tags_of_a_repository_are_removed(shell: Shell, fake: FakeStore) -> 
     fake.answers["names"] = {
         "x:": (Reference.parse("x:1"), Reference.parse("x:2")),
         "gone:": (),
+        "": (),
     }
     fake.answers["remove"] = {
         f"x:{tag}": (RemovedName("untagged", f"x:{tag}"),) for tag in ("1", "2")
