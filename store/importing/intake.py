@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 from store.errors import InvalidArchive, MissingMember, printable
 from store.formats.archives import dir_tree, docker, docker_and_oci, docker_v1, oci_layout
 from store.formats.archives.layout_documents import dir_blob_paths, oci_blob_paths
+from store.formats.archives.roles import is_haul
 from store.formats.archives.selection import choose
 from store.formats.image.label_budget import LabelBudget
 from store.formats.image.layout_names import INDEX, LAYOUT
@@ -104,7 +105,7 @@ def _only_folder(members: Members) -> str | None:
 
 
 def _is_layout(members: Members) -> bool:
-    return members.exists(LAYOUT) and members.exists(INDEX)
+    return members.exists(INDEX) and (members.exists(LAYOUT) or is_haul(members.document(INDEX)))
 
 
 def _read_layout(source: ArchiveInput) -> ReadArchive:

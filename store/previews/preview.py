@@ -9,7 +9,7 @@ from store.errors import MissingMember
 from store.formats.archives.layout_documents import dir_blob_paths, oci_blob_paths
 from store.formats.golang.path_match import compile_pattern
 from store.formats.image.deterministic import deterministic_manifest
-from store.formats.image.layout_names import LAYOUT
+from store.formats.image.layout_names import INDEX
 from store.formats.image.media_types import OCI_MANIFEST
 from store.model.contents import Codec, ContentState, StoredEncoding
 from store.model.digests import ChainID, Digest
@@ -173,9 +173,9 @@ class _Reading:
         self._claim = read.claim
         self._graph = read.claim.graph
         self._members = read.members
-        self._paths: BlobPaths = (
-            oci_blob_paths if read.members.exists(LAYOUT) else dir_blob_paths
-        )(read.members)
+        self._paths: BlobPaths = (oci_blob_paths if read.members.exists(INDEX) else dir_blob_paths)(
+            read.members
+        )
         self._images: dict[ImageID, _Image] = {}
 
     def preview(self) -> Preview:

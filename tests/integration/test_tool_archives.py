@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -11,10 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+import zstandard
 
 import exporter
 from exporter import Format, SaveOptions
 from store import Choice, Digest, ImportOptions, Reference, Store
+from store.model.limits import DEFAULT_LIMITS
+from store.model.platforms import DEFAULT_CHOICE
+from store.previews.preview import preview
 from store.queries.results import ImageFilter
 from storectl import cli
 from tests.support.imported_layouts import content
@@ -60,6 +65,10 @@ SIGNED: Final = "sha256:ef452e4eae38a87a2d9fe2385a3cfa26b3658ecf6d2a3b06f3281d33
 SIGNED_TAG: Final = f"demo/app:{SIGNED.replace(':', '-')}"
 SIGNATURE: Final = "sha256:6b94d6d6694832f81fd32870843fe4dbc073f8d2304e451513594f245f9d92d8"
 ATTESTATION: Final = "sha256:6f68264004ea6a66f068f21bc0dea4bb31323571009919e7698c775fb0eda664"
+INDEX: Final = "sha256:d876404c6694b0bfa8c6d3773dbedeb65acd99ee59b600ee0bc283a6398b6b2c"
+NOTE: Final = "sha256:ee55fae60ad4a794e521bdc5bc9130a46245bbfa4a98a18add161ae24004f5a5"
+CHART: Final = "sha256:5fbc475ac658114d4310a3d274d230767bc7583064d2d1e3de993f280626c7eb"
+HOST: Final = "127.0.0.1:5931"
 BUNDLES: Final = {
     (SIGNED, "sha256:531b4739c319fae41807206a344abfffca005698c2fb4542d7a10fa348d0e349"): BUNDLE,
     (SIGNED, "sha256:98d65280dfa5e219979625e0f5006df05fcadbf64b22992769f2d01c17f354b9"): BUNDLE,
@@ -78,6 +87,18 @@ GOLDENS: Final = (
         "demo/app:1",
     ),
     Golden(
+        "hauler-2.tar.zst",
+        {
+            f"{HOST}/demo/app:1": SIGNED,
+            f"{HOST}/{SIGNED_TAG}.sig": SIGNATURE,
+            f"{HOST}/{SIGNED_TAG}.att": ATTESTATION,
+            f"{HOST}/demo/index:1": INDEX,
+            "hauler/note.txt:latest": NOTE,
+            "hauler/thing:1.0.0": CHART,
+        },
+        BUNDLES,
+    ),
+    Golden(
         "skopeo-dir-1.2.tar.gz",
         {"demo/dir:1": "sha256:8aab89b783e283f7e0e652c600530243654c0b6921b5259326c986e2a678e3f6"},
         tag="demo/dir:1",
@@ -85,9 +106,19 @@ GOLDENS: Final = (
 )
 
 
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[tarfile.TarFile]:
+    """Open an archive that is compressed by gzip or zstd."""
+    data = path.read_bytes()
+    if path.suffix == ".zst":
+        data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        yield archive
+
+
 def blobs(path: Path) -> dict[str, bytes]:
     """Return the files of an archive that are named by their digests."""
-    with tarfile.open(path) as archive:
+    with opened(path) as archive:
         return {
             f"{match['algorithm'] or 'sha256'}:{match['hex']}": archive.extractfile(member).read()  # type: ignore[union-attr]
             for member in archive.getmembers()
@@ -138,7 +169,7 @@ def sources(golden: Golden, folder: Path) -> Iterator[Path | io.BytesIO]:
     """Yield the archive as a file, as a pipe and as a folder."""
     yield golden.path
     yield io.BytesIO(golden.path.read_bytes())
-    with tarfile.open(golden.path) as archive:
+    with opened(golden.path) as archive:
         archive.extractall(folder, filter="data")
     yield folder
 
@@ -176,3 +207,22 @@ def test_inspect_states_the_type_and_the_subject_of_a_referrer(
         (shown,) = json.loads(capsys.readouterr().out)
         assert (shown["Subject"], shown["ArtifactType"]) == (subject, kind)
         assert Digest.parse(shown["Digest"]) == Digest.parse(digest)
+
+
+def test_a_preview_shows_what_an_import_takes(golden: Golden, tmp_path: Path) -> None:
+    seen = preview(
+        golden.path,
+        DEFAULT_LIMITS,
+        golden.options().choice,
+        DEFAULT_CHOICE,
+        lambda: tmp_path / "spool",
+    )
+    everything = ImageFilter(include_intermediate=True)
+    shown = {
+        str(one.manifest): one.reference.familiar
+        for image in seen.image_list(everything)
+        for one in image.references
+    }
+    for other in seen.manifest_list(everything):
+        shown |= {str(other.digest): name.familiar for name in other.references}
+    assert {name: digest for digest, name in shown.items()} == golden.names

@@ -68,7 +68,7 @@ def claim(
     *,
     labels: LabelBudget | None = None,
 ) -> ArchiveClaim:
-    """Return the claims of an OCI layout.
+    """Return the claims of an OCI layout, which may lack ``oci-layout`` (see `is_haul`).
 
     Args:
         files: Access to the layout's files. Errors of an access are raised unchanged.
@@ -84,15 +84,8 @@ def claim(
         MissingMember: A file of the layout is missing.
         TooLarge: The archive exceeds a ceiling of ``limits``.
     """
-    version = unmarshal(
-        _LAYOUT, parse(files.document(LAYOUT), limits, document=LAYOUT), document=LAYOUT
-    ).version
-    if version.partition(".")[0] != "1":
-        raise InvalidDocument(
-            f"unsupported imageLayoutVersion {printable(version)!r}: expected 1.0.0",
-            document=LAYOUT,
-            hint="write the layout in version 1.0.0, or use a newer version of this program",
-        )
+    if files.exists(LAYOUT):
+        _require_version(files.document(LAYOUT), limits)
     data = files.document(INDEX)
     # The list of the archive may be longer than that of an index.
     top = Document.parse(
@@ -110,6 +103,21 @@ def claim(
         entries.roots(), entries.links, entries.faults
     )
     return ArchiveClaim(Digest.of(data), (), tuple(dict.fromkeys(entries.notes)), graph)
+
+
+def _require_version(data: bytes, limits: Limits) -> None:
+    """Check the version of the layout.
+
+    Raises:
+        InvalidDocument: ``oci-layout`` is not valid, or states an unknown version.
+    """
+    version = unmarshal(_LAYOUT, parse(data, limits, document=LAYOUT), document=LAYOUT).version
+    if version.partition(".")[0] != "1":
+        raise InvalidDocument(
+            f"unsupported imageLayoutVersion {printable(version)!r}: expected 1.0.0",
+            document=LAYOUT,
+            hint="write the layout in version 1.0.0, or use a newer version of this program",
+        )
 
 
 def claim_dir(

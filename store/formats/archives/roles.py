@@ -4,6 +4,8 @@ Cosign and hauler list an image and its signature in one ``index.json``. Hauler 
 name. The annotation ``kind`` tells them apart. In registries, cosign gives the signature of a
 manifest a tag that is made of the manifest's digest.
 
+The archives of hauler since version 2 are layouts that lack ``oci-layout``.
+
 ``cosign save`` of cosign 3 writes the bundles of an image and then the image, each time with a new
 ``index.json``. So the last one lists only the image. ``cosign load`` finds the bundles among the
 blobs, by their ``subject``.
@@ -41,6 +43,11 @@ _REFERRERS: Final = "referrers"
 _SUFFIXES: Final = {"sigs": ".sig", "atts": ".att", "sboms": ".sbom"}
 """The end of cosign's tag, by the last part of the kind."""
 
+_HAUL: Final = re.compile(
+    rb'"kind"\s*:\s*"(?:%b)' % b"|".join(re.escape(one.encode()) for one in _PREFIXES)
+)
+"""The annotation ``kind`` in JSON. Before version 2, hauler wrote the kinds of cosign."""
+
 _BLOBS: Final = "blobs/sha256"
 _BLOB: Final = re.compile("[0-9a-f]{64}")
 _MAX_UNLISTED_BYTES: Final = 64 << 10
@@ -59,6 +66,15 @@ def stated_kind(annotations: Mapping[str, str]) -> str:
         if kind.startswith(prefix):
             return kind.removeprefix(prefix).partition("/")[0]
     return ""
+
+
+def is_haul(index: bytes) -> bool:
+    """Whether hauler wrote an ``index.json``. Its archives may lack ``oci-layout``.
+
+    Without that file, containerd and Docker read only ``manifest.json``, which does not list
+    signatures, charts and files.
+    """
+    return _HAUL.search(index) is not None
 
 
 def is_of_cosign(annotations: Mapping[str, str]) -> bool:

@@ -10,6 +10,7 @@ from store.formats.archives.roles import (
     Attached,
     attachment_of_tag,
     is_attached,
+    is_haul,
     stated_kind,
     unlisted_referrers,
     with_attachments,
@@ -139,3 +140,26 @@ def test_only_layouts_of_cosign_are_searched() -> None:
         layout.artifact(b"bundle", subject=image)
         files = MemoryFiles(layout.members())
         assert len(claim(files, DEFAULT_LIMITS, lambda _: None).graph.roots) == count
+
+
+@pytest.mark.parametrize(
+    ("index", "answer"),
+    [
+        (b'{"annotations": {"kind" : "dev.hauler/image"}}', True),
+        (b'{"annotations":{"kind":"dev.cosignproject.cosign/imageIndex"}}', True),
+        (b'{"annotations":{"kind":"devxhauler/image"}}', False),
+        (b'{"annotations":{"unkind":"dev.hauler/image"}}', False),
+        (b"", False),
+    ],
+)
+def test_an_index_of_hauler_is_known_by_a_kind(index: bytes, answer: bool) -> None:
+    assert is_haul(index) is answer
+
+
+def test_a_layout_may_lack_the_file_with_its_version() -> None:
+    layout = Layout()
+    root = layout.root(layout.image(A), kind="dev.hauler/image")
+    files = layout.members()
+    del files["oci-layout"]
+    graph = claim(MemoryFiles(files), DEFAULT_LIMITS, lambda _: None).graph
+    assert [str(one.digest) for one in graph.roots] == [root["digest"]]
