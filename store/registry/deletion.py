@@ -86,6 +86,7 @@ def delete_manifest(
         target = references.get(connection, Reference(repository, tag))
         if target is not None:
             naming.remove_tag(connection, target, now=now, operation=_OPERATION)
+            _record(connection, "untag", target.image_id or target.digest, target.reference, now)
             remove_variants(connection, target.reference, now=now, operation=_OPERATION)
     serving.let_go(connection, key, found.key)
     serving.drop_unheld(connection, found.key)

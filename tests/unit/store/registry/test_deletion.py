@@ -65,3 +65,15 @@ def test_a_manifest_without_tags_can_be_deleted(store: Store, registry: Registry
     store.collect()
     assert len(store.images()) == 1
     assert list(store.fsck()) == []
+
+
+def test_history_names_every_tag_that_goes_with_a_manifest(
+    store: Store, registry: Registry
+) -> None:
+    _, digest = push_image(registry, (images.A, squeezed(images.A)), tags=("1", "2"))
+    registry.delete_manifest(APP, digest)
+    assert [(one.action, one.attributes["name"]) for one in store.events()][-3:] == [
+        ("untag", "team/app:1"),
+        ("untag", "team/app:2"),
+        ("delete", f"team/app@{digest}"),
+    ]
