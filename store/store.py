@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from store.model.contents import DiffState
     from store.model.platforms import PlatformChoice
     from store.model.progress import Progress
-    from store.model.references import Reference
+    from store.model.references import Reference, Repository
     from store.names.tagging import RemovedName, TagChange
     from store.queries.details import ImageDetails, ManifestContents
     from store.queries.results import ImageFilter, ImageSummary, ManifestSummary
@@ -176,6 +176,14 @@ class Store(Workspace):
 
         with self.read() as connection:
             return lists.list_names(connection, prefix, limit)
+
+    def digests(self, repository: Repository) -> tuple[Reference, ...]:
+        """Return the manifests that ``repository`` holds by their digests, without a tag."""
+        from store.catalog.lists import digest_references
+
+        with self.read() as connection:
+            found = digest_references.beginning_with(connection, repository.familiar)
+        return tuple(one.reference for one in found if one.reference.repository == repository)
 
     def inspect_manifest(self, name: str) -> ManifestContents:
         """Return a manifest or index with its links and names.

@@ -102,6 +102,9 @@ class Verb(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         others: list[tuple[str, str]] = []
         for param in self.get_params(ctx):
+            if isinstance(param, click.Argument):
+                # The line of usage names the arguments, and the text says what they are.
+                continue
             record = param.get_help_record(ctx)
             if record is not None:
                 listed = (

@@ -186,19 +186,20 @@ def of_manifest(connection: Connection, key: ContentKey) -> tuple[TagTarget, ...
     return tuple(sorted(found, key=lambda target: str(target.reference).encode()))
 
 
-def default_images_of_indexes(connection: Connection) -> set[ContentKey]:
-    """Return the image that each tagged index stands for."""
-    indexes = (
-        select(reference.c.manifest_id)
-        .join(manifest, manifest.c.content_id == reference.c.manifest_id)
-        .where(manifest.c.kind == "index")
+def images_of_indexes(connection: Connection) -> set[ContentKey]:
+    """Return the images that tagged indexes list, and the indexes that these list."""
+    below = select(manifest_edge.c.content_id.label("id")).where(manifest_edge.c.role == "child")
+    listed = below.join(reference, reference.c.manifest_id == manifest_edge.c.manifest_id).cte(
+        "listed", recursive=True
+    )
+    listed = listed.union(below.join(listed, listed.c.id == manifest_edge.c.manifest_id))
+    found = (
+        select(manifest.c.image_id)
+        .join(listed, listed.c.id == manifest.c.content_id)
+        .where(manifest.c.image_id.is_not(None))
         .distinct()
     )
-    found = (
-        image_of_index(connection, ContentKey(key))
-        for key in connection.execute(indexes).scalars().all()
-    )
-    return {one.image for one in found if one is not None}
+    return {ContentKey(key) for key in connection.execute(found).scalars()}
 
 
 def beginning_with(

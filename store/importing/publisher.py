@@ -370,7 +370,7 @@ class Publisher:
         events.add_events(
             self._connection,
             [
-                Event(self._now, "import", target, {"name": names[0] if names else target})
+                Event(self._now, "import", target, {"name": _shown(names) or target})
                 for target, names in imported.items()
             ],
         )
@@ -383,6 +383,11 @@ class Publisher:
             changed=self._done.changed,
             operation=self._operation.id,
         )
+
+
+def _shown(names: Sequence[str]) -> str:
+    """Return the first name as docker shows it; empty if there is none."""
+    return Reference.parse(names[0]).familiar if names else ""
 
 
 def _can_be_set(name: Reference) -> bool:

@@ -32,7 +32,7 @@ def usage(connection: Connection, *, each: bool) -> Usage:
         each: Whether to list every image in addition to the sums.
     """
     images = catalog_usage.images(connection)
-    in_indexes = references.default_images_of_indexes(connection)
+    in_indexes = references.images_of_indexes(connection)
     active = catalog_usage.named_images(connection) | in_indexes
     used = catalog_usage.diffs_of_named(connection).union(
         *catalog_usage.diffs_of(connection, in_indexes).values()
@@ -126,7 +126,7 @@ class UsageRow:
     Attributes:
         kind: ``Images``, ``Layers`` or ``Blobs``.
         count: The number of images, layers or blobs.
-        active: How many images have a tag or are the default image of an index, or how many layers
+        active: How many images have a tag or are in an index with a tag, or how many layers
             such images have. For blobs, the same as ``count``.
         size_bytes: The total size of the images, layers or blobs.
         reclaimable_bytes: How many bytes the removal of inactive images would free.

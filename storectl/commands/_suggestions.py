@@ -1,4 +1,4 @@
-"""Hints for names that the store does not have: other tags of the repository, and similar names."""
+"""Hints for unknown names: the tags or digests of the repository, and similar names."""
 
 from __future__ import annotations
 
@@ -62,6 +62,11 @@ def suggestion(store: Store, text: str) -> str | None:
     if same:
         shown = ", ".join(same[:_SHOWN]) + (", …" if len(same) > _SHOWN else "")
         return f"{repository.familiar} has the tag{'s' if len(same) > 1 else ''} {shown}"
+    held = store.digests(repository)
+    if held:
+        shown = ", ".join(one.familiar for one in held[:_SHOWN])
+        more = ", …" if len(held) > _SHOWN else ""
+        return f"{repository.familiar} has no tags; name an image by its digest: {shown}{more}"
     known = {tag.repository.familiar: None for tag in store.names("", _SEARCHED)}
     similar = get_close_matches(repository.familiar, known, n=_SHOWN, cutoff=0.8)
     return f"a similar name is {' or '.join(similar)}" if similar else None

@@ -36,7 +36,8 @@ def command(settings: Settings, *, verbose: bool, format_: str, as_json: bool) -
     """Show disk usage, and how much of it `storectl gc` and `storectl prune` would free.
 
     Sizes of images and layers are uncompressed sizes. Sizes of blobs are sizes on disk. An image is
-    active if it has a tag. RECLAIMABLE is what `storectl prune` would free.
+    active if it has a tag, or is in an index with a tag. RECLAIMABLE is what `storectl prune` would
+    free.
     """
     from store.maintenance.reports import KeptReason  # noqa: PLC0415 - `--help` does without
     from storectl.commands._collection import show_kept  # noqa: PLC0415

@@ -242,10 +242,12 @@ def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: boo
         everything: Whether to include untagged images that other images are built on.
 
     Raises:
-        click.UsageError: A filter is unknown, has no value, or is given twice although it may be
-            given only once.
+        click.UsageError: A filter is unknown, has no value or an invalid pattern, or is given twice
+            although it may be given only once.
     """
     from store import ImageFilter  # noqa: PLC0415 - `--help` does without
+    from store.errors import InvalidReference  # noqa: PLC0415
+    from store.formats.golang.path_match import compile_pattern  # noqa: PLC0415
 
     values: dict[str, list[str]] = {
         "reference": [name] if name else [],
@@ -264,6 +266,11 @@ def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: boo
         values[key].append(value)
     if any(value.lower() not in _BOOLEANS for value in values["dangling"]):
         raise click.UsageError("invalid value of the filter dangling: expected true or false")
+    for pattern in values["reference"]:
+        try:
+            compile_pattern(pattern)
+        except InvalidReference as error:
+            raise click.UsageError(f"{error.message}; {error.hint}") from None
     if any(len(values[key]) > 1 for key in ("before", "since")):
         raise click.UsageError("invalid filters: give before and since at most once each")
     return ImageFilter(

@@ -35,7 +35,7 @@ class FakeStore:
     """A store that returns prepared answers or raises prepared errors, and records every call."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, Any] = {"manifests": (), "names": ()}
+        self.answers: dict[str, Any] = {"manifests": (), "names": (), "digests": ()}
         self.asked: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         self.opened: dict[str, Any] = {}
 

@@ -11,6 +11,7 @@ import pytest
 
 from store import errors
 from storectl import cli
+from storectl.commands import tag
 from storectl.output.exit_codes import ExitCode
 from storectl.verb import SectionOption, Verb, for_each
 
@@ -133,3 +134,12 @@ def test_an_error_that_is_not_about_a_name_stops_the_command() -> None:
     with pytest.raises(errors.StorageFull):
         for_each(["a", "b"], act_on({"a": errors.StorageFull("full")}, tried))
     assert tried == ["a"]
+
+
+def test_the_help_lists_options_only() -> None:
+    # Newer versions of click list arguments as well, without a description.
+    command = tag.command
+    help_text = command.get_help(click.Context(command, info_name="tag"))
+    assert "Usage: tag [OPTIONS] SOURCE TARGET" in help_text
+    options = help_text.partition("Options:")[2]
+    assert not any(line.strip() in {"SOURCE", "TARGET"} for line in options.splitlines())

@@ -40,7 +40,18 @@ def test_a_tag_of_an_index_stands_for_the_default_platforms_image(rows: Rows) ->
     assert references.image_of(rows.connection, index, ARM_CHOICE) == arm
     assert references.image_of(rows.connection, only_arm) == arm
     assert references.image_of(rows.connection, empty) is None
-    assert references.default_images_of_indexes(rows.connection) == {amd, arm}
+
+
+def test_the_images_of_an_index_are_those_that_it_and_its_indexes_list(rows: Rows) -> None:
+    arm, amd, other = rows.image("arm"), rows.image("amd"), rows.image("other")
+    rows.manifest("armm", arm)
+    rows.manifest("amdm", amd)
+    rows.manifest("otherm", other)
+    rows.index("inner", ("armm", ARM64))
+    outer = rows.index("outer", ("amdm", AMD64), ("inner", ARM64))
+    assert references.images_of_indexes(rows.connection) == set()
+    rows.tag("demo:1", outer)
+    assert references.images_of_indexes(rows.connection) == {amd, arm}
 
 
 def test_only_the_tags_that_were_asked_for_are_returned(rows: Rows) -> None:

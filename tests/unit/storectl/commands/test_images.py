@@ -164,3 +164,12 @@ def test_invalid_filters_are_refused(shell: Shell, text: str) -> None:
 
 def test_the_filter_before_may_be_given_once(shell: Shell) -> None:
     shell("images", "-f", "before=a", "-f", "before=b", code=2)
+
+
+@pytest.mark.parametrize("arguments", [("[",), ("--filter", "reference=team/[")])
+def test_an_invalid_pattern_is_wrong_usage(
+    shell: Shell, fake: FakeStore, arguments: tuple[str, ...]
+) -> None:
+    shell("images", *arguments, code=2)
+    assert "invalid pattern" in shell.err
+    assert fake.asked == []

@@ -8,7 +8,7 @@ import pytest
 
 from store.errors import ImageNotFound
 from storectl.commands._suggestions import suggesting, suggestion
-from tests.support.images import A
+from tests.support.images import A, B
 from tests.support.stored_images import put_image
 
 if TYPE_CHECKING:
@@ -38,6 +38,16 @@ def filled(store: Store) -> Store:
 )
 def test_a_hint_names_what_exists(filled: Store, text: str, hint: str | None) -> None:
     assert suggestion(filled, text) == hint
+
+
+def test_a_hint_names_the_digests_of_a_repository_without_tags(store: Store) -> None:
+    digests = []
+    for number, layer in enumerate((A, B)):
+        put_image(store, layer, tags=(f"app:{number}",))
+        digests.append(store.inspect_manifest(f"app:{number}").summary.digest)
+        store.untag(f"app:{number}")
+    shown = ", ".join(f"app@{digest}" for digest in sorted(digests, key=str))
+    assert suggestion(store, "app") == f"app has no tags; name an image by its digest: {shown}"
 
 
 def test_the_hint_is_about_the_name_in_the_error(filled: Store) -> None:
