@@ -72,7 +72,7 @@ migrations: $(STAMP) ## check that the migrations build the schema of the code
 
 peers:             ## build the peers that Debian does not have, most of them with Go
 	@bash scripts/build_peers.sh regctl oras dockerd-28 dockerd-29 ctr-2 containerd-2 helm \
-	  cosign python-oras python-docker python-dxf
+	  cosign buildctl buildkitd python-oras python-docker python-dxf
 
 interop: $(STAMP)  ## the tests with the real Docker Engine, skopeo, podman and umoci
 	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 \

@@ -17,6 +17,7 @@ set -euo pipefail
 #   module    go install builds the module.
 #   vendored  The module has no go.mod, because it is built in GOPATH mode. Its vendor.mod and
 #             vendor.sum become go.mod and go.sum of a copy.
+#   copied    A copy of the module is built, because go install refuses modules that replace others.
 #   cloned    The repository is cloned, because go install refuses the module or ignores the
 #             requirements that it replaces.
 #   python    pip installs a library from PyPI. The program is Python, in an environment with this
@@ -39,8 +40,8 @@ ctr-2      module   github.com/containerd/containerd/v2      cmd/ctr      v2.4.2
 containerd-2 module github.com/containerd/containerd/v2    cmd/containerd v2.4.2               1.26
 helm       module   helm.sh/helm/v3                          cmd/helm     v3.22.0              1.26
 cosign     module   github.com/sigstore/cosign/v3            cmd/cosign   v3.1.3               1.26
-buildctl   module   github.com/moby/buildkit                 cmd/buildctl v0.34.2              1.26
-buildkitd  module   github.com/moby/buildkit                 cmd/buildkitd v0.34.2             1.26
+buildctl   copied   github.com/moby/buildkit                 cmd/buildctl v0.34.2              1.26
+buildkitd  copied   github.com/moby/buildkit                 cmd/buildkitd v0.34.2             1.26
 python-oras   python oras       -  0.2.43 -
 python-docker python docker     -  7.2.0  -
 python-dxf    python python-dxf -  12.1.1 -
@@ -57,10 +58,22 @@ from_module() {
     GOBIN="$work" "$go" install -trimpath -ldflags="$flags" "$module/$package@$version"
 }
 
-from_vendored_module() {
-    local module=$1 package=$2 version=$3 folder
+copy_module() {
+    local module=$1 version=$2 folder
     folder=$("$go" mod download -json "$module@$version" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
     cp -r --no-preserve=mode "$folder" "$work/source"
+}
+
+from_copied_module() {
+    local module=$1 package=$2 version=$3
+    copy_module "$module" "$version"
+    (cd "$work/source" && "$go" build -buildvcs=false -trimpath \
+        -ldflags="-s -w -X $module/version.Version=$version" -o "$work/${package##*/}" "./$package")
+}
+
+from_vendored_module() {
+    local module=$1 package=$2 version=$3
+    copy_module "$module" "$version"
     # The folder vendor/ lists modules but lacks their files. If it existed, go would fetch no module.
     rm -rf "$work/source/vendor"
     mv "$work/source/vendor.mod" "$work/source/go.mod"
@@ -111,6 +124,7 @@ build() {
     fi
     case $how in
         module) from_module "$module" "$package" "$version" ;;
+        copied) from_copied_module "$module" "$package" "$version" ;;
         vendored) from_vendored_module "$module" "$package" "$version" ;;
         cloned) from_clone "$module" "$package" "$version" ;;
         python) from_pypi "$module" "$version" ;;

@@ -74,7 +74,22 @@ BUNDLES: Final = {
     (SIGNED, "sha256:98d65280dfa5e219979625e0f5006df05fcadbf64b22992769f2d01c17f354b9"): BUNDLE,
 }
 
+BUILT: Final = "sha256:e226151cb9d523ba805a8bfb11e1ccdf8636a654bc51c2a874bc665ee5c78dee"
+BUILT_OCI: Final = "sha256:a8bdd427b36d5f9c2b8a521fe2b9dc924b39c4b53b9930a90173412757203a0f"
+OF_OCI: Final = "sha256:5600926b46f31cc302741b397eb4e32fa0f941d377ff3b08c52627c3cbda228b"
+BUILT_DOCKER: Final = "sha256:3d6e502136c8de5781eb9df1453a7ee7794f0395640515247071cafeb4367933"
+OF_DOCKER: Final = "sha256:c8088ab17170b6fcec7d5ea48e132d8846f16336d0d2937af3d705e03e9780da"
+BUILT_LEGACY: Final = "sha256:39bb0aca772ff986820c4352e6c0d2308a6e3acd33af6301fae906509f6bf2db"
+OF_BUILD: Final = "application/vnd.docker.attestation.manifest.v1+json"
+
 GOLDENS: Final = (
+    Golden("buildkit-0.34-oci.tar.gz", {"demo/built:1": BUILT_OCI}, {(BUILT, OF_OCI): OF_BUILD}),
+    Golden(
+        "buildkit-0.34-docker.tar.gz",
+        {"demo/built:1": BUILT_DOCKER},
+        {(BUILT, OF_DOCKER): OF_BUILD},
+    ),
+    Golden("buildkit-0.34-legacy.tar.gz", {"demo/built:1": BUILT_LEGACY}),
     Golden("cosign-3-bundles.tar.gz", {"demo/app:1": SIGNED}, BUNDLES, "demo/app:1"),
     Golden(
         "cosign-3-bundles-and-tags.tar.gz",

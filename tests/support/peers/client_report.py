@@ -99,6 +99,10 @@ NEWER_ALSO: Final = """
 - Docker 29 and containerd 2 pull `docker.io/…` from the mirror with the files of
   `storectl mirror-config`, also with `--sealed`, a login and certificates. `containerd config dump`
   accepts both versions of `config.toml`.
+- BuildKit, with the file of `storectl mirror-config buildkit`, builds on an image of `docker.io/…`
+  from the mirror, pushes the image with its attestation, which has the image as `subject`, and
+  pushes and uses its cache (`--export-cache`, `--import-cache`). The archive of `type=oci` is
+  imported.
 - `cosign sign`, `verify` and `tree`, `attest` and `verify-attestation`, each with the bundles of
   cosign 3 and with tags (`--new-bundle-format=false`), and `cosign copy` with the signature; with a
   key, and without a log. What `cosign save` writes is imported, and `cosign verify` accepts it from
@@ -106,10 +110,10 @@ NEWER_ALSO: Final = """
 - `helm push`, `helm pull` (also of a version range, and of a version with a plus sign),
   `helm show chart` and `helm template` of charts; a chart without a version is the newest one.
   `helm install --dry-run=client` pulls the chart, and then wants a cluster, which the test lacks.
-- Libraries for Python: oras pushes and pulls a file as an artifact, lists tags, reads the layers of
-  an image and deletes a tag; python-dxf pushes, aliases, reads and deletes a blob, and lists
-  repositories; docker pulls an image, saves it, pushes it under another name and loads it again,
-  with Docker 29.
+- These libraries for Python: oras pushes and pulls a file as an artifact, lists tags, reads the
+  layers of an image and deletes a tag; python-dxf pushes, aliases, reads and deletes a blob, and
+  lists repositories; docker pulls an image, saves it, pushes it under another name and loads it
+  again, with Docker 29.
 """
 
 _NEWER: Final = re.compile(

@@ -13,6 +13,7 @@ import bcrypt
 
 from store import Store
 from store.errors import StoreError
+from store.model.digests import Digest
 from store.model.references import Repository
 from store.registry.registry import Registry
 from tests.support.mirror_process import Mirror
@@ -103,11 +104,12 @@ class Endpoint:
             store.import_archive(path)
 
     def manifest(self, repository: str, reference: str) -> ServedManifest | None:
-        """Return the manifest that the mirror serves under a name, or None."""
+        """Return the manifest that the mirror serves under a tag or a digest, or None."""
         with Store.open(self.mirror.root) as store:
             try:
                 return Registry(store).manifest(
-                    Repository.parse(f"docker.io/{repository}"), reference
+                    Repository.parse(f"docker.io/{repository}"),
+                    Digest.parse(reference) if ":" in reference else reference,
                 )
             except StoreError:
                 return None

@@ -33,6 +33,7 @@ _VERSION: Final = "import importlib.metadata as m; print(m.version({!r}))"
 
 PROGRAMS: Final = (
     *("dockerd-29", "containerd", "containerd-2", "ctr-2", COSIGN, HELM, "unshare"),
+    *("buildctl", "buildkitd", "runc"),
     *PYTHON,
 )
 """What the tests of tests/interop/clients need."""
@@ -76,6 +77,7 @@ def versions(shop: Workshop, endpoint: Endpoint) -> dict[str, str]:
     return {
         "Docker Engine": docker.version(shop.docker_29),
         "containerd": endpoint.containerd_2.version(),
+        "BuildKit": run("buildctl", "--version").split()[2].removeprefix("v"),
         "cosign": cosign["gitVersion"].removeprefix("v"),
         "helm": run(HELM, "version", "--short").strip().removeprefix("v").partition("+")[0],
         **{
