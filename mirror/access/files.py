@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, final
 
@@ -16,6 +17,8 @@ from store.model.references import DEFAULT_DOMAIN
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -69,8 +72,12 @@ class AccessFiles:
         # Invalid files are reported before their modes.
         if self.htpasswd is not None:
             require_secret(self.htpasswd)
+            if not users:
+                logger.warning("%s has no users: nobody can log in with a password", self.htpasswd)
         if self.rules is not None:
             require_unwritable(self.rules)
+            if rules is not None and not rules.rules:
+                logger.warning("%s has no rules: nobody may read or write", self.rules)
         return Access(
             users,
             anonymous_read=self.anonymous_read,
@@ -86,4 +93,4 @@ def _read(path: Path, read: Callable[[str], T]) -> T:
     try:
         return read(text)
     except InvalidInput as exc:
-        raise InvalidInput(f"{path}: {exc.message}", hint=exc.hint) from None
+        raise InvalidInput(f"{path}: {exc.message}", hint=exc.hint, remedy=exc.remedy) from None

@@ -10,11 +10,27 @@ import bcrypt
 
 from mirror.access.user_names import check_user_name
 from store.errors import InvalidInput
+from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SCHEMES: Final = ("$2a$", "$2b$", "$2y$")
+_OTHER_HASHES: Final = {
+    "$2": "an incomplete one, or one with a cost that is not 4 to 16",
+    " ": "a space and a hash",
+    "$apr1$": "an MD5 hash",
+    "$1$": "an MD5 hash",
+    "$5$": "a SHA-256 hash",
+    "$6$": "a SHA-512 hash",
+    "{SHA}": "a SHA-1 hash",
+    "{SSHA}": "a SHA-1 hash",
+    "$y$": "a yescrypt hash",
+    "$argon2": "an Argon2 hash",
+    "$scrypt$": "a scrypt hash",
+}
+"""How other hashes begin, and what they are."""
+
 MAX_PASSWORD_BYTES: Final = 72
 """The longest password, in bytes; bcrypt ignores all further bytes."""
 
@@ -114,15 +130,24 @@ def read_htpasswd(text: str) -> dict[str, bytes]:
         if not colon or not user:
             raise InvalidInput(
                 f"invalid htpasswd line {number}: expected user:hash",
-                hint="create the line with `htpasswd -nB USER`",
+                remedy=Remedy.ADD_USER,
             )
         if not hashed.startswith(_SCHEMES) or not _is_hash(hashed.encode()):
             raise InvalidInput(
-                f"invalid htpasswd line {number}: expected a bcrypt hash for {user!r}",
-                hint="create the line with `htpasswd -nB USER`",
+                f"invalid htpasswd line {number}: expected a bcrypt hash for {user!r},"
+                f" not {_kind(hashed)}",
+                remedy=Remedy.ADD_USER,
             )
         users[check_user_name(user, f"htpasswd line {number}")] = hashed.encode()
     return users
+
+
+def _kind(hashed: str) -> str:
+    """Return what stands in the place of a bcrypt hash, without a part of it: it is a secret."""
+    return next(
+        (kind for beginning, kind in _OTHER_HASHES.items() if hashed.startswith(beginning)),
+        "a password without a hash, or an unknown one",
+    )
 
 
 def _is_hash(hashed: bytes) -> bool:

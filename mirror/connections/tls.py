@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, final
 
+from mirror.connections.pem_files import certificate_fault, refuse, validity_fault
 from store.errors import InvalidInput, StoreError
 from store.files.input_modes import require_secret, require_unwritable
 from store.files.os_errors import Whose, reading_input, translate
@@ -15,6 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from typing_extensions import Buffer
+
+
+logger = logging.getLogger(__name__)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 @final
@@ -61,11 +71,13 @@ class Certificate:
         key: The file with the private key of the certificate.
         clients: The file with certificate authorities; every client then needs a certificate that
             one of these authorities has signed. None to require no client certificate.
+        clock: Returns the current time; an expired certificate is reported.
     """
 
     chain: Path
     key: Path
     clients: Path | None = None
+    clock: Callable[[], datetime] = field(default=_utc_now, repr=False, compare=False)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -92,8 +104,9 @@ class Certificate:
             try:
                 context.load_verify_locations(self.clients)
             except ssl.SSLError as exc:
-                raise InvalidInput(
-                    f"invalid client authorities {self.clients}: {exc.reason or exc}",
+                what = "client authorities"
+                raise certificate_fault(self.clients, what) or InvalidInput(
+                    f"invalid {what} {self.clients}: {exc.reason or exc}",
                     hint="expected certificates in PEM",
                 ) from exc
             except OSError as exc:
@@ -102,6 +115,10 @@ class Certificate:
         # Invalid files are reported before their modes.
         for path in self.paths:
             (require_secret if path == self.key else require_unwritable)(path)
+        for path in self.paths:
+            fault = None if path == self.key else validity_fault(path, self.clock())
+            if fault is not None:
+                logger.warning("%s: clients will refuse the connection", fault)
         return context
 
     def _load(self, context: ssl.SSLContext) -> None:
@@ -109,12 +126,7 @@ class Certificate:
             # A server has no terminal where OpenSSL could ask for the password of a key.
             context.load_cert_chain(self.chain, self.key, password=lambda: b"")
         except ssl.SSLError as exc:
-            # OpenSSL gives no reason for text that is not PEM, nor for a key with a password.
-            reason = exc.reason or "a file is not PEM, or the key has a password"
-            raise InvalidInput(
-                f"invalid certificate {self.chain} or key {self.key}: {reason}",
-                hint="name a PEM file with a certificate, and one with its key without a password",
-            ) from exc
+            raise refuse(self.chain, self.key, exc) from exc
         except OSError as exc:
             raise _unreadable(exc, self.chain, self.key) from exc
 

@@ -90,6 +90,9 @@ class Remedy(StrEnum):
     OPEN_REGISTRY = "open-registry"
     """A registry without users refuses changes: add users, or let every client change images."""
 
+    ADD_USER = "add-user"
+    """A line in a file of users is invalid: set the password of the user again."""
+
     ALLOW_HOST = "allow-host"
     """A client uses a host name that the server does not know: allow the name."""
 

@@ -58,6 +58,7 @@ WORDS: Final = {
         "start the server with --htpasswd or --rules to add users, or with --open to let every"
         " client push and delete"
     ),
+    Remedy.ADD_USER: "run `storectl passwd USER FILE` to write the line of a user",
     Remedy.ALLOW_HOST: "if this is a name of the server, start it with --allowed-host HOST",
 }
 """One sentence for each remedy, without a final period, as in all hints."""

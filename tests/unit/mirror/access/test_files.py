@@ -48,7 +48,7 @@ def test_hashes_that_every_user_may_read_are_reported(
     file.chmod(0o604)
     AccessFiles(file).load()
     AccessFiles(rules=file).load()
-    assert len(caplog.records) == 1
+    assert caplog.text.count("every user of this machine may read") == 1
 
 
 def test_without_files_clients_write_only_if_they_are_let() -> None:
@@ -68,3 +68,15 @@ def test_a_file_of_rules_is_a_login(tmp_path: Path) -> None:
     access = AccessFiles(rules=file, anonymous_write=True).load()
     assert access.has_logins
     assert not access.allows(ANONYMOUS, Action.WRITE, APP)
+
+
+def test_files_without_users_and_rules_are_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    users, rules = tmp_path / "users", tmp_path / "rules"
+    for path in (users, rules):
+        path.write_text("# nothing\n")
+        path.chmod(0o600)
+    AccessFiles(users, rules).load()
+    assert f"{users} has no users: nobody can log in with a password" in caplog.text
+    assert f"{rules} has no rules: nobody may read or write" in caplog.text

@@ -12,6 +12,7 @@ from mirror.access import (
     read_htpasswd,
 )
 from store.errors import InvalidInput
+from store.model.remedies import Remedy
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,25 @@ from store.errors import InvalidInput
 def test_htpasswd_line_without_a_bcrypt_hash_is_refused(line: str) -> None:
     with pytest.raises(InvalidInput):
         read_htpasswd(line)
+
+
+@pytest.mark.parametrize(
+    ("hashed", "kind"),
+    [
+        ("$apr1$x$y", "an MD5 hash"),
+        ("{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=", "a SHA-1 hash"),
+        ("$6$x$y", "a SHA-512 hash"),
+        ("$2y$05$short", "an incomplete one"),
+        (" $2y$05$" + "a" * 53, "a space and a hash"),
+        ("hunter2", "a password without a hash"),
+    ],
+)
+def test_the_kind_of_another_hash_is_named_without_the_secret(hashed: str, kind: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_htpasswd(f"alice:{hashed}")
+    assert f"line 1: expected a bcrypt hash for 'alice', not {kind}" in refused.value.message
+    assert hashed not in refused.value.message
+    assert refused.value.remedy is Remedy.ADD_USER
 
 
 def test_unknown_user_is_compared_with_a_known_hash(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,6 +42,15 @@ def test_invalid_files_are_named(certificate: Certificate, tmp_path: Path) -> No
             Certificate(chain, key, clients).context()
         assert str(text) in refused.value.message
         assert refused.value.hint is not None
+
+
+def test_a_certificate_that_is_not_valid_now_is_reported(
+    certificate: Certificate, caplog: pytest.LogCaptureFixture
+) -> None:
+    later = datetime.now(UTC) + timedelta(days=30)
+    replace(certificate, clock=lambda: later).context()
+    assert f"the certificate {certificate.chain} expired on 20" in caplog.text
+    assert "clients will refuse the connection" in caplog.text
 
 
 def test_files_that_other_users_may_change_are_refused(tmp_path: Path) -> None:
