@@ -37,6 +37,17 @@ def in_context(ctx: click.Context) -> Iterator[None]:
         yield
     except click.UsageError as error:
         error.ctx = error.ctx or ctx
+        if isinstance(error, click.NoSuchOption):
+            from storectl.system.other_verbs import (  # noqa: PLC0415 - only after an error
+                OPTIONS_INSTEAD,
+            )
+
+            instead = OPTIONS_INSTEAD.get(ctx.command.name or "", {}).get(error.option_name)
+            if instead is not None:
+                # Another name of this program would mislead.
+                plain = click.NoSuchOption(error.option_name, ctx=ctx)
+                plain.advice = instead  # type: ignore[attr-defined] # for `report_usage`
+                raise plain from None
         raise
 
 

@@ -135,9 +135,12 @@ def _parsed(option: str, parse: Callable[[], T]) -> T:
 
 def parse_address(text: str) -> tuple[str, int]:
     """Return the host, empty for every address, and the port of ``--listen``."""
+    if "://" in text:
+        raise click.UsageError(f"invalid --listen {text!r}: expected HOST:PORT, without a scheme")
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the largest port
         raise click.UsageError(
             f"invalid --listen {text!r}: expected HOST:PORT, and a port up to 65535"
+            + (f". For this port on all addresses, write :{text}" if text.isdigit() else "")
         )
     return host.removeprefix("[").removesuffix("]"), int(port)

@@ -84,6 +84,17 @@ INSTEAD: Final = {
 }
 """For each verb of another program: what to do instead, as a hint without a final period."""
 
+_LISTEN: Final = "give the address with --listen HOST:PORT, or --listen :PORT for all addresses"
+
+OPTIONS_INSTEAD: Final[dict[str, dict[str, str]]] = {
+    "serve": dict.fromkeys(("--port", "-p", "--addr", "--address", "--bind", "--host"), _LISTEN),
+    "save": dict.fromkeys(
+        ("-i", "--input"), "name the images as arguments: only the output needs an option, -o FILE"
+    ),
+    "import": dict.fromkeys(("-o", "--output"), "run `storectl save` to write an archive"),
+}
+"""For options of other programs, by command: what to give instead, as a hint."""
+
 _MAX_SHOWN: Final = 40
 
 

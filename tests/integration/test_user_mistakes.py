@@ -262,3 +262,22 @@ def test_a_name_is_not_imported_from_a_registry(run: Runner) -> None:
     assert "storectl does not connect to registries" in run.err
     run("import", "https://example.com//x.tar", code=ExitCode.INVALID_INPUT)
     assert "cannot import https://example.com//x.tar: no such file" in run.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("serve", "--port", "5000"), "give the address with --listen HOST:PORT"),
+        (("serve", "-p", "5000"), "give the address with --listen HOST:PORT"),
+        (("serve", "--listen", "5000"), "For this port on all addresses, write :5000"),
+        (("serve", "--listen", "http://127.0.0.1:5000"), "expected HOST:PORT, without a scheme"),
+        (("save", "-i", "x.tar", "app:1"), "only the output needs an option, -o FILE"),
+        (("import", "-o", "x.tar"), "run `storectl save` to write an archive"),
+    ],
+)
+def test_options_of_other_programs_have_an_answer(
+    run: Runner, arguments: tuple[str, ...], says: str
+) -> None:
+    run(*arguments, code=ExitCode.USAGE)
+    assert says in run.err
+    assert "Did you mean" not in run.err
