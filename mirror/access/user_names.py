@@ -36,7 +36,7 @@ def _fault(name: str) -> str | None:
         f"is longer than {_MAX_CHARACTERS} characters": len(name) > _MAX_CHARACTERS,
         "begins with @, which marks a group": name.startswith("@"),
         f"is reserved, because @{name.lower()} is a built-in group": name.lower() in _RESERVED,
-        "contains *: write @all for everybody, or @users for who has logged in": "*" in name,
+        "contains *: write @all for everybody, or @users for all with a login": "*" in name,
         "contains a colon, which ends the name in a login": ":" in name,
         "contains a space or a control character": (
             not name.isprintable() or any(map(str.isspace, name))
