@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 from mirror.access import Access, AuthenticationFailed, LoginHistory
 from mirror.access.authenticator import Authenticator
 from mirror.api import routes
+from mirror.origin.cors import SharedOrigins
 from mirror.origin.proxies import Origin, TrustedProxies
 from mirror.protocol import archive_request, conditions, ranges
 from mirror.protocol.errors import WireError
@@ -36,6 +37,8 @@ MAX_BYTES: Final = 300
 _HEAD_BYTES: Final = 3
 _TAG: Final = conditions.etag(Digest.of(b"content"))
 _PROXIES: Final = TrustedProxies.parse(["10.0.0.0/8", "fd00::/8"])
+_PAGE: Final = "https://ui.example"
+_SHARED: Final = SharedOrigins.parse([_PAGE])
 _CONNECTED: Final = Origin("10.0.0.1", secure=False, host="registry.example")
 _NAMES: Final = Names("mirror.example:5000")
 _AUTHENTICATOR: Final = Authenticator(
@@ -73,6 +76,19 @@ def _forwarded(text: str) -> None:
         # A client that does not connect through a proxy cannot change its origin.
         other = Origin("192.0.2.1", secure=True, host="x")
         assert _PROXIES.origin(other, forwarded_for=lines, proto=lines, host=lines) is other
+
+
+def _shared_origin(text: str) -> None:
+    headers = _SHARED.answer_headers([text])
+    if _SHARED.may_read([text]):
+        assert headers["Access-Control-Allow-Origin"] == text == _PAGE
+    else:
+        assert "Access-Control-Allow-Origin" not in headers
+    for found in SharedOrigins.parse([text]).origins:
+        assert found.isascii()
+        assert found.isprintable()
+        # What an operator may write is one origin in one form.
+        assert SharedOrigins.parse([found]).origins == {found}
 
 
 def _authorization(text: str) -> None:
@@ -138,6 +154,7 @@ PARTS: Final[tuple[Callable[[str], object], ...]] = (
     Digest.parse,
     Platform.parse,
     is_tag,
+    _shared_origin,
 )
 
 
@@ -166,6 +183,7 @@ SEEDS: Final = (
     _seed(14, 8, 2, b"sha256:0a0b"),
     _seed(15, 0, 6, b"linux/arm/v7"),
     _seed(16, 0, 2, b"_.-"),
+    _seed(17, 8, 4, b"https://ui.example:8443"),
 )
 TOKENS: Final = (
     b"bytes=",
