@@ -5,7 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from store.errors import DigestMismatch, MissingLayers, MissingMember, StoreError, printable
+from store.errors import (
+    DigestMismatch,
+    MissingLayers,
+    MissingMember,
+    StoreError,
+    TooLarge,
+    printable,
+)
 from store.formats.archives import docker
 from store.formats.archives.faults import FAULTS, kept
 from store.formats.compression.settings import FRAME_BYTES
@@ -106,6 +113,9 @@ def stage_v1_layers(
     for directory in directories:
         try:
             layer = members.layer(directory.layer).checked()
+        except TooLarge:
+            # Each further layer may cost as much.
+            raise
         except FAULTS as exc:
             faults[directory.name] = kept(exc)
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from store.errors import StoreError
@@ -9,6 +11,8 @@ from store.files.os_errors import Whose, translate
 from storectl.output import messages
 from storectl.output.exit_codes import ExitCode, exit_code
 from storectl.output.remedies import hints
+
+_LINE_OF_VALUE: Final = "\n\t"
 
 
 def report(exc: Exception, *, debug: bool, about: str = "the operating system says") -> ExitCode:
@@ -66,7 +70,8 @@ def report_usage(error: click.ClickException, *, as_json: bool = False) -> ExitC
     usual = None if context is None else f"run `{context.command_path} --help` for the usage"
     advice = getattr(error, "advice", None) or usual
     messages.error(
-        f"error: {error.format_message()}",
+        # click writes the values of a missing argument on lines of their own.
+        f"error: {error.format_message().replace(_LINE_OF_VALUE, ' ')}",
         () if advice is None else (advice,),
         kind="UsageError",
         code=ExitCode.USAGE,

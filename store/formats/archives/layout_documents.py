@@ -213,6 +213,9 @@ class DocumentWalk:
                 else:
                     self._labels.add_config(config)
                     configs[digest] = config
+            except TooLarge:
+                # Each further document may cost as much.
+                raise
             except FAULTS as exc:
                 self._note_fault(digest, exc)
         return Graph(roots, documents, configs, artifacts, self._faults)
@@ -235,6 +238,9 @@ class DocumentWalk:
         for digest in digests:
             try:
                 document = self._read(digest)
+            except TooLarge:
+                # Each further document may cost as much.
+                raise
             except FAULTS as exc:
                 self._note_fault(digest, exc)
                 continue
@@ -323,6 +329,8 @@ class DocumentWalk:
                 raise self._unreadable[link.target]
             try:
                 found = self._parsed[link.digest] = self._read_config(document, link)
+            except TooLarge:
+                raise
             except FAULTS as exc:
                 self._unreadable[link.target] = kept(exc)
                 raise

@@ -69,6 +69,7 @@ def test_an_alias_runs_its_command() -> None:
         (("lod",), "Did you mean 'load'?"),
         (("--nope",), "--nope"),
         (("images", "--nope"), "--nope"),
+        (("completion",), "Choose from: bash, zsh, fish"),
         (("tag", "one"), "TARGET"),
         (("db", "sideways"), "sideways"),
     ],

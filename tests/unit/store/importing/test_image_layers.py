@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.errors import DigestMismatch, InvalidArchive, MissingLayers, StoreError, UnsafePath
+from store.errors import (
+    DigestMismatch,
+    InvalidArchive,
+    MissingLayers,
+    StoreError,
+    TooLarge,
+    UnsafePath,
+)
 from store.formats.archives import docker
 from store.formats.archives.docker_v1 import V1Directory
 from store.formats.compression.settings import FRAME_BYTES
@@ -131,3 +138,19 @@ def test_layers_of_the_oldest_archives_get_their_diff_ids(stager: Stager) -> Non
     found = stage_v1_layers([*directories, V1Directory("2", b"{}", None)], members, faults)
     assert list(faults) == ["2"]
     assert {name: diff_id for name, (diff_id, _) in found.items()} == {"0": diff(A), "1": diff(B)}
+
+
+def test_no_layer_of_the_oldest_archives_is_read_after_one_beyond_a_ceiling(
+    stager: Stager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = MemoryMembers({}, stager)
+    read: list[str] = []
+
+    def layer(path: str) -> Staged:
+        read.append(path)
+        raise TooLarge("the layer is too large", limit=1)
+
+    monkeypatch.setattr(members, "layer", layer)
+    with pytest.raises(TooLarge):
+        stage_v1_layers([V1Directory(name, b"{}", None) for name in ("0", "1")], members, {})
+    assert read == ["0/layer.tar"]

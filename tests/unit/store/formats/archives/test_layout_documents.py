@@ -129,6 +129,45 @@ def test_documents_of_the_store_are_not_read_beyond_their_ceiling() -> None:
         return documents.get(str(digest))
 
     limits = Limits(documents_bytes=len(documents[roots[0]["digest"]]) + 1)
-    found = claim(MemoryFiles(layout.members()), limits, stored).graph
-    assert [type(error) for error in found.faults.values()] == [TooLarge] * 4
+    with pytest.raises(TooLarge, match="documents in the store"):
+        claim(MemoryFiles(layout.members()), limits, stored)
     assert len(read) == 2
+
+
+class CountedFiles(MemoryFiles):
+    """Files that count how many documents were read from them."""
+
+    count = 0
+
+    def document(self, path: str) -> bytes:
+        self.count += 1
+        return super().document(path)
+
+
+@pytest.mark.parametrize(
+    ("limits", "count"),
+    [
+        # oci-layout, index.json, and the manifests up to the third.
+        (Limits(labels_in_archive=2), 5),
+        (Limits(labels=0), 3),
+    ],
+)
+def test_no_document_is_read_after_one_beyond_a_ceiling(limits: Limits, count: int) -> None:
+    layout = Layout()
+    for number in range(5):
+        layout.root(layout.image(A, annotations={"n": str(number)}))
+    files = CountedFiles(layout.members())
+    with pytest.raises(TooLarge):
+        claim(files, limits, lambda _: None)
+    assert files.count == count
+
+
+def test_no_config_is_read_after_one_beyond_a_ceiling() -> None:
+    layout = Layout()
+    for number in range(5):
+        layout.root(layout.image(A, config={"config": {"Labels": {"n": str(number)}}}))
+    files = CountedFiles(layout.members())
+    with pytest.raises(TooLarge, match="too many labels"):
+        claim(files, Limits(labels_in_archive=2), lambda _: None)
+    # oci-layout, index.json, five manifests and three configs.
+    assert files.count == 10
