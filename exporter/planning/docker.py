@@ -17,9 +17,9 @@ from exporter.planning import layout, oci
 from exporter.planning.plan import Plan
 from exporter.planning.v1_layers import v1_layers_28
 from exporter.selection.document_reader import keep_going
-from exporter.selection.json_documents import compact
 from exporter.selection.loading import platform_of
 from store.errors import InvalidDocument
+from store.formats.archives.docker_manifest import LayerSource
 from store.formats.golang.json_writing import quote, write_object
 from store.formats.image.docker_28_config import read_v1_image_28
 from store.formats.image.graph_walk import links_below
@@ -236,7 +236,12 @@ def _sources(
     found: dict[str, bytes] = {}
     for link, diff in zip(document.layers, diffs, strict=True):
         # Docker leaves out a size of zero here, but not in manifests.
-        size = {"size": link.target.size_bytes} if link.target.size_bytes else {}
-        own = {"mediaType": link.target.media_type or OCI_LAYER, **size, "digest": str(link.digest)}
-        found[str(diff)] = foreign.get(diff.digest) or compact(own)
+        own = LayerSource(
+            link.target.media_type or OCI_LAYER,
+            link.target.size_bytes,
+            str(link.digest),
+            tuple(link.urls),
+        )
+        listed = None if link.urls else foreign.get(diff.digest)
+        found[str(diff)] = listed or own.encode()
     return found

@@ -88,9 +88,8 @@ def names_of(archive: bytes) -> dict[str, list[str]]:
     """Return the full names in index.json by the digest that they name."""
     found: dict[str, list[str]] = {}
     for root in listed(archive):
-        found.setdefault(root["digest"], []).extend(
-            [root["annotations"][CONTAINERD_NAME]] if "annotations" in root else []
-        )
+        name = root.get("annotations", {}).get(CONTAINERD_NAME)
+        found.setdefault(root["digest"], []).extend([] if name is None else [name])
     return found
 
 

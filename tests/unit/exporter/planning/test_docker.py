@@ -12,7 +12,7 @@ from store.formats.image.config import ImageConfig
 from store.model.digests import Digest
 from store.model.platforms import Platform
 from tests.support.images import A, B
-from tests.support.layouts import Blob, Layout, gzip, zstd
+from tests.support.layouts import Blob, Layout, foreign, gzip, plain, zstd
 from tests.support.saved_graphs import document, entry, graph_of
 
 if TYPE_CHECKING:
@@ -121,3 +121,15 @@ def test_the_descriptor_of_a_foreign_layer_replaces_the_made_one() -> None:
     facts = DockerFacts(foreign={config.image_id: {diff: b'{"urls":["https://example.org/a"]}'}})
     (item,) = document(docker.plan(graph, SaveOptions(), facts), "manifest.json")
     assert item["LayerSources"] == {str(diff): {"urls": ["https://example.org/a"]}}
+
+
+def test_the_addresses_in_a_manifest_are_listed_with_or_without_a_record_of_them() -> None:
+    """A push does not record the addresses of a layer whose bytes it brings; an import does."""
+    layout = Layout()
+    graph = graph_of(layout, (layout.image(foreign(plain(A), "https://example.org/a")), ("app:1",)))
+    (config,) = graph.configs.values()
+    diff = config.diff_ids[0].digest
+    recorded = DockerFacts(foreign={config.image_id: {diff: b'{"urls":["https://b.example"]}'}})
+    for facts in (DockerFacts(), recorded):
+        (item,) = document(docker.plan(graph, SaveOptions(), facts), "manifest.json")
+        assert item["LayerSources"][str(diff)]["urls"] == ["https://example.org/a"]
