@@ -119,6 +119,11 @@ class Settings:
         try:
             yield
         except StoreNotFound as error:
+            from store.workspace.root_folder import held_by_others  # noqa: PLC0415
+
+            kind = held_by_others(self.root)
+            if kind is not None:
+                error.message += f": the folder holds {kind}"
             error.hint = self.origin or None
             raise
 

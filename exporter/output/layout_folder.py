@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,7 @@ from exporter.output.atomic_file import no_folder
 from exporter.planning import layout, oci
 from exporter.selection.json_documents import compact, parse_editable
 from store.content.parallel_copy import Scatter
-from store.errors import InvalidDocument, InvalidInput, printable
+from store.errors import InvalidDocument, InvalidInput, Unavailable, printable
 from store.files.durable import make_folder, sync_folder
 from store.files.os_errors import Whose, translated
 from store.formats.image.layout_names import CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME
@@ -59,9 +60,27 @@ def write(
         ContentMissing: A file of the store is missing.
         Unavailable: The operating system refuses an access to ``folder``.
     """
-    _prepare(folder)
-    _blobs(oci.blob_files(graph), folder, store, reader, progress)
+    files = oci.blob_files(graph)
+    is_new = not folder.exists()
+    is_empty = _prepare(folder)
+    try:
+        _blobs(files, folder, store, reader, progress)
+        _publish(graph, files, folder)
+    except BaseException:
+        if is_empty:
+            _remove_unpublished(folder, is_new=is_new)
+        raise
+
+
+def _publish(graph: SavedGraph, files: Mapping[Any, Entry], folder: Path) -> None:
     with _locked(folder):
+        for entry in files.values():
+            if not (folder / entry.path).is_file():
+                raise Unavailable(
+                    f"{printable(str(folder / entry.path))} was removed while the images were"
+                    " saved",
+                    hint="save the images again",
+                )
         for name in (LAYOUT, INDEX):
             _require_inside(folder, folder / name)
         if not (folder / LAYOUT).exists():
@@ -70,7 +89,30 @@ def write(
         sync_folder(folder, whose=Whose.OUTPUT)
 
 
-def _prepare(folder: Path) -> None:
+def _remove_unpublished(folder: Path, *, is_new: bool) -> None:
+    """Remove the files of a failed save, if no other process has completed a layout there.
+
+    A process that is still writing to the folder finds its files missing, and reports it.
+
+    Args:
+        folder: A folder that was empty before the save.
+        is_new: Whether the save created the folder.
+    """
+    with suppress(OSError, Unavailable), _locked(folder):
+        if not (folder / INDEX).exists():
+            shutil.rmtree(folder / "blobs", ignore_errors=True)
+            if (folder / LAYOUT).exists():
+                (folder / LAYOUT).unlink()
+            if is_new:
+                folder.rmdir()
+
+
+def _prepare(folder: Path) -> bool:
+    """Create the folder if it is missing, and return whether it is empty.
+
+    Raises:
+        InvalidInput: The folder is not a layout, or cannot be created.
+    """
     name = printable(str(folder))
     with translated(folder, whose=Whose.OUTPUT):
         if not folder.parent.is_dir():
@@ -90,6 +132,7 @@ def _prepare(folder: Path) -> None:
             f"cannot write into {name}: the folder has files, but is not an image layout",
             hint="give a new or empty folder, or one with an oci-layout file",
         )
+    return not present
 
 
 def _blobs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import stat
@@ -20,6 +21,7 @@ from store.files.creation import (
 )
 from store.files.os_errors import Whose, translated
 from store.files.trust import ROOT_USER, Fault, Folder, Judge, tight_mode
+from store.formats.tar.foreign import described
 from store.workspace import engines
 from store.workspace.file_locks import STAGING, UPLOADS
 
@@ -36,6 +38,9 @@ _HARMLESS: Final = frozenset({"lost+found", ".DS_Store"})
 
 _SHOWN: Final = 3
 """The most names of other files in an error."""
+
+_LISTED: Final = 1000
+"""The most names by which the content of a folder is recognised."""
 
 _ABOVE: Final = 0o755
 """The mode of missing folders above a new root."""
@@ -144,6 +149,24 @@ def refuse_own_files(root: Path, output: Path) -> None:
         )
 
 
+def held_by_others(root: Path) -> str | None:
+    """Return what a folder without a store holds, such as the data of Docker; None if unknown.
+
+    Args:
+        root: The folder; it need not exist.
+    """
+    try:
+        with os.scandir(root) as entries:
+            names = [
+                f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
+                for entry in itertools.islice(entries, _LISTED)
+            ]
+    except OSError:
+        return None
+    found = described(names)
+    return None if found is None else found[0]
+
+
 def _refuse_other_files(root: Path, descriptor: int) -> None:
     """Refuse a folder that has files of something else.
 
@@ -158,6 +181,12 @@ def _refuse_other_files(root: Path, descriptor: int) -> None:
         name for name in names - set(FOLDERS) if not name.startswith(engines.DATABASE_FILES)
     )
     if others:
+        kind = held_by_others(root)
+        if kind is not None:
+            raise Conflict(
+                f"cannot create a store in {root}: the folder holds {kind}",
+                hint="choose a new or empty folder for the store",
+            )
         more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
         raise Conflict(
             f"cannot create a store in {root}: the folder is not empty (it has"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -32,9 +35,9 @@ def error(
         return
     # Line ends in a message come from the program. All other text may come from an archive, so
     # control characters are escaped.
-    click.echo("\n".join(printable(line) for line in f"storectl: {message}".split("\n")), err=True)
+    _say("\n".join(printable(line) for line in f"storectl: {message}".split("\n")))
     for hint in hints:
-        click.echo(f"hint: {printable(hint)}", err=True)
+        _say(f"hint: {printable(hint)}")
 
 
 def note(text: str) -> None:
@@ -46,9 +49,22 @@ def note(text: str) -> None:
     if is_json():
         _json_line({"Note": text})
     else:
-        click.echo(f"storectl: {printable(text)}", err=True)
+        _say(f"storectl: {printable(text)}")
 
 
 def _json_line(document: dict[str, object]) -> None:
     # Every terminal and log can show ASCII, and the encoding of standard error is not known here.
-    click.echo(json_text(document, encoding="ascii"), err=True)
+    _say(json_text(document, encoding="ascii"))
+
+
+def _say(text: str) -> None:
+    """Print a line on standard error; if that is impossible, nothing is left to tell the user."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        # The exit code says what happened. Python would change it, if what is buffered could not
+        # be written at the end either.
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stderr.fileno())
+            os.close(nowhere)

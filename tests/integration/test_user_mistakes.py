@@ -281,3 +281,47 @@ def test_options_of_other_programs_have_an_answer(
     run(*arguments, code=ExitCode.USAGE)
     assert says in run.err
     assert "Did you mean" not in run.err
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        (("image", "containers", "overlay2"), "the data of Docker"),
+        (("overlay", "overlay-images"), "the storage of podman"),
+        (("docker",), "the storage of a registry"),
+    ],
+)
+def test_the_folder_of_another_program_is_named(
+    tmp_path: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    names: tuple[str, ...],
+    kind: str,
+) -> None:
+    run = Runner(tmp_path / "root", capfdbinary)
+    for name in names:
+        (run.root / name).mkdir(parents=True)
+    run("images", code=ExitCode.UNAVAILABLE)
+    assert f"there is no store at {run.root}: the folder holds {kind}\n" in run.err
+    archive = tmp_path / "one.tar"
+    archive.write_bytes(image(A, tags=("app:1",)).bytes())
+    run("import", str(archive), code=ExitCode.CONFLICT)
+    assert f"cannot create a store in {run.root}: the folder holds {kind}\n" in run.err
+
+
+@pytest.mark.parametrize("arguments", [("inspect", "gone"), ("gone",), ("save", "gone", "--json")])
+def test_the_exit_code_does_not_depend_on_standard_error(
+    run: Runner, arguments: tuple[str, ...]
+) -> None:
+    command = [sys.executable, "-m", "storectl", "--root", str(run.root), *arguments]
+    usual = subprocess.run(command, capture_output=True, check=False).returncode
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=full, check=False)
+    assert done.returncode == usual != 0
+
+
+def test_a_root_with_a_line_end_is_printed_on_one_line(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    run = Runner(tmp_path / "a\nb", capfdbinary)
+    run("images", code=ExitCode.UNAVAILABLE)
+    assert "a\\nb\n" in run.err

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, Self, final
 
 from store.db.sqlite.engine import DATABASE, Access
-from store.errors import StoreBusy, StoreNotFound
+from store.errors import StoreBusy, StoreNotFound, printable
 from store.files.os_errors import translated
 from store.files.sizes import file_bytes
 from store.model.remedies import Remedy
@@ -117,7 +117,7 @@ class DatabaseLocation:
         database = root / DATABASE
         if not database.is_file():
             raise StoreNotFound(
-                f"there is no store at {root}",
+                f"there is no store at {printable(str(root))}",
                 remedy=Remedy.CREATE_STORE,
             )
         match conditions(root, read_only=read_only).mode():

@@ -8,7 +8,9 @@ import pytest
 
 import exporter
 from exporter.options import Format, SaveOptions
+from exporter.output import layout_folder
 from store import Store, errors
+from store.errors import Unavailable
 from tests.support.images import A, B
 from tests.support.layouts import Layout, gzip
 
@@ -160,3 +162,44 @@ def test_a_blob_that_is_a_link_to_another_file_is_refused(
     blob.symlink_to(tmp_path / "outside")
     with pytest.raises(errors.InvalidInput, match="a symbolic link leads out of the folder"):
         save(filled, folder, "app:1")
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_failed_save_leaves_nothing_in_an_empty_folder(
+    filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool
+) -> None:
+    folder = tmp_path / "fresh"
+    if exists:
+        folder.mkdir()
+
+    def fail(*_arguments: object) -> bytes:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(layout_folder, "_merged", fail)
+        with pytest.raises(KeyboardInterrupt):
+            save(filled, folder, "app:1")
+    assert folder.exists() == exists
+    assert not exists or list(folder.iterdir()) == []
+    save(filled, folder, "app:1")
+    before = tree(folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(layout_folder, "_merged", fail)
+        with pytest.raises(KeyboardInterrupt):
+            save(filled, folder, "example.org/other:1")
+    assert before.items() <= tree(folder).items()
+
+
+def test_a_blob_that_another_process_removes_is_missed(
+    filled: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = layout_folder._blobs
+
+    def write_and_lose(*arguments: Any) -> None:  # noqa: ANN401
+        written(*arguments)
+        next(path for path in (folder / "blobs" / "sha256").iterdir()).unlink()
+
+    monkeypatch.setattr(layout_folder, "_blobs", write_and_lose)
+    with pytest.raises(Unavailable, match="was removed while the images were saved"):
+        save(filled, folder, "app:1")
+    assert not (folder / "index.json").exists()
