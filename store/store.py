@@ -251,10 +251,9 @@ class Store(Workspace):
             keep: The number of each to keep, without the events of reads over the network; None
                 for the numbers that a collection keeps.
         """
-        from store.catalog.collection import history
+        from store.maintenance.history import remove_old_history
 
-        with self.write("events") as connection:
-            return history.remove_old(connection, before=before, keep=keep)
+        return remove_old_history(lambda: self.write("events"), before=before, keep=keep)
 
     def usage(self, *, each: bool = True) -> Usage:
         """Return the disk usage of the store, and what a collection would free.

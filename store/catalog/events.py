@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, final
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import and_, delete, func, insert, select
 
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import event, import_ledger
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from store.model.actors import Actor
     from store.model.digests import Digest
@@ -129,7 +129,11 @@ def remove_old_reads(connection: Connection, *, reader: str, keep: int | None = 
 
 
 def remove_old_events(
-    connection: Connection, *, before: datetime | None = None, keep: int = MAX_EVENTS
+    connection: Connection,
+    *,
+    before: datetime | None = None,
+    keep: int = MAX_EVENTS,
+    most: int | None = None,
 ) -> int:
     """Remove the oldest events.
 
@@ -138,20 +142,25 @@ def remove_old_events(
         before: Remove all events before this time; None for no such limit.
         keep: The number of events to keep, without the events of reads, which have a limit of
             their own.
+        most: The largest number of events to remove; None for no such limit.
 
     Returns:
         The number of events removed.
     """
     removed = 0
     if before is not None:
-        removed += connection.execute(delete(event).where(event.c.at < before)).rowcount
+        removed += _remove(connection, event.c.at < before, most)
     oldest = select(event.c.id).where(event.c.reader.is_(None)).order_by(event.c.id.desc())
     last = connection.execute(oldest.limit(1).offset(keep)).scalar()
     if last is not None:
-        removed += connection.execute(
-            delete(event).where(event.c.reader.is_(None), event.c.id <= last)
-        ).rowcount
+        too_many = and_(event.c.reader.is_(None), event.c.id <= last)
+        removed += _remove(connection, too_many, None if most is None else most - removed)
     return removed
+
+
+def _remove(connection: Connection, condition: ColumnElement[bool], most: int | None) -> int:
+    keys = select(event.c.id).where(condition).limit(most)
+    return connection.execute(delete(event).where(event.c.id.in_(keys))).rowcount
 
 
 def events(

@@ -11,9 +11,9 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol, final
 
 from store.catalog import content
-from store.catalog.collection import history
 from store.catalog.collection.grace import Grace, forget_operations
 from store.maintenance.collection import FileCollection, RowCollection, Tally, Units
+from store.maintenance.history import remove_old_history
 from store.maintenance.kept import keeps_anything, kept_files, upload_kept
 from store.maintenance.reports import CollectionReport, Kept
 
@@ -79,8 +79,7 @@ class Collector:
         tally.orphans += swept.published_files
         tally.freed_bytes += swept.freed_bytes
         uploads = self._uploads.remove_idle()
-        with workspace.write("gc") as connection:
-            history.remove_old(connection)
+        remove_old_history(lambda: workspace.write("gc"))
         units = Units(workspace.read, lambda: workspace.write("gc"), self._timer)
         RowCollection(units, grace, workspace.now, tally).run(dangling=dangling)
         files = FileCollection(units, workspace.blobs, self._remove, content.has_blob_row, tally)

@@ -72,7 +72,7 @@ REASONS: Final = {
         "without --since or --until every event is asked for, in the order of its number"
     ),
     "events.remove_old_events": "a walk along the key, back to the oldest event that is kept",
-    "references.default_images_of_indexes": SUM,
+    "references.images_of_indexes": SUM,
     "verification.unverified_images": "a page of them, when a server starts or its queue was full",
     "usage.files": SUM,
     "usage.images": SUM,

@@ -7,11 +7,11 @@ registry set for a variant, because that change alone says that no user has set 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, final
 
 from sqlalchemy import and_, delete, exists, func, literal, not_, select
 
-from store.catalog.batches import BATCH
 from store.catalog.events import MAX_EVENTS, remove_old_events
 from store.catalog.variants import OFFER
 from store.db.schema import import_ledger, reference, reference_log, repository
@@ -19,7 +19,7 @@ from store.db.schema import import_ledger, reference, reference_log, repository
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import ColumnElement, Connection, Table
 
 MAX_TAG_CHANGES: Final = 1_000_000
 """The number of changes of tags that are kept."""
@@ -27,42 +27,61 @@ MAX_TAG_CHANGES: Final = 1_000_000
 MAX_IMPORTS: Final = 100_000
 """The number of imports that are kept; the row of an import has the names of all its images."""
 
+MAX_REMOVED: Final = 10_000
+"""The number of rows of one kind that one call removes, so that other writers wait only shortly."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What one call has removed.
+
+    Args:
+        events: The number of events.
+        has_more: Whether there may be more to remove.
+    """
+
+    events: int
+    has_more: bool
+
 
 def remove_old(
     connection: Connection, *, before: datetime | None = None, keep: int | None = None
-) -> int:
-    """Remove the oldest events, changes of tags and imports.
+) -> Removed:
+    """Remove some of the oldest events, changes of tags and imports.
 
     Args:
         connection: An open write transaction.
         before: Remove everything before this time; None for no such limit.
         keep: The number of events, changes of tags and imports to keep, of each kind, if it is
             less than its ceiling; None for the ceilings.
-
-    Returns:
-        The number of events removed.
     """
-    removed = remove_old_events(connection, before=before, keep=_least(keep, MAX_EVENTS))
-    _remove_old_imports(connection, before, _least(keep, MAX_IMPORTS))
-    _remove_old_tag_changes(connection, before, _least(keep, MAX_TAG_CHANGES))
-    return removed
+    counts = (
+        remove_old_events(
+            connection, before=before, keep=_least(keep, MAX_EVENTS), most=MAX_REMOVED
+        ),
+        _remove_old_imports(connection, before, _least(keep, MAX_IMPORTS)),
+        _remove_old_tag_changes(connection, before, _least(keep, MAX_TAG_CHANGES)),
+    )
+    return Removed(counts[0], has_more=max(counts) >= MAX_REMOVED)
 
 
 def _least(keep: int | None, ceiling: int) -> int:
     return ceiling if keep is None else min(keep, ceiling)
 
 
-def _remove_old_imports(connection: Connection, before: datetime | None, keep: int) -> None:
+def _remove_old_imports(connection: Connection, before: datetime | None, keep: int) -> int:
     last = _last_old(connection, import_ledger, before, keep)
-    if last is not None:
-        connection.execute(delete(import_ledger).where(import_ledger.c.id <= last))
+    if last is None:
+        return 0
+    return _remove(connection, import_ledger, import_ledger.c.id <= last)
 
 
-def _remove_old_tag_changes(connection: Connection, before: datetime | None, keep: int) -> None:
+def _remove_old_tag_changes(connection: Connection, before: datetime | None, keep: int) -> int:
     newest = connection.execute(select(func.max(reference_log.c.id))).scalar()
     last = _last_old(connection, reference_log, before, keep)
     if last is None or newest is None:
-        return
+        return 0
     later = reference_log.alias()
     of_variant = and_(
         reference_log.c.operation == OFFER,
@@ -85,11 +104,17 @@ def _remove_old_tag_changes(connection: Connection, before: datetime | None, kee
             )
         ),
     )
-    connection.execute(
-        delete(reference_log).where(
-            reference_log.c.id <= last, reference_log.c.id < newest, not_(of_variant)
-        )
+    return _remove(
+        connection,
+        reference_log,
+        and_(reference_log.c.id <= last, reference_log.c.id < newest, not_(of_variant)),
     )
+
+
+def _remove(connection: Connection, table: Table, condition: ColumnElement[bool]) -> int:
+    """Remove the oldest `MAX_REMOVED` rows that meet a condition; return their number."""
+    keys = select(table.c.id).where(condition).order_by(table.c.id).limit(MAX_REMOVED)
+    return connection.execute(delete(table).where(table.c.id.in_(keys))).rowcount
 
 
 def _last_old(
@@ -115,14 +140,14 @@ def _last_old(
         last = connection.execute(walk.limit(1).offset(keep)).scalar()
     if before is None:
         return last
-    at = oldest - 1 if last is None else last
-    while True:
-        rows = connection.execute(
-            select(key, table.c.at).where(key > at).order_by(key).limit(BATCH)
-        ).all()
-        for row in rows:
-            if row.at >= before:
-                return last
-            at = last = row.id
-        if not rows:
-            return last
+    # Rows have no index of their times. Their times grow with their numbers.
+    low, high = oldest - 1 if last is None else last, newest + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        query = select(key, table.c.at).where(key >= middle).order_by(key).limit(1)
+        row = connection.execute(query).one()
+        if row.at < before:
+            low = last = row.id
+        else:
+            high = middle
+    return last

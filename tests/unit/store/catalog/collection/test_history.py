@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
@@ -60,19 +60,19 @@ def left(connection: Connection) -> tuple[list[str], list[str], list[str]]:
 
 
 def test_by_default_a_small_history_stays(filled: Connection) -> None:
-    assert history.remove_old(filled) == 0
+    assert history.remove_old(filled).events == 0
     assert left(filled) == (["0", "1", "2", "3", "4"],) * 3
 
 
 def test_the_newest_of_each_kind_stay(filled: Connection) -> None:
-    assert history.remove_old(filled, keep=2) == 3
+    assert history.remove_old(filled, keep=2) == history.Removed(3, has_more=False)
     assert left(filled) == (["3", "4"],) * 3
 
 
 def test_what_is_older_is_removed(filled: Connection) -> None:
-    assert history.remove_old(filled, before=NOW + at(3)) == 3
+    assert history.remove_old(filled, before=NOW + at(3)).events == 3
     assert left(filled) == (["3", "4"],) * 3
-    assert history.remove_old(filled, before=NOW) == 0
+    assert history.remove_old(filled, before=NOW).events == 0
 
 
 def test_age_and_number_are_both_limits(filled: Connection) -> None:
@@ -126,9 +126,21 @@ def test_gaps_in_the_numbers_do_not_count(filled: Connection) -> None:
     assert left(filled)[2] == ["0", "3", "4"]
 
 
-def test_long_histories_are_read_in_batches(
-    filled: Connection, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("limits", [{"keep": 0}, {"before": NOW + at(100)}])
+def test_one_call_removes_some_rows_of_each_kind(
+    limits: dict[str, Any], filled: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "BATCH", 2)
-    history.remove_old(filled, before=NOW + at(100))
+    monkeypatch.setattr(history, "MAX_REMOVED", 2)
+    rows = ["0", "1", "2", "3", "4"]
+    for number in (2, 4):
+        assert history.remove_old(filled, **limits) == history.Removed(2, has_more=True)
+        assert left(filled) == (rows[number:],) * 3
+    assert history.remove_old(filled, **limits) == history.Removed(1, has_more=False)
     assert left(filled) == ([], ["4"], [])
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_the_first_row_that_is_not_too_old_is_found(number: int, filled: Connection) -> None:
+    filled.execute(import_ledger.delete().where(import_ledger.c.source == "2"))
+    history.remove_old(filled, before=NOW + at(number))
+    assert left(filled)[2] == [one for one in ("0", "1", "3", "4") if int(one) >= number]
