@@ -72,7 +72,8 @@ migrations: $(STAMP) ## check that the migrations build the schema of the code
 
 peers:             ## build the peers that Debian does not have, most of them with Go
 	@bash scripts/build_peers.sh regctl oras dockerd-28 dockerd-29 ctr-2 containerd-2 helm \
-	  cosign buildctl buildkitd python-oras python-docker python-dxf
+	  helm-4 cosign buildctl buildkitd python-oras python-docker python-dxf \
+	  python-async
 
 interop: $(STAMP)  ## the tests with the real Docker Engine, skopeo, podman and umoci
 	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 \

@@ -39,12 +39,14 @@ dockerd-29 module   github.com/moby/moby/v2                  cmd/dockerd  v2.0.0
 ctr-2      module   github.com/containerd/containerd/v2      cmd/ctr      v2.4.2               1.26
 containerd-2 module github.com/containerd/containerd/v2    cmd/containerd v2.4.2               1.26
 helm       module   helm.sh/helm/v3                          cmd/helm     v3.22.0              1.26
+helm-4     module   helm.sh/helm/v4                          cmd/helm     v4.2.4               1.26
 cosign     module   github.com/sigstore/cosign/v3            cmd/cosign   v3.1.3               1.26
 buildctl   copied   github.com/moby/buildkit                 cmd/buildctl v0.34.2              1.26
 buildkitd  copied   github.com/moby/buildkit                 cmd/buildkitd v0.34.2             1.26
 python-oras   python oras       -  0.2.43 -
 python-docker python docker     -  7.2.0  -
 python-dxf    python python-dxf -  12.1.1 -
+python-async  python docker-registry-client-async - 1.0.3 -
 END
 }
 

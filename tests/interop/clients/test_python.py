@@ -1,4 +1,4 @@
-"""Python libraries push to the mirror, pull from it and list it: oras, python-dxf and docker."""
+"""Libraries for Python push to the mirror, pull from it and list it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.support import images
 from tests.support.engine import require
 from tests.support.peers.mirror_endpoint import PASSWORD, USER
-from tests.support.peers.newer_clients import PYTHON_DOCKER, PYTHON_DXF, PYTHON_ORAS
+from tests.support.peers.newer_clients import PYTHON_ASYNC, PYTHON_DOCKER, PYTHON_DXF, PYTHON_ORAS
 
 if TYPE_CHECKING:
     from tests.support.peers.client_matrix import Clients
@@ -69,6 +69,30 @@ found = {
 dxf.del_alias("v1")
 dxf.del_blob(digest)
 print(json.dumps(found | {"left": dxf.list_aliases()}))
+"""
+
+ASYNC = """
+import asyncio, base64, json, os, sys
+host, image, user, password, authority = sys.argv[1:]
+os.environ["DRCA_DEFAULT_PROTOCOL"] = "https" if authority else "http"
+if authority:
+    os.environ["DRCA_CACERTS"] = authority
+from docker_registry_client_async import DockerRegistryClientAsync, FormattedSHA256, ImageName
+async def pull():
+    async with DockerRegistryClientAsync() as client:
+        if user:
+            secret = base64.b64encode(f"{user}:{password}".encode()).decode()
+            await client.add_credentials(credentials=secret, endpoint=host)
+        name = ImageName.parse(f"{host}/{image}")
+        manifest = (await client.get_manifest(name)).manifest
+        sizes = []
+        for layer in manifest.get_json()["layers"]:
+            blob = await client.get_blob(name, FormattedSHA256.parse(layer["digest"]))
+            sizes.append(len(blob.blob))
+        tags = (await client.get_tag_list(name)).tags
+        digest = FormattedSHA256.calculate(manifest.get_bytes())
+        return {"digest": str(digest), "sizes": sizes, "tags": [one.tag for one in tags]}
+print(json.dumps(asyncio.run(pull())))
 """
 
 DOCKER = """
@@ -143,6 +167,19 @@ def test_dxf_pushes_pulls_lists_and_deletes(endpoint: Endpoint, app: str) -> Non
         # The library calls the digest of the config the digest of an image.
         "image": json.loads(stored.data)["config"]["digest"],
         "left": [],
+    }
+
+
+def test_an_asynchronous_client_pulls_and_lists(endpoint: Endpoint, app: str) -> None:
+    require(PYTHON_ASYNC)
+    image = app.partition("/")[2]
+    found = run(endpoint, PYTHON_ASYNC, ASYNC, endpoint.host, image, *account(endpoint))
+    stored = endpoint.manifest(*image.split(":"))
+    assert stored is not None
+    assert found == {
+        "digest": str(stored.digest),
+        "sizes": [len(images.A), len(images.B)],
+        "tags": ["1"],
     }
 
 

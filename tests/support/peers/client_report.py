@@ -109,11 +109,15 @@ NEWER_ALSO: Final = """
   the mirror.
 - `helm push`, `helm pull` (also of a version range, and of a version with a plus sign),
   `helm show chart` and `helm template` of charts; a chart without a version is the newest one.
-  `helm install --dry-run=client` pulls the chart, and then wants a cluster, which the test lacks.
+  `helm install --dry-run=client` of helm 4 writes what it would install. That of helm 3 pulls the
+  chart, and then wants a cluster, which the test lacks.
 - These libraries for Python: oras pushes and pulls a file as an artifact, lists tags, reads the
   layers of an image and deletes a tag; python-dxf pushes, aliases, reads and deletes a blob, and
   lists repositories; docker pulls an image, saves it, pushes it under another name and loads it
-  again, with Docker 29.
+  again, with Docker 29; docker-registry-client-async pulls the manifest and the layers of an image
+  and lists tags.
+- Not run by `make clients`: hauler 2 and skopeo 1.22, whose modules Go's module proxy does not
+  serve. The tests import archives that these programs wrote (`tests/golden/tools`).
 """
 
 _NEWER: Final = re.compile(

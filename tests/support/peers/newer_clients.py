@@ -24,15 +24,21 @@ if TYPE_CHECKING:
     from tests.support.peers.workshop import Workshop
 
 COSIGN: Final = "cosign"
-HELM: Final = "helm"
+HELM, HELM_4 = "helm", "helm-4"
 PYTHON_ORAS, PYTHON_DXF, PYTHON_DOCKER = "python-oras", "python-dxf", "python-docker"
-PYTHON: Final = {PYTHON_ORAS: "oras", PYTHON_DXF: "python-dxf", PYTHON_DOCKER: "docker"}
+PYTHON_ASYNC = "python-async"
+PYTHON: Final = {
+    PYTHON_ORAS: "oras",
+    PYTHON_DXF: "python-dxf",
+    PYTHON_DOCKER: "docker",
+    PYTHON_ASYNC: "docker-registry-client-async",
+}
 """A program, which is Python in an environment of its own, and the library in this environment."""
 
 _VERSION: Final = "import importlib.metadata as m; print(m.version({!r}))"
 
 PROGRAMS: Final = (
-    *("dockerd-29", "containerd", "containerd-2", "ctr-2", COSIGN, HELM, "unshare"),
+    *("dockerd-29", "containerd", "containerd-2", "ctr-2", COSIGN, HELM, HELM_4, "unshare"),
     *("buildctl", "buildkitd", "runc"),
     *PYTHON,
 )
@@ -79,7 +85,10 @@ def versions(shop: Workshop, endpoint: Endpoint) -> dict[str, str]:
         "containerd": endpoint.containerd_2.version(),
         "BuildKit": run("buildctl", "--version").split()[2].removeprefix("v"),
         "cosign": cosign["gitVersion"].removeprefix("v"),
-        "helm": run(HELM, "version", "--short").strip().removeprefix("v").partition("+")[0],
+        "helm": " and ".join(
+            run(program, "version", "--short").strip().removeprefix("v").partition("+")[0]
+            for program in (HELM, HELM_4)
+        ),
         **{
             f"{library} for Python": run(program, "-c", _VERSION.format(library)).strip()
             for program, library in PYTHON.items()
