@@ -97,7 +97,8 @@ def claim(
     for link in top.children:
         entries.add(link)
     if any(is_of_cosign(link.annotations) for link in top.children):
-        for link in unlisted_referrers(files, {link.digest for link in top.children}, limits):
+        listed = {link.digest for link in top.children}
+        for link in unlisted_referrers(files, listed, limits, entries.notes):
             entries.add(link)
     graph = DocumentWalk(oci_blob_paths(files), limits, stored, labels).graph(
         entries.roots(), entries.links, entries.faults

@@ -50,8 +50,11 @@ _HAUL: Final = re.compile(
 
 _BLOBS: Final = "blobs/sha256"
 _BLOB: Final = re.compile("[0-9a-f]{64}")
-_MAX_UNLISTED_BYTES: Final = 64 << 10
+_MAX_UNLISTED_BYTES: Final = 16 << 10
 """The largest blob that may be a bundle's manifest, which has about a kilobyte."""
+
+_MAX_SEARCHED_BYTES: Final = 16 << 20
+"""The most bytes that are read in search of bundles: a part of the ceiling for documents."""
 
 _TAG: Final = re.compile(r"sha256-(?P<hex>[0-9a-f]{64})(?P<suffix>\.sig|\.att|\.sbom)?")
 
@@ -87,7 +90,9 @@ def is_attached(kind: str) -> bool:
     return kind in _SUFFIXES or kind == _REFERRERS
 
 
-def unlisted_referrers(files: Files, listed: Collection[Digest], limits: Limits) -> list[Link]:
+def unlisted_referrers(
+    files: Files, listed: Collection[Digest], limits: Limits, notes: list[str]
+) -> list[Link]:
     """Return a link to each manifest in the blobs whose ``subject`` is listed.
 
     Each link states the subject, as Docker 29 does in ``index.json``. Files that are not manifests
@@ -97,6 +102,7 @@ def unlisted_referrers(files: Files, listed: Collection[Digest], limits: Limits)
         files: Access to the layout's files.
         listed: The digests of the entries in ``index.json``.
         limits: Ceilings for the documents.
+        notes: Receives a note if there are too many small files to read them all.
 
     Raises:
         TooLarge: The files exceed the ceiling for documents together.
@@ -104,11 +110,22 @@ def unlisted_referrers(files: Files, listed: Collection[Digest], limits: Limits)
     if not files.exists(_BLOBS):
         return []
     links: list[Link] = []
+    searched = 0
     for name in files.names_in(_BLOBS):
         path = f"{_BLOBS}/{name}"
         digest = Digest("sha256", name) if _BLOB.fullmatch(name) else None
-        if digest is None or digest in listed or files.size(path) > _MAX_UNLISTED_BYTES:
+        if digest is None or digest in listed or not files.exists(path):
             continue
+        size = files.size(path)
+        if size > _MAX_UNLISTED_BYTES:
+            continue
+        searched += size
+        if searched > _MAX_SEARCHED_BYTES:
+            notes.append(
+                "not all blobs were searched for bundles of cosign that index.json does not list:"
+                " there are too many small ones"
+            )
+            break
         data = files.document(path)
         if not data.startswith(b"{"):
             continue

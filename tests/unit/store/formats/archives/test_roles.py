@@ -111,7 +111,7 @@ def test_a_signature_without_a_name_does_not_belong_to_a_referrer() -> None:
 def unlisted(layout: Layout, *extra: tuple[str, bytes]) -> list[str]:
     files = MemoryFiles(layout.members() | dict(extra))
     listed = {Digest.parse(root["digest"]) for root in layout.roots}
-    return [str(link.digest) for link in unlisted_referrers(files, listed, DEFAULT_LIMITS)]
+    return [str(link.digest) for link in unlisted_referrers(files, listed, DEFAULT_LIMITS, [])]
 
 
 def test_a_manifest_is_found_by_its_subject() -> None:
@@ -126,11 +126,23 @@ def test_other_files_are_passed_over() -> None:
     layout = Layout()
     image = layout.root(layout.image(A))
     layout.root(layout.artifact(b"listed", subject=image))
-    large = layout.artifact(b"large", subject=image, annotations={"a": "b" * (64 << 10)})
+    large = layout.artifact(b"large", subject=image, annotations={"a": "b" * (16 << 10)})
     assert large["digest"] in layout.blobs
     junk = [(f"blobs/sha256/{digit * 64}", data) for digit, data in (("1", b"{"), ("2", b"{}"))]
     assert unlisted(layout, *junk, ("blobs/sha256/readme", b"{}")) == []
-    assert unlisted_referrers(MemoryFiles({}), (), DEFAULT_LIMITS) == []
+    assert unlisted_referrers(MemoryFiles({}), (), DEFAULT_LIMITS, []) == []
+
+
+def test_the_search_for_bundles_ends_at_a_ceiling() -> None:
+    layout = Layout()
+    image = layout.root(layout.image(A))
+    layout.artifact(b"bundle", subject=image)
+    small = {f"blobs/sha256/{number:064x}": bytes(16 << 10) for number in range(1100)}
+    files = MemoryFiles(layout.members() | small)
+    notes: list[str] = []
+    assert unlisted_referrers(files, (), DEFAULT_LIMITS, notes) == []
+    assert len(notes) == 1
+    assert "too many small ones" in notes[0]
 
 
 def test_only_layouts_of_cosign_are_searched() -> None:
