@@ -17,9 +17,12 @@ from store.model.digests import Digest, Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
 BLOBS: Final = "blobs"
+_MOVED_WITHIN_S: Final = 60
+"""Seconds between the time of a publication and the last rename that belongs to it."""
 
 
 @final
@@ -92,6 +95,22 @@ class DirectoryBlobs:
                 self._require_folder()
                 return None
         return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def is_touched(self, location: Location, since: datetime) -> bool:
+        """Return whether a file was written to, replaced or restored after it was published.
+
+        Raises:
+            Unavailable: The file cannot be looked at.
+        """
+        path = self._root / location
+        with translated(path):
+            try:
+                status = path.lstat()
+            except FileNotFoundError:
+                return False
+        published = since.timestamp()
+        # A copy that keeps the time of the last write still has a new time of change.
+        return status.st_mtime > published or status.st_ctime > published + _MOVED_WITHIN_S
 
     def _require_folder(self) -> None:
         """Check that the folder of blobs is there: without it, nothing is known about any blob.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from store.model.digests import Digest, Location
@@ -133,6 +134,15 @@ class BlobStore(Protocol):
 
     def size(self, location: Location) -> int | None:
         """Return the size of a blob in bytes, or None if there is no such blob."""
+
+    def is_touched(self, location: Location, since: datetime) -> bool:
+        """Return whether the bytes of a blob may have been changed after it was published.
+
+        Args:
+            location: The location of a blob. False if there is no such blob.
+            since: When the blob was published: after its last byte was written, and at most a
+                minute before it was moved to its location.
+        """
 
     def publish(self, staged: Iterable[tuple[Path, Location]]) -> None:
         """Turn staged files into durable blobs: after this call, no crash loses them.

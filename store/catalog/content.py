@@ -151,7 +151,7 @@ def ensure_decoded(
 def put_documents(
     connection: Connection, documents: Mapping[Digest, bytes]
 ) -> dict[Digest, ContentKey]:
-    """Store documents in the database, and replace damaged documents.
+    """Store documents in the database, and replace documents whose bytes are wrong.
 
     Args:
         connection: An open write transaction.
@@ -160,16 +160,15 @@ def put_documents(
     Returns:
         The row number of each document.
     """
-    keys, again = _ensured(
+    keys, _ = _ensured(
         connection, {digest: len(data) for digest, data in documents.items()}, ContentState.PRESENT
     )
-    held: set[int] = set()
+    held: dict[int, bytes] = {}
     for some in batches(list(keys.values())):
-        held.update(
-            connection.execute(
-                select(document.c.content_id).where(document.c.content_id.in_(some))
-            ).scalars()
+        rows = connection.execute(
+            select(document.c.content_id, document.c.bytes).where(document.c.content_id.in_(some))
         )
+        held.update((row.content_id, row.bytes) for row in rows)
     insert_rows(
         connection,
         document,
@@ -180,7 +179,9 @@ def put_documents(
         ),
     )
     damaged = [
-        {"key": keys[digest], "data": documents[digest]} for digest in again if keys[digest] in held
+        {"key": key, "data": documents[digest]}
+        for digest, key in keys.items()
+        if held.get(key, documents[digest]) != documents[digest]
     ]
     if damaged:
         connection.execute(
@@ -252,7 +253,36 @@ def put_blobs(
         blob,
         ({"content_id": key, "created_at": now} for key in keys.values() if key not in there),
     )
+    for files in batches(sorted(there)):
+        # The file has been replaced.
+        connection.execute(update(blob).where(blob.c.content_id.in_(files)).values(created_at=now))
     return keys
+
+
+def published_at(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, datetime]:
+    """Return when the file of each digest was published; digests without a file are left out."""
+    found: dict[Digest, datetime] = {}
+    for some in batches(list(dict.fromkeys(digests))):
+        rows = connection.execute(
+            select(content.c.digest, blob.c.created_at)
+            .join(blob, blob.c.content_id == content.c.id)
+            .where(content.c.digest.in_(some))
+        )
+        found.update((row.digest, row.created_at) for row in rows)
+    return found
+
+
+def note_published(connection: Connection, digests: Sequence[Digest], now: datetime) -> None:
+    """Record that the files of digests are as they were published.
+
+    Args:
+        connection: An open write transaction.
+        digests: The digests of files that were just hashed.
+        now: The current time.
+    """
+    for some in batches(digests):
+        keys = select(content.c.id).where(content.c.digest.in_(some))
+        connection.execute(update(blob).where(blob.c.content_id.in_(keys)).values(created_at=now))
 
 
 def has_blob_row(connection: Connection, digest: Digest) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from sqlalchemy import and_, delete, select, update
+from sqlalchemy import and_, delete, exists, select, update
 
 from store.catalog.batches import batches, insert_rows
-from store.db.schema import content, encoding, manifest, manifest_edge
+from store.db.schema import blob, content, encoding, manifest, manifest_edge, repository_content
+from store.db.types import ContentKey
 from store.model.contents import ContentState, DiffState
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, ScalarSelect
 
-    from store.db.types import ContentKey
     from store.model.digests import Digest
 
 
@@ -127,6 +127,49 @@ def forget(connection: Connection, decoded: Digest, stored: Digest) -> None:
         )
         .values(diff_state=DiffState.UNVERIFIED.value)
     )
+
+
+def drop_damaged(connection: Connection, decoded: Sequence[ContentKey]) -> list[Digest]:
+    """Delete the damaged encodings of content that has a sound encoding, with their blob rows.
+
+    A blob that a manifest lists, or that a repository holds, keeps its rows: a client may push its
+    bytes again.
+
+    Args:
+        connection: A write transaction.
+        decoded: Row numbers of content that was just stored in another encoding.
+
+    Returns:
+        The digests of the files without a row. The caller condemns them.
+    """
+    dropped: dict[ContentKey, Digest] = {}
+    for some in batches(decoded):
+        rows = connection.execute(
+            select(content.c.id, content.c.digest)
+            .join(encoding, encoding.c.stored_id == content.c.id)
+            .where(
+                encoding.c.content_id.in_(some),
+                content.c.state == ContentState.DAMAGED.value,
+                ~exists(
+                    select(manifest_edge.c.content_id).where(
+                        manifest_edge.c.content_id == content.c.id
+                    )
+                ),
+                ~exists(
+                    select(repository_content.c.content_id).where(
+                        repository_content.c.content_id == content.c.id
+                    )
+                ),
+            )
+        )
+        dropped.update((ContentKey(row.id), row.digest) for row in rows)
+    for keys in batches(list(dropped)):
+        connection.execute(delete(encoding).where(encoding.c.stored_id.in_(keys)))
+        connection.execute(delete(blob).where(blob.c.content_id.in_(keys)))
+        connection.execute(
+            update(content).where(content.c.id.in_(keys)).values(state=ContentState.ABSENT.value)
+        )
+    return list(dropped.values())
 
 
 def _is(decoded: Digest, stored: Digest) -> ColumnElement[bool]:

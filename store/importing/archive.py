@@ -96,6 +96,13 @@ class ReadArchive:
                 found[id(one.original)] = one.original
         return list(found.values())
 
+    def digests(self) -> set[Digest]:
+        """Return every digest of which the archive has brought bytes, plain or encoded."""
+        found: set[Digest] = set()
+        for one in self.staged():
+            found.update((one.stored.digest, one.diff.digest, *one.aliases))
+        return found.union((diff.digest for diff in self.layers), self.blobs, self.others)
+
     def notes(self) -> tuple[str, ...]:
         """Return a note for each layer of an image without a manifest that is not a tar."""
         return tuple(

@@ -22,7 +22,7 @@ from store.model.contents import ContentState
 from store.model.digests import DiffID
 from store.model.limits import DEFAULT_LIMITS, Limits
 from store.model.progress import Silent
-from store.workspace import operations
+from store.workspace import operations, soundness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -154,16 +154,20 @@ class _Holdings:
         return {DiffID(digest) for digest in self.blobs(diff.digest for diff in wanted)}
 
     def blobs(self, wanted: Iterable[Digest]) -> set[Digest]:
-        """Return the digests of ``wanted`` whose bytes the store has, and lease them."""
+        """Return the digests of ``wanted`` whose bytes the store has, and lease them.
+
+        The stored bytes are looked at: what is missing or damaged is read from the archive.
+        """
         digests = list(wanted)
         with self._workspace.read() as connection:
             if not content.find(connection, digests):
                 return set()
+        gone = soundness.unsound(self._workspace, digests)
         with self._workspace.write(self._operation.id) as connection:
             here = [
                 known
                 for known in content.find(connection, digests).values()
-                if known.state is ContentState.PRESENT
+                if known.state is ContentState.PRESENT and known.digest not in gone
             ]
             leases.add_leases(connection, self._operation.id, [known.key for known in here])
         return {known.digest for known in here}

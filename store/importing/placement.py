@@ -17,6 +17,7 @@ from store.formats.image.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 from store.importing.needed_files import still_needed
 from store.model.contents import ContentState, DiffState
 from store.model.digests import Descriptor, DiffID, Digest
+from store.workspace.soundness import mark_lost
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -97,6 +98,7 @@ class Placement:
         Raises:
             Unavailable: A file cannot be moved.
         """
+        mark_lost(self._connection, self._blobs, archive.digests())
         layers = still_needed(self._connection, archive)
         names = {id(one): (one, as_layer) for one, as_layer in layers}
         fresh = [one for one, _ in names.values()]
@@ -131,6 +133,7 @@ class Placement:
         decoded, damaged = content.ensure_decoded(
             self._connection, {digest: staged.diff.size_bytes for digest, staged, _ in decoding}
         )
+        damaged += encodings.drop_damaged(self._connection, list(decoded.values()))
         condemned.condemn(self._connection, damaged, self._now)
         encodings.put_encodings(
             self._connection,
@@ -171,6 +174,7 @@ class Placement:
         )
         for digest, data in documents.items():
             if digest not in keys:
+                mark_lost(self._connection, self._blobs, (digest,))
                 if not content.has_sound_file(self._connection, digest):
                     staged = self._operation.stage(data)
                     self._operation.announce((digest,))

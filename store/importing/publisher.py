@@ -20,6 +20,7 @@ from store.importing.report import ImportedTag
 from store.model.contents import DiffState
 from store.model.references import Reference
 from store.model.remedies import Remedy
+from store.workspace.soundness import damaged_documents
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -88,6 +89,7 @@ class Publisher:
         clobber: bool = True,
     ) -> None:
         self._connection = connection
+        self._blobs = blobs
         self._operation = operation
         self._now = now
         self._clobber = clobber
@@ -247,7 +249,7 @@ class Publisher:
             self._connection, (name for name, _ in wanted if _can_be_set(name))
         )
         before = {name: target.image_id for name, target in targets.items()}
-        wrong = self._with_wrong_layers(targets)
+        wrong = self._with_wrong_layers(targets) | self._with_damaged_manifests(targets)
         now: dict[Reference, ImageID] = {}
         for name, image_id in wanted:
             if _can_be_set(name):
@@ -289,6 +291,15 @@ class Publisher:
         )
         wrong = {digest for digest, (_, state) in states.items() if state is DiffState.MISMATCH}
         return {name for name, target in targets.items() if target.digest in wrong}
+
+    def _with_damaged_manifests(self, targets: dict[Reference, TagTarget]) -> set[Reference]:
+        """Return the tags of manifests that cannot be read.
+
+        Such a tag moves, so that the image can be saved after the import.
+        """
+        digests = {target.digest for target in targets.values()}
+        damaged = damaged_documents(self._connection, self._blobs, digests)
+        return {name for name, target in targets.items() if target.digest in damaged}
 
     def _tag_lines(self, name: Reference, image_id: ImageID, holder: ImageID | None) -> None:
         replaced = holder if holder != image_id else None

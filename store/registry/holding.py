@@ -12,7 +12,7 @@ from store.formats.distribution.names import BY_ID
 from store.model.contents import ContentState
 from store.registry.damage import tolerating_failed_notes
 from store.registry.repositories import repository_of
-from store.workspace import damage
+from store.workspace.soundness import lost, unsound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.blobs.protocol import BlobStore
     from store.model.digests import DiffID, Digest
     from store.model.references import Repository
     from store.workspace.workspace import Workspace
@@ -98,42 +97,46 @@ def is_readable(
 
 
 def mount(
-    connection: Connection,
-    blobs: BlobStore,
+    workspace: Workspace,
     repository: Repository,
     digest: Digest,
     may_read: Callable[[Repository], bool],
     *,
-    now: datetime,
     source: Repository | None = None,
 ) -> bool:
     """Let a repository serve a blob that another repository serves.
 
     Args:
-        connection: A write unit.
-        blobs: The blob store that holds the blob's file.
+        workspace: The opened store.
         repository: The repository that will serve the blob.
         digest: The digest of the blob.
         may_read: Returns whether the client may read a repository.
-        now: The start of the blob's grace period.
         source: The only repository to search; None to search all repositories.
 
     Returns:
         Whether the repository serves the blob now. False if no repository that the client may read
-        holds the blob, or if the blob is damaged or missing.
+        holds the blob, or if the blob is damaged or missing: then the client sends its bytes.
 
     Raises:
-        Unavailable: The blob's file cannot be looked at.
+        Unavailable: The blob's file cannot be read.
     """
-    if not is_readable(connection, digest, may_read, source):
-        return False
-    # Looking at the file takes time, which would tell others that the store has the blob.
-    known = content.find(connection, (digest,)).get(digest)
-    if known is None or damage.lost(connection, blobs, (digest,)):
-        return False
-    key = serving.ensure_repositories(connection, (repository,))[repository]
-    serving.hold(connection, key, known.key, fresh_at=now)
-    serving.note_blobs(connection, repository, now)
+    # Looking at a blob's file takes time, which would tell that the store has the blob.
+    with workspace.read() as connection:
+        if not is_readable(connection, digest, may_read, source):
+            return False
+    unsound(workspace, (digest,))
+    with workspace.write("mount") as connection:
+        known = content.find(connection, (digest,)).get(digest)
+        if (
+            known is None
+            or not is_readable(connection, digest, may_read, source)
+            or lost(connection, workspace.blobs, (digest,))
+        ):
+            return False
+        now = workspace.now()
+        key = serving.ensure_repositories(connection, (repository,))[repository]
+        serving.hold(connection, key, known.key, fresh_at=now)
+        serving.note_blobs(connection, repository, now)
     return True
 
 

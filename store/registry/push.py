@@ -37,7 +37,7 @@ from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.model.limits import DEFAULT_LIMITS, MIB
 from store.model.references import Reference, Repository
-from store.workspace import damage
+from store.workspace.soundness import lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -260,7 +260,7 @@ def _link_keys(
     """
     links = document.links
     held = repositories.held(connection, repository, (link.digest for link in links))
-    gone = damage.lost(connection, blobs, held)
+    gone = lost(connection, blobs, held)
     held = {digest: key for digest, key in held.items() if digest not in gone}
     missing = [
         link for link in links if link.digest not in held and not may_be_missing(link, sparse)

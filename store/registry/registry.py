@@ -27,6 +27,7 @@ from store.registry.push import (
 )
 from store.registry.repositories import repository_of, require_repository
 from store.registry.uploads import Uploads
+from store.workspace.soundness import unsound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -147,6 +148,7 @@ class Registry:
             self._limits,
             lambda wanted: self._manifests.read(self._blobs.sources(repository, wanted)),
         )
+        unsound(self._workspace, (one.digest for one in document.links if not one.is_document))
         with self._workspace.write("push", actor=actor) as connection:
             if offered_for is not None:
                 _require_offer(connection, offered_for, tags)
@@ -270,16 +272,7 @@ class Registry:
         Returns:
             Whether the repository serves the blob now.
         """
-        with self._workspace.write("mount") as connection:
-            return holding.mount(
-                connection,
-                self._workspace.blobs,
-                repository,
-                digest,
-                may_read,
-                now=self._workspace.now(),
-                source=source,
-            )
+        return holding.mount(self._workspace, repository, digest, may_read, source=source)
 
     def adopt(self, repository: Repository, digests: Iterable[Digest]) -> None:
         """Let a repository serve stored blobs. The caller has checked permission.

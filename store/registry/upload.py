@@ -15,11 +15,10 @@ from store.db.database import Durability
 from store.errors import DigestMismatch, OutOfOrder, TooLarge, Unavailable
 from store.files.os_errors import translated
 from store.files.page_cache import begin_writeback
-from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.model.limits import MIB
 from store.registry.holding import note_activity
-from store.workspace.damage import mark_lost
+from store.workspace.soundness import is_kept_otherwise, mark_lost, unsound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -196,15 +195,15 @@ class Upload:
         assert self._repository is not None  # noqa: S101 - a new upload is closed without bytes
         if self.offset_bytes != self._first_offset:
             self._sync()
+        unsound(self._workspace, (digest,))
         with self._workspace.write(f"upload {self.id}") as connection:
             blobs, now = self._workspace.blobs, self._workspace.now()
             known = content.find(connection, (digest,)).get(digest)
-            # Find out now whether the file of a known row is missing: this copy is dropped below.
-            if known is not None and mark_lost(connection, blobs, (digest,)):
-                known = content.find(connection, (digest,)).get(digest)
-            if known is not None and known.state is ContentState.PRESENT:
+            mark_lost(connection, blobs, (digest,))
+            if known is not None and is_kept_otherwise(connection, digest):
                 key = known.key
             else:
+                # If there is a file already, these bytes replace it: they are known to be right.
                 blobs.publish(((self._path, blobs.location(digest)),))
                 put = content.add_blob if known is None else content.put_blob
                 key = put(connection, digest, self.offset_bytes, now)
@@ -216,7 +215,7 @@ class Upload:
             uploads.forget(connection, self.id)
         self._is_open = False
         self._release()
-        # If the store had the blob already, the file is still there.
+        # If the store has the bytes in another form, the file is still there.
         self._path.unlink(missing_ok=True)
 
     def _note_activity(self) -> None:

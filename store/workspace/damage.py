@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 from store.catalog import content, encodings
 from store.catalog.checking import marks
 from store.content.examination import Condition, Examination, examine, is_unchanged
-from store.content.presence import excluding, missing_files
 from store.errors import FalseEncoding, Unavailable, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -39,6 +39,12 @@ class OpenedStore(Protocol):
     @property
     def read_only(self) -> bool:
         """Whether the store is read-only."""
+
+    def now(self) -> datetime:
+        """Return the current time, in UTC."""
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """Return a read unit."""
 
     def sources(self, digests: Iterable[Digest]) -> dict[Digest, Sources]:
         """Return where the bytes of ``digests`` can be read."""
@@ -66,7 +72,7 @@ def report(workspace: OpenedStore, error: DamagedContent | ContentMissing) -> bo
         if isinstance(error, FalseEncoding):
             _forget_encoding(workspace, error)
         else:
-            _mark(workspace, error.digest)
+            mark(workspace, error.digest)
     except Unavailable as exc:
         # The damage itself is what the caller has to hear of.
         logger.warning("cannot record damage: %s", printable(exc.message))
@@ -82,14 +88,26 @@ def _forget_encoding(workspace: OpenedStore, error: FalseEncoding) -> None:
             marks.mark_damaged(connection, error.content)
 
 
-def _mark(workspace: OpenedStore, digest: Digest) -> None:
+def mark(workspace: OpenedStore, digest: Digest) -> Examination | None:
+    """Read the bytes stored under a digest again, and mark them if they are wrong.
+
+    Args:
+        workspace: The opened store, which is not read-only.
+        digest: The digest.
+
+    Returns:
+        What was found; None if no bytes are stored under the digest.
+
+    Raises:
+        Unavailable: The mark cannot be written.
+    """
     found = examination(workspace, digest)
     if found is None or found.condition is not Condition.DAMAGED:
-        return
+        return found
     with workspace.write("damage") as connection:
         now = content.sources(connection, (digest,)).get(digest)
         if now is None:
-            return
+            return None
         # Somebody may have replaced the bytes in the meantime.
         is_same = (
             examine(workspace.blobs, now).condition is Condition.DAMAGED
@@ -98,6 +116,7 @@ def _mark(workspace: OpenedStore, digest: Digest) -> None:
         )
         if is_same:
             marks.mark_damaged(connection, digest)
+    return found
 
 
 def examination(workspace: OpenedStore, digest: Digest) -> Examination | None:
@@ -130,53 +149,3 @@ def clear(workspace: OpenedStore, digest: Digest) -> bool:
         logger.warning("cannot remove a mark of damage: %s", printable(exc.message))
         return False
     return True
-
-
-def lost(connection: Connection, blobs: BlobStore, digests: Iterable[Digest]) -> frozenset[Digest]:
-    """Return the digests of which no form is left: all files are missing or have the wrong size.
-
-    Args:
-        connection: A read or write unit.
-        blobs: The blob store that holds the files.
-        digests: The digests to look at. Digests in other states than present are left out.
-
-    Raises:
-        Unavailable: The files cannot be looked at.
-    """
-    found: set[Digest] = set()
-    for sources in content.sources(connection, digests).values():
-        missing = missing_files(blobs, sources)
-        if missing and excluding(sources, missing) is None:
-            logger.error("the file of digest=%s is missing or cut short", sources.digest)
-            found.add(sources.digest)
-    return frozenset(found)
-
-
-def mark_lost(
-    connection: Connection, blobs: BlobStore, digests: Iterable[Digest]
-) -> frozenset[Digest]:
-    """Mark files that are missing or have the wrong size, so that the caller replaces them.
-
-    The caller has the right bytes, and stores them in the same write unit. Otherwise the unit has
-    to fail: a file that is only missing keeps no mark.
-
-    Args:
-        connection: A write unit.
-        blobs: The blob store that holds the files.
-        digests: The digests whose files are checked, plain or encoded.
-
-    Returns:
-        The digests of the missing files, which may be encodings of ``digests``.
-
-    Raises:
-        Unavailable: The files cannot be looked at.
-    """
-    found: set[Digest] = set()
-    for sources in content.sources(connection, digests).values():
-        for digest in missing_files(blobs, sources) - found:
-            found.add(digest)
-            if digest == sources.digest and excluding(sources, found) is not None:
-                content.forget_file(connection, digest)
-            else:
-                marks.mark_damaged(connection, digest)
-    return frozenset(found)

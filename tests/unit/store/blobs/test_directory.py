@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,30 @@ def test_a_link_in_place_of_a_folder_of_blobs_is_not_followed(
         with pytest.raises(errors.Unavailable):
             act()
     assert path.read_bytes() == b"of another store"
+
+
+def test_a_file_is_touched_if_it_was_written_or_replaced_after_its_publication(
+    tmp_path: Path,
+) -> None:
+    blobs = DirectoryBlobs(tmp_path)
+    digest = Digest.of(b"data")
+    location = blobs.location(digest)
+    now = datetime.now(UTC)
+    assert not blobs.is_touched(location, now)
+    blobs.path(digest).parent.mkdir(parents=True)
+    blobs.path(digest).write_bytes(b"data")
+    assert blobs.is_touched(location, now - timedelta(seconds=1))
+    assert not blobs.is_touched(location, now + timedelta(seconds=1))
+    os.utime(blobs.path(digest), (0, 0))
+    assert not blobs.is_touched(location, now - timedelta(seconds=1))
+    # A restored file keeps the time of its last write.
+    assert blobs.is_touched(location, now - timedelta(minutes=2))
+
+
+def test_without_the_folder_of_blobs_no_blob_is_missing(tmp_path: Path) -> None:
+    blobs = DirectoryBlobs(tmp_path)
+    for ask in (blobs.open, blobs.size):
+        with pytest.raises(errors.Unavailable, match="blobs is missing"):
+            ask(blobs.location(Digest.of(b"data")))
+    (tmp_path / "blobs").mkdir()
+    assert blobs.size(blobs.location(Digest.of(b"data"))) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,7 +59,8 @@ def test_a_document_replaces_a_damaged_one(rows: Rows) -> None:
     digest = Digest.of(b"right")
     content.put_documents(rows.connection, {digest: b"wrong"})
     content.put_documents(rows.connection, {digest: b"right"})
-    assert content.sources(rows.connection, [digest])[digest].inline == b"wrong"
+    assert content.sources(rows.connection, [digest])[digest].inline == b"right"
+    content.put_documents(rows.connection, {digest: b"wrong"})
     marks.mark_damaged(rows.connection, digest)
     content.put_documents(rows.connection, {digest: b"right"})
     assert content.sources(rows.connection, [digest])[digest].inline == b"right"
@@ -116,3 +118,14 @@ def test_a_forgotten_file_is_no_source(rows: Rows) -> None:
     assert content.sources(rows.connection, [named("file")])[named("file")].in_file
     content.forget_file(rows.connection, named("file"))
     assert not content.sources(rows.connection, [named("file")])[named("file")].in_file
+
+
+def test_a_file_that_is_published_again_has_the_time_of_its_last_publication(rows: Rows) -> None:
+    rows.blob("one")
+    rows.blob("two")
+    assert content.published_at(rows.connection, [named("one"), named("?")]) == {named("one"): NOW}
+    later = NOW + timedelta(hours=1)
+    content.put_blob(rows.connection, named("one"), 10, later)
+    content.note_published(rows.connection, [named("two")], later)
+    wanted = [named("one"), named("two")]
+    assert content.published_at(rows.connection, wanted) == dict.fromkeys(wanted, later)

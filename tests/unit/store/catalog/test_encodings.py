@@ -9,6 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from store.catalog import content, encodings
 from store.catalog.checking import marks
+from store.db.schema import manifest, manifest_edge
+from store.model.contents import ContentState
 from tests.support.catalog_rows import named
 
 if TYPE_CHECKING:
@@ -99,3 +101,33 @@ def test_what_is_ours_is_preferred_to_what_is_smaller(rows: Rows) -> None:
     found = content.sources(rows.connection, [named("diff")])[named("diff")].encodings
     order = [named(name) for name in ("fast", "ours", "checked", "slow", "unchecked")]
     assert [one.digest for one in found] == order
+
+
+def test_damaged_encodings_of_repaired_content_lose_their_rows(rows: Rows) -> None:
+    diff = rows.content("diff")
+    for name in ("sound", "damaged", "listed"):
+        rows.encoding(diff, rows.blob(name))
+    rows.connection.execute(
+        manifest.insert().values(
+            content_id=rows.content("manifest"), media_type="x/y", kind="manifest"
+        )
+    )
+    rows.connection.execute(
+        manifest_edge.insert().values(
+            manifest_id=rows.content("manifest"),
+            content_id=rows.blob("listed"),
+            role="layer",
+            position=0,
+            media_type="x/y",
+        )
+    )
+    for name in ("damaged", "listed"):
+        marks.mark_damaged(rows.connection, named(name))
+    assert encodings.drop_damaged(rows.connection, [diff]) == [named("damaged")]
+    states = content.find(rows.connection, [named("damaged"), named("listed")])
+    assert states[named("damaged")].state is ContentState.ABSENT
+    assert states[named("listed")].state is ContentState.DAMAGED
+    assert not content.has_blob_row(rows.connection, named("damaged"))
+    (left,) = content.sources(rows.connection, [named("diff")])[named("diff")].encodings
+    assert left.digest == named("sound")
+    assert encodings.drop_damaged(rows.connection, [diff]) == []

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -10,7 +9,6 @@ from store.content.examination import Condition
 from store.db.schema import document
 from store.model.contents import ContentState
 from store.model.digests import Digest
-from store.registry.registry import Registry
 from store.workspace import damage
 from store.workspace.workspace import Workspace
 from tests.support.damage import mark_damaged
@@ -20,6 +18,7 @@ from tests.support.stored_images import put_image
 
 if TYPE_CHECKING:
     from store import Store
+    from store.registry.registry import Registry
 
 
 def state(store: Workspace, digest: Digest) -> ContentState:
@@ -108,24 +107,3 @@ def test_a_cleared_mark_frees_what_is_decoded_from_the_blob(
     assert state(store, diff) is ContentState.DAMAGED
     assert damage.clear(store, encoding.digest)
     assert state(store, diff) is ContentState.PRESENT
-
-
-def test_lost_content_has_no_form_left(store: Store, digest: Digest) -> None:
-    other = push_blob(Registry(store), b"other")
-    with store.read() as connection:
-        assert damage.lost(connection, store.blobs, (digest, other)) == frozenset()
-        store.blobs.path(digest).unlink()
-        os.truncate(store.blobs.path(other), 1)
-        assert damage.lost(connection, store.blobs, (digest, other)) == {digest, other}
-    assert state(store, digest) is ContentState.PRESENT
-
-
-def test_lost_content_is_marked_for_the_one_who_replaces_it(store: Store, digest: Digest) -> None:
-    with store.write("test") as connection:
-        assert damage.mark_lost(connection, store.blobs, (digest,)) == frozenset()
-    store.blobs.path(digest).unlink()
-    with store.write("test") as connection:
-        assert damage.mark_lost(connection, store.blobs, (digest,)) == {digest}
-    assert state(store, digest) is ContentState.DAMAGED
-    with store.write("test") as connection:
-        assert damage.mark_lost(connection, store.blobs, (digest,)) == frozenset()
