@@ -212,6 +212,13 @@ _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 json_option: Final = click.option("--json", "as_json", is_flag=True, help=JSON)
 
 
+def advised(error: click.UsageError, advice: str | None) -> click.UsageError:
+    """Return an error of usage with a hint that takes the place of the usual one, if it has any."""
+    if advice:
+        error.advice = advice  # type: ignore[attr-defined] # for `report_usage`
+    return error
+
+
 def checked_by(parse: Callable[[str], object]) -> Callable[..., Any]:
     """Return a callback that reports an invalid value of an option as wrong usage.
 
@@ -227,10 +234,7 @@ def checked_by(parse: Callable[[str], object]) -> Callable[..., Any]:
             try:
                 parse(text)
             except StoreError as error:
-                invalid = click.BadParameter(error.message, ctx, param)
-                if error.hint:
-                    invalid.advice = error.hint  # type: ignore[attr-defined] # for `report_usage`
-                raise invalid from None
+                raise advised(click.BadParameter(error.message, ctx, param), error.hint) from None
         return value
 
     return check

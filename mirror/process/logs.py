@@ -172,11 +172,17 @@ class Text(logging.Formatter):
         """Return the record as text; control characters are escaped."""
         values = record.__dict__.get(FIELDS, {})
         words = [_time(record), record.levelname, record.name, printable(record.getMessage())]
-        words += [
-            f"{name}={printable(str(value))}" for name, value in values.items() if value is not None
-        ]
+        words += [f"{name}={_word(value)}" for name, value in values.items() if value is not None]
         text = " ".join(filter(None, words))
         return text + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")
+
+
+def _word(value: object) -> str:
+    """Return a value as one word: in quotation marks if it has spaces."""
+    text = str(value)
+    if " " in text or '"' in text:
+        text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return printable(text)
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from storectl.system.parameters import FilePath
-from storectl.verb import Verb, json_option
+from storectl.verb import Verb, checked_by, json_option
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 
 _MAX_INPUT_BYTES: Final = 4096
 _SECRET: Final = 0o600
+
+
+def _user(text: str) -> object:
+    from mirror.access.user_names import check_user_name  # noqa: PLC0415 - `--help` does without
+    from store.errors import InvalidInput  # noqa: PLC0415
+
+    try:
+        return check_user_name(text, "USER")
+    except InvalidInput as error:
+        # click names the argument.
+        error.message = error.message.partition(": ")[2]
+        raise
 
 
 @click.command(
@@ -31,7 +43,7 @@ _SECRET: Final = 0o600
     ),
 )
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
-@click.argument("user", metavar="USER")
+@click.argument("user", metavar="USER", callback=checked_by(_user))
 @click.argument(
     "file",
     metavar="[FILE]",
@@ -52,10 +64,8 @@ def command(
     input, without the line end.
     """
     from mirror.access.passwords import hash_password, with_user  # noqa: PLC0415
-    from mirror.access.user_names import check_user_name  # noqa: PLC0415
     from storectl.output import render  # noqa: PLC0415
 
-    check_user_name(user, "argument USER")
     if file is None or str(file) == "-":
         hashed = hash_password(_password(password_stdin=password_stdin))
         line = with_user("", user, hashed).rstrip("\n")

@@ -16,7 +16,7 @@ from storectl.settings import SAVE_FORMAT_VARIABLE
 from storectl.system.completion import image_names, platforms
 from storectl.system.parameters import FilePath
 from storectl.system.pipes import is_terminal, widen
-from storectl.verb import Verb, checked_platform, json_option
+from storectl.verb import Verb, advised, checked_platform, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -243,8 +243,7 @@ def _folder(output: str | None, format_: str | None, *, plain: bool) -> Path | N
         plain: Whether neither a compression nor a checksum of the archive is wanted.
 
     Raises:
-        InvalidInput: The format cannot be a folder.
-        click.UsageError: The options need an archive.
+        click.UsageError: The format cannot be a folder, or the options need an archive.
     """
     if output in (None, "-"):
         return None
@@ -252,12 +251,15 @@ def _folder(output: str | None, format_: str | None, *, plain: bool) -> Path | N
     if not (str(output).endswith("/") or path.is_dir()):
         return None
     if format_ != Format.OCI:
-        from store.errors import InvalidInput  # noqa: PLC0415 - `--help` does without
-        from store.model.remedies import Remedy  # noqa: PLC0415
+        from store.model.remedies import Remedy  # noqa: PLC0415 - `--help` does without
+        from storectl.output.remedies import WORDS  # noqa: PLC0415
 
-        raise InvalidInput(
-            f"cannot save to {path}: only the format oci can be saved to a folder",
-            remedy=Remedy.SAVE_TO_FILE,
+        raise advised(
+            click.UsageError(
+                f"cannot save to {path}: only the format oci can be saved to a folder",
+                click.get_current_context(),
+            ),
+            WORDS[Remedy.SAVE_TO_FILE],
         )
     if not plain:
         raise click.UsageError(

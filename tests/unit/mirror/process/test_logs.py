@@ -8,7 +8,7 @@ import logging
 import pytest
 from aiohttp.http_exceptions import BadHttpMessage, InvalidURLError
 
-from mirror.process.logs import JsonLines, Text, connections_logger
+from mirror.process.logs import FIELDS, JsonLines, Text, connections_logger
 
 
 @pytest.fixture
@@ -31,6 +31,14 @@ def test_record_is_one_line(record: logging.LogRecord) -> None:
     text = Text().format(record)
     assert "\n" not in text
     assert text.endswith("INFO mirror.x a b\\nc path=/x\\x1b")
+
+
+def test_a_value_with_spaces_is_quoted_in_text() -> None:
+    record = logging.LogRecord("m", logging.INFO, "file", 1, "denied", (), None)
+    # A client chooses its name: it must not look like another field.
+    record.__dict__[FIELDS] = {"agent": 'a/1 user=root "b"\\', "user": None, "path": "/x=1"}
+    text = Text().format(record)
+    assert text.endswith(r'INFO m denied agent="a/1 user=root \"b\"\\" path=/x=1')
 
 
 def test_traceback_is_kept() -> None:

@@ -77,7 +77,7 @@ def test_an_invalid_name_or_file_changes_nothing(shell: Shell, tmp_path: Path) -
     path.write_text("no colon\n")
     shell("passwd", "--password-stdin", "alice", str(path), code=4)
     assert path.read_text() == "no colon\n"
-    shell("passwd", "--password-stdin", "@all", code=4)
+    shell("passwd", "--password-stdin", "@all", code=2)
 
 
 def test_without_a_terminal_the_option_is_named(
