@@ -6,7 +6,7 @@ import logging
 import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, Final, Self, final
 
 from mirror.connections.pem_files import certificate_fault, refuse, validity_fault
 from store.errors import InvalidInput, StoreError
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
+
+_PLAIN_TEXT: Final = b"this server expects HTTPS: write https:// in the address\n"
+PLAIN_ANSWER: Final = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+    b"Content-Length: %d\r\n\r\n%s" % (len(_PLAIN_TEXT), _PLAIN_TEXT)
+)
+"""The answer to a plain HTTP request at the address of an HTTPS server."""
 
 
 def _utc_now() -> datetime:
@@ -41,6 +48,36 @@ class HalfClosableTLS(ssl.SSLObject):
 
     on_end: Callable[[], None] | None = None
     _ended: bool = False
+    _outgoing: ssl.MemoryBIO | None = None
+
+    @classmethod
+    def _create(
+        cls,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        *args: Any,  # noqa: ANN401
+        **kwargs: Any,  # noqa: ANN401 - the standard library's signature
+    ) -> Self:
+        # The standard library creates its objects with this method only.
+        made: Self = super()._create(incoming, outgoing, *args, **kwargs)  # type: ignore[misc]
+        made._outgoing = outgoing
+        return made
+
+    def do_handshake(self) -> None:
+        """Begin TLS; answer a client that sends a plain HTTP request, in plain HTTP.
+
+        Raises:
+            ssl.SSLError: The handshake failed, or needs more bytes.
+        """
+        try:
+            super().do_handshake()
+        except ssl.SSLError as exc:
+            if exc.reason != "HTTP_REQUEST" or self._outgoing is None:
+                raise
+            self._outgoing.write(PLAIN_ANSWER)
+            # The event loop sends the answer, and drops the connection when the client closes it,
+            # or after the time for a handshake.
+            raise ssl.SSLWantReadError from None
 
     def read(self, len: int = 1024, buffer: Buffer | None = None) -> bytes:  # noqa: A002 - the standard library's signature
         """Read like `SSLObject.read`, but report ``close_notify`` through ``on_end``.

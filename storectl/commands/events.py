@@ -183,7 +183,9 @@ def _parse_filters(filters: tuple[str, ...]) -> dict[str, list[str]]:
     wanted: dict[str, list[str]] = {"event": [], "image": [], "type": [], "user": []}
     for text in filters:
         key, _, value = text.partition("=")
-        if key not in wanted or not value:
+        if not value and key in wanted:
+            raise click.UsageError(f"invalid filter {text!r}: the value is missing")
+        if key not in wanted:
             raise click.UsageError(
                 f"invalid filter {text!r}: expected event=ACTION, image=NAME, type=image or"
                 " user=NAME"

@@ -258,7 +258,9 @@ def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: boo
     }
     for text in filters:
         key, _, value = text.partition("=")
-        if not value or key not in values:
+        if not value and key in values:
+            raise click.UsageError(f"invalid filter {text!r}: the value is missing")
+        if key not in values:
             raise click.UsageError(
                 f"invalid filter {text!r}: expected one of {', '.join(values)}, as in"
                 " reference=debian"

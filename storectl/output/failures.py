@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 import click
 
-from store.errors import StoreError
+from store.errors import StoreError, Unavailable
 from store.files.os_errors import Whose, translate
 from storectl.output import messages
 from storectl.output.exit_codes import ExitCode, exit_code
@@ -32,7 +33,7 @@ def report(exc: Exception, *, debug: bool, about: str = "the operating system sa
         traceback.print_exception(exc)
     if isinstance(exc, OSError):
         # Errors about the store's files have already been translated into errors of the store.
-        exc = translate(exc, exc.filename or about, whose=Whose.OUTPUT)
+        exc = _no_current_folder(exc) or translate(exc, exc.filename or about, whose=Whose.OUTPUT)
     if isinstance(exc, StoreError):
         print_error(exc)
         return exit_code(exc)
@@ -43,6 +44,19 @@ def report(exc: Exception, *, debug: bool, about: str = "the operating system sa
         code=ExitCode.FAILURE,
     )
     return ExitCode.FAILURE
+
+
+def _no_current_folder(error: OSError) -> StoreError | None:
+    """Return a clear error if a relative path cannot be looked up, else None."""
+    if not isinstance(error, FileNotFoundError) or error.filename is not None:
+        return None
+    try:
+        os.getcwd()  # noqa: PTH109 - `Path.cwd` is the same
+    except FileNotFoundError:
+        return Unavailable(
+            "the current folder does not exist any more", hint="change to another folder"
+        )
+    return None
 
 
 def print_error(error: StoreError) -> None:

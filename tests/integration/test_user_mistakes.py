@@ -325,3 +325,25 @@ def test_a_root_with_a_line_end_is_printed_on_one_line(
     run = Runner(tmp_path / "a\nb", capfdbinary)
     run("images", code=ExitCode.UNAVAILABLE)
     assert "a\\nb\n" in run.err
+
+
+def test_a_folder_that_was_removed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    run = Runner(Path("relative"), capfdbinary)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    run("images", code=ExitCode.UNAVAILABLE)
+    assert "the current folder does not exist any more" in run.err
+
+
+@pytest.mark.parametrize("verb", ["images", "events"])
+@pytest.mark.parametrize("missing", ["", "="])
+def test_a_filter_without_a_value_is_not_called_unknown(
+    run: Runner, verb: str, missing: str
+) -> None:
+    key = {"images": "label", "events": "image"}[verb]
+    run(verb, "--filter", f"{key}{missing}", code=ExitCode.USAGE)
+    assert f"invalid filter '{key}{missing}': the value is missing" in run.err

@@ -114,3 +114,28 @@ def test_end_of_the_client_is_reported_once_and_hidden_from_the_loop(
     assert ends == [True]
     server.write(b"answer")
     assert client.read(100) == b"answer"
+
+
+def test_a_plain_request_gets_a_plain_answer(certificate: Certificate) -> None:
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = certificate.context().wrap_bio(to_server, to_client, server_side=True)
+    to_server.write(b"GET /v2/ HTTP/1.1\r\nHost: mirror\r\n\r\n")
+    with pytest.raises(ssl.SSLWantReadError):
+        server.do_handshake()
+    answer = to_client.read()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert b"this server expects HTTPS" in body
+    to_server.write(b"x" * 100)
+    with pytest.raises(ssl.SSLError):
+        server.do_handshake()
+
+
+def test_other_bytes_get_no_answer(certificate: Certificate) -> None:
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = certificate.context().wrap_bio(to_server, to_client, server_side=True)
+    to_server.write(b"\x00" * 100)
+    with pytest.raises(ssl.SSLError):
+        server.do_handshake()
+    assert b"HTTP" not in to_client.read()
