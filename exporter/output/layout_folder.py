@@ -22,7 +22,7 @@ from store.content.parallel_copy import Scatter
 from store.errors import InvalidDocument, InvalidInput, Unavailable, printable
 from store.files.durable import make_folder, sync_folder
 from store.files.os_errors import Whose, translated
-from store.formats.image.layout_names import CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME
+from store.formats.image.layout_names import CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME, SUBJECT
 from store.formats.image.manifests import Document, Kind
 
 if TYPE_CHECKING:
@@ -244,7 +244,11 @@ def _merged(path: Path, graph: SavedGraph) -> bytes:
     for entry in entries:
         named = _names(entry) & ours
         # A replaced entry keeps its position, so that repeating a save changes nothing.
-        merged += [new.pop(name) for name in sorted(named) if name in new] if named else [entry]
+        merged += (
+            [new.pop(name) for name in sorted(named) if name in new]
+            if named
+            else [_with_subject(entry, new)]
+        )
     listed = {
         entry.get("digest")
         for entry in merged
@@ -254,6 +258,15 @@ def _merged(path: Path, graph: SavedGraph) -> bytes:
         entry for name, entry in new.items() if name != entry["digest"] or name not in listed
     ]
     return compact(document)
+
+
+def _with_subject(entry: dict[str, Any], new: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return an entry that stays, with the subject that a new entry without a name states."""
+    stated = new.get(entry.get("digest", ""), {}).get("annotations", {})
+    own = entry.get("annotations") or {}
+    if SUBJECT not in stated or own.keys() & {CONTAINERD_NAME, SUBJECT}:
+        return entry
+    return entry | {"annotations": own | {SUBJECT: stated[SUBJECT]}}
 
 
 def _names(entry: Mapping[str, Any]) -> set[str]:

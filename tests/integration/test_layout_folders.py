@@ -94,6 +94,23 @@ def test_saving_again_changes_nothing(store: Store, tmp_path: Path) -> None:
     assert (folder / "index.json").read_bytes() == index
 
 
+def test_a_referrer_that_a_folder_lists_already_gets_its_subject(
+    store: Store, tmp_path: Path
+) -> None:
+    layout = Layout()
+    image = layout.root(layout.image(gzip(A)), "docker.io/team/signed:1")
+    referrer = layout.root(layout.artifact(b"signed", subject=image))
+    import_into(store, layout)
+    folder = layout.folder(tmp_path / "layout")
+    save_folder(store, folder, "team/signed:1", referrers=True)
+    entries = json.loads((folder / "index.json").read_bytes())["manifests"]
+    assert [one["digest"] for one in entries] == [image["digest"], referrer["digest"]]
+    assert entries[1]["annotations"] == {"io.containerd.manifest.subject": image["digest"]}
+    before = tree(folder)
+    save_folder(store, folder, "team/signed:1", referrers=True)
+    assert tree(folder) == before
+
+
 def test_a_save_adds_to_a_folder_and_keeps_foreign_entries(
     store: Store, sample: Sample, tmp_path: Path
 ) -> None:
