@@ -349,7 +349,8 @@ def _reached(parts: dict[Digest, tuple[Digest, ...]], roots: Iterable[Digest]) -
 def _names(claim: ArchiveClaim) -> str:
     names = [Reference.parse(name).familiar for root in claim.graph.roots for name in root.names]
     names += [text for root in claim.graph.roots for text in root.unusable]
-    names += [tag for image in claim.images for tag in (*image.tags, *image.unusable)]
+    for image in claim.images:
+        names += [*(Reference.parse(tag).familiar for tag in image.tags), *image.unusable]
     names += [tag for image in claim.broken for tag in image.tags]
     names += [str(root.digest) for root in claim.graph.roots if not root.names] + [
         str(image.config.image_id)

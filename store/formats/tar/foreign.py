@@ -299,6 +299,13 @@ def _all_of(*names: str) -> Callable[[frozenset[str]], bool]:
     return lambda found: found.issuperset(names)
 
 
+def _is_only(name: str) -> Callable[[frozenset[str]], bool]:
+    """Recognise a folder with one name; hidden names and ``lost+found`` do not count."""
+    return lambda found: (
+        {one for one in found if not one.startswith(".") and one != "lost+found/"} == {name}
+    )
+
+
 def _any_ends(*ends: str) -> Callable[[frozenset[str]], bool]:
     return lambda found: any(name.lower().endswith(ends) for name in found)
 
@@ -342,7 +349,7 @@ TREES: Final = (
     ),
     ForeignTree(
         "the storage of a registry",
-        _all_of("docker/"),
+        _is_only("docker/"),
         "copy the images from the registry that uses it, for example with `skopeo sync`",
     ),
     ForeignTree(

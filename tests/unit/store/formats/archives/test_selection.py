@@ -99,6 +99,9 @@ def test_a_pattern_without_a_match_is_refused_and_the_names_are_listed() -> None
     with pytest.raises(InvalidInput, match="the archive has no image 'gone' or 'lost'") as caught:
         choose(docker_claim(x="a:1"), Choice(images=("a", "gone", "lost")))
     assert caught.value.hint == "choose from a:1"
+    with pytest.raises(InvalidInput) as whole:
+        choose(docker_claim(x="docker.io/library/a:1"), Choice(images=("gone",)))
+    assert whole.value.hint == "choose from a:1"
     with pytest.raises(InvalidInput) as empty:
         choose(docker_claim(), Choice(images=("a",)))
     assert empty.value.hint == "choose another archive: this one has no images"

@@ -177,7 +177,7 @@ FOLDERS = {
     "the storage of podman": [["overlay/", "overlay-images/", "overlay-layers/"], ["vfs-images/"]],
     "the data of containerd": [["io.containerd.content.v1.content/", "tmpmounts/"]],
     "a store of this program": [["blobs/", "store.db"]],
-    "the storage of a registry": [["docker/"]],
+    "the storage of a registry": [["docker/"], ["docker/", "lost+found/", ".cache/"]],
     "a Helm chart": [["Chart.yaml", "templates/"]],
     "the context of a build": [["Dockerfile", "src/"], ["Containerfile"]],
     "the beginning of an image archive, without the list of its images": [
@@ -208,3 +208,5 @@ def test_a_folder_of_archives_lists_them() -> None:
 def test_anything_else_is_not_known() -> None:
     assert described([]) is None
     assert described(["x", "etc/"]) is None
+    # The configuration of docker is in a folder of this name as well.
+    assert described(["docker/", "hosts", "passwd"]) is None
