@@ -146,7 +146,7 @@ def _kind(hashed: str) -> str:
     """Return what stands in the place of a bcrypt hash, without a part of it: it is a secret."""
     return next(
         (kind for beginning, kind in _OTHER_HASHES.items() if hashed.startswith(beginning)),
-        "a password without a hash, or an unknown one",
+        "plain text or an unknown hash",
     )
 
 

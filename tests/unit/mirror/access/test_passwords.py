@@ -40,7 +40,7 @@ def test_htpasswd_line_without_a_bcrypt_hash_is_refused(line: str) -> None:
         ("$6$x$y", "a SHA-512 hash"),
         ("$2y$05$short", "an incomplete one"),
         (" $2y$05$" + "a" * 53, "a space and a hash"),
-        ("hunter2", "a password without a hash"),
+        ("hunter2", "plain text or an unknown hash"),
     ],
 )
 def test_the_kind_of_another_hash_is_named_without_the_secret(hashed: str, kind: str) -> None:
