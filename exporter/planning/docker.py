@@ -232,9 +232,18 @@ def _item(
 def _sources(
     document: Document, diffs: tuple[DiffID, ...], foreign: Mapping[Digest, bytes]
 ) -> dict[str, bytes]:
-    """Return a descriptor for every distinct layer; descriptors of foreign layers have URLs."""
+    """Return a descriptor for every distinct layer; descriptors of foreign layers have URLs.
+
+    Args:
+        document: The image's manifest.
+        diffs: The diff IDs of its layers.
+        foreign: Recorded descriptors of foreign layers, for layers without URLs in the manifest.
+    """
+    links = dict(zip(diffs, document.layers, strict=True))
+    # A manifest may list a layer again, with and without URLs.
+    links |= {diff: link for diff, link in zip(diffs, document.layers, strict=True) if link.urls}
     found: dict[str, bytes] = {}
-    for link, diff in zip(document.layers, diffs, strict=True):
+    for diff, link in links.items():
         # Docker leaves out a size of zero here, but not in manifests.
         own = LayerSource(
             link.target.media_type or OCI_LAYER,

@@ -11,7 +11,7 @@ from exporter.selection.docker_facts import DockerFacts
 from store.formats.image.config import ImageConfig
 from store.model.digests import Digest
 from store.model.platforms import Platform
-from tests.support.images import A, B
+from tests.support.images import A, B, digest
 from tests.support.layouts import Blob, Layout, foreign, gzip, plain, zstd
 from tests.support.saved_graphs import document, entry, graph_of
 
@@ -133,3 +133,11 @@ def test_the_addresses_in_a_manifest_are_listed_with_or_without_a_record_of_them
     for facts in (DockerFacts(), recorded):
         (item,) = document(docker.plan(graph, SaveOptions(), facts), "manifest.json")
         assert item["LayerSources"][str(diff)]["urls"] == ["https://example.org/a"]
+
+
+def test_a_layer_that_is_listed_again_without_its_addresses_keeps_them() -> None:
+    layout = Layout()
+    layers = (plain(A), foreign(plain(A), "https://example.org/a"), plain(A))
+    graph = graph_of(layout, (layout.image(*layers), ("app:1",)))
+    (item,) = document(docker.plan(graph, SaveOptions(), DockerFacts()), "manifest.json")
+    assert item["LayerSources"][digest(A)]["urls"] == ["https://example.org/a"]
