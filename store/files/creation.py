@@ -147,14 +147,26 @@ def _create_folder(name: str, parent: int) -> None:
     above = os.fstat(parent)
     mode = folder_mode(above.st_mode)
     os.mkdir(name, mode & 0o777, dir_fd=parent)
-    descriptor = _open_new(name, parent)
+    descriptor = open_closed(name, parent)
     try:
         _adopt(descriptor, above, mode)
     finally:
         os.close(descriptor)
 
 
-def _open_new(name: str, parent: int) -> int:
+def open_closed(name: str, parent: int) -> int:
+    """Open a folder of this user, and give its owner the permissions that a umask took away.
+
+    Args:
+        name: The name of the folder.
+        parent: The descriptor of the folder above it.
+
+    Returns:
+        The descriptor of the folder.
+
+    Raises:
+        OSError: The folder cannot be opened, belongs to another user, or is a symbolic link.
+    """
     try:
         return _open(name, parent)
     except PermissionError:

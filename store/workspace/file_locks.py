@@ -7,7 +7,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, Final, final
 
-from store.files.creation import NO_FOLLOW, open_folder
+from store.files.creation import NO_FOLLOW, open_closed, open_folder
 from store.files.os_errors import translated
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ def _lock(root: Path, folder: str, name: str, flags: int) -> FileLock | None:
     with translated(root / folder / name):
         try:
             with open_folder(root, folder) as parent:
-                descriptor = os.open(name, os.O_RDONLY | NO_FOLLOW | flags, dir_fd=parent)
+                if flags & os.O_DIRECTORY:
+                    descriptor = open_closed(name, parent)
+                else:
+                    descriptor = os.open(name, os.O_RDONLY | NO_FOLLOW | flags, dir_fd=parent)
         except FileNotFoundError:
             # A lock needs an existing file, so no other process can hold this lock.
             return FileLock(None)

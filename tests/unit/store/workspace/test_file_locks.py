@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from store.errors import Unavailable
 from store.workspace.file_locks import STAGING, UPLOADS, FileLocks
+from tests.support.other_users import as_root
 
 HOLD = (
     "import sys; from pathlib import Path; from store.workspace.file_locks import FileLocks\n"
@@ -87,3 +89,27 @@ def test_a_held_lock_leaves_no_descriptor_behind(root: Path) -> None:
     assert locks.lock_operation("one") is None
     assert open_descriptors() == before
     held.release()
+
+
+@as_root
+def test_a_folder_that_is_closed_to_its_owner_is_locked(tmp_path: Path) -> None:
+    """Before the umask was corrected, such a folder stopped every later operation of its owner."""
+    folder = tmp_path / STAGING / "one"
+    folder.mkdir(parents=True)
+    for path in (tmp_path, tmp_path / STAGING, folder):
+        os.chown(path, 12345, 12345)
+    folder.chmod(0)
+    place = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.fchdir(place)
+            os.setgid(12345)
+            os.setuid(12345)
+            code = int(FileLocks(Path()).lock_operation("one") is None)
+        finally:
+            os._exit(code)
+    os.close(place)
+    assert os.waitpid(child, 0)[1] == 0
+    assert folder.stat().st_mode & 0o777 == 0o700
