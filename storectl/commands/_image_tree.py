@@ -24,7 +24,7 @@ _ABSENT: Final = "absent"
 
 
 def tree_rows(
-    entries: Iterable[TreeEntry], now: datetime, *, no_trunc: bool
+    entries: Iterable[TreeEntry], now: datetime, *, no_trunc: bool, drawn: bool = True
 ) -> Iterator[dict[str, str]]:
     """Yield a row for each name, and beneath an index a row for each of its images.
 
@@ -32,6 +32,8 @@ def tree_rows(
         entries: The images, indexes and artifacts.
         now: The current time.
         no_trunc: Whether to show whole IDs.
+        drawn: Whether the rows are a table, in which an image of an index has a branch in place of
+            a name; otherwise it has the first name of its index.
     """
     from storectl.output.render import NONE  # noqa: PLC0415 - `--help` does without
 
@@ -46,6 +48,8 @@ def tree_rows(
             yield _row(name, platform, shown(entry.digest), age, size)
         for position, part in enumerate(entry.parts, 1):
             branch = "└─" if position == len(entry.parts) else "├─"
+            if not drawn:
+                branch = next(iter(entry.names), NONE)
             if part.image_id is None or part.size_bytes is None:
                 yield _row(branch, str(part.platform), _ABSENT, "", "")
             else:

@@ -146,7 +146,8 @@ def command(  # noqa: PLR0913 - one for each option
 
         with explained(name or ""), settings.open() as store:
             entries = store.tree(chosen)
-        rows_of_tree = tree_rows(entries, settings.now(), no_trunc=no_trunc)
+        drawn = format_ is None or format_.startswith("table")
+        rows_of_tree = tree_rows(entries, settings.now(), no_trunc=no_trunc, drawn=drawn)
         show(format_, rows_of_tree, list(TREE_HEADS), TREE_HEADS)
         return
     form = _Form(format_, settings.now(), quiet, as_json, no_trunc, digests)

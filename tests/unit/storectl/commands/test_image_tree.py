@@ -41,6 +41,10 @@ def test_each_platform_is_beneath_its_index(shell: Shell, fake: FakeStore) -> No
         f"<none>    linux/amd64   {two}   N/A          0B",
     ]
     assert str(TWO) in shell("images", "--tree", "--no-trunc")
+    # Outside of a table, a row says to which index it belongs.
+    lines = shell("images", "--tree", "--format", "{{.Image}} {{.Platform}}").splitlines()
+    assert lines[:3] == ["x:1 ", "x:1 linux/amd64", "x:1 linux/arm64"]
+    assert "├─" in shell("images", "--tree", "--format", "table {{.Image}}")
     assert shell("images", "--tree", "--format", "{{.Platform}}").splitlines()[1] == "linux/amd64"
 
 
