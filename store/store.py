@@ -261,16 +261,18 @@ class Store(Workspace):
         Args:
             each: Whether to list every image in addition to the sums.
         """
+        from store.blobs.quarantine import QUARANTINE
         from store.files.sizes import folder_bytes
         from store.queries import usage
         from store.workspace.file_locks import STAGING, UPLOADS
 
+        others = (STAGING, UPLOADS, QUARANTINE)
         with self.read() as connection:
             found = usage.usage(connection, each=each)
         return usage.completed(
             found,
             database_bytes=self.catalogue_bytes(),
-            other_bytes=sum(folder_bytes(self.root / name) for name in (STAGING, UPLOADS)),
+            other_bytes=sum(folder_bytes(self.root / name) for name in others),
             collection=self.collect(dry_run=True),
         )
 

@@ -209,7 +209,7 @@ def require_one_file_system(root: Path) -> None:
         Unavailable: A folder of the store and the root are on different file systems.
     """
     device = root.stat().st_dev
-    for name in (BLOBS, "staging", "uploads"):
+    for name in (BLOBS, "staging", "uploads", "quarantine"):
         folder = root / name
         if folder.is_dir() and folder.stat().st_dev != device:
             raise Unavailable(

@@ -49,6 +49,7 @@ class Tally:
         files: The number of removed files.
         freed_bytes: The size of the removed files.
         orphans: The number of removed files that had no row.
+        set_aside: The size in bytes of each file that was moved into quarantine.
     """
 
     images: list[ImageID] = field(default_factory=list)
@@ -58,6 +59,7 @@ class Tally:
     files: int = 0
     freed_bytes: int = 0
     orphans: int = 0
+    set_aside: list[int] = field(default_factory=list)
 
 
 @final
@@ -178,6 +180,8 @@ class FileCollection:
         free: Removes the file of a digest; returns its size in bytes. A dry run only measures it.
         is_known: Returns whether a digest has a blob row now.
         tally: Receives what is removed.
+        set_aside: Moves a file without a row into quarantine; returns its size in bytes. A dry run
+            only measures it.
     """
 
     def __init__(
@@ -187,8 +191,10 @@ class FileCollection:
         free: Callable[[Digest], int | None],
         is_known: Callable[[Connection, Digest], bool],
         tally: Tally,
+        set_aside: Callable[[Digest], int | None] = lambda _: None,
     ) -> None:
         self._units = units
+        self._set_aside = set_aside
         self._blobs = blobs
         self._free = free
         self._is_known = is_known
@@ -202,11 +208,11 @@ class FileCollection:
         ):
             self._units.paced(digests, self._remove)
 
-    def remove_orphans(self) -> None:
-        """Remove the files that have no row.
+    def set_orphans_aside(self) -> None:
+        """Set the files aside that have no row.
 
         A crash between rename and commit leaves a file without a row, and may lose the operation's
-        list of its files. Finding such files needs no lock, but removing them does.
+        list of its files. Finding such files needs no lock, but moving them does.
         """
         suspects: list[Digest] = []
         files = map(self._blobs.digest, self._blobs.locations())
@@ -218,7 +224,7 @@ class FileCollection:
                     for digest in batch
                     if digest not in known and digest not in self._removed
                 )
-        self._units.paced(suspects, self._remove_unknown)
+        self._units.paced(suspects, self._set_unknown_aside)
 
     def _remove(self, connection: Connection, digests: Sequence[Digest]) -> None:
         for digest, has_row in condemned.still_condemned(connection, digests):
@@ -226,10 +232,12 @@ class FileCollection:
                 self._remove_file(digest)
         condemned.forget(connection, digests)
 
-    def _remove_unknown(self, connection: Connection, digests: Sequence[Digest]) -> None:
+    def _set_unknown_aside(self, connection: Connection, digests: Sequence[Digest]) -> None:
         for digest in digests:
-            if not self._is_known(connection, digest) and self._remove_file(digest):
-                self._tally.orphans += 1
+            if not self._is_known(connection, digest):
+                size = self._set_aside(digest)
+                if size is not None:
+                    self._tally.set_aside.append(size)
 
     def _remove_file(self, digest: Digest) -> bool:
         size = self._free(digest)

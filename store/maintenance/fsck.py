@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
@@ -15,9 +16,11 @@ from store.errors import (
     InvalidInput,
     StoreError,
     Unavailable,
+    printable,
 )
 from store.formats.image.config import ImageConfig
 from store.formats.image.manifests import Document
+from store.maintenance import quarantine
 from store.maintenance.reports import Finding, Severity
 from store.maintenance.verification import Verifier
 from store.model.contents import ContentState, Sources
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from store.model.digests import DiffID
     from store.model.progress import Progress
     from store.workspace.workspace import Workspace
+
+logger = logging.getLogger(__name__)
 
 _LIMITS: Final = replace(DEFAULT_LIMITS, manifest_entries=DEFAULT_LIMITS.json_values)
 """A store may hold longer lists than an import accepts today."""
@@ -72,6 +77,11 @@ def check(workspace: Workspace, progress: Progress) -> Iterator[Finding]:
         workspace: The store to check.
         progress: Receives a report for each digest whose bytes are read.
     """
+    if not workspace.read_only:
+        try:
+            quarantine.give_back(workspace)
+        except Unavailable as exc:
+            logger.warning("cannot look into the quarantine: %s", printable(exc.message))
     unrecorded = 0
     for verdict in Checker(workspace, progress).run():
         yield verdict.finding

@@ -10,8 +10,10 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol, final
 
+from store.blobs.quarantine import Quarantine
 from store.catalog import content
 from store.catalog.collection.grace import Grace, forget_operations
+from store.maintenance import quarantine
 from store.maintenance.collection import FileCollection, RowCollection, Tally, Units
 from store.maintenance.history import remove_old_history
 from store.maintenance.kept import keeps_anything, kept_files, upload_kept
@@ -82,9 +84,18 @@ class Collector:
         remove_old_history(lambda: workspace.write("gc"))
         units = Units(workspace.read, lambda: workspace.write("gc"), self._timer)
         RowCollection(units, grace, workspace.now, tally).run(dangling=dangling)
-        files = FileCollection(units, workspace.blobs, self._remove, content.has_blob_row, tally)
+        files = FileCollection(
+            units,
+            workspace.blobs,
+            self._remove,
+            content.has_blob_row,
+            tally,
+            lambda digest: Quarantine(workspace.root).take(digest, workspace.now()),
+        )
         files.remove_condemned()
-        files.remove_orphans()
+        files.set_orphans_aside()
+        quarantine.give_back(workspace)
+        quarantine.remove_expired(workspace, tally, dry_run=False)
         kept: list[Kept] = []
         with workspace.read() as connection:
             is_any_kept = keeps_anything(connection, grace())
@@ -92,6 +103,7 @@ class Collector:
             with workspace.catalogue_copy() as copy:
                 kept = kept_files(copy, workspace.blobs, grace())
         kept += upload_kept(self._uploads.in_progress())
+        kept += quarantine.kept(workspace, tally, dry_run=False)
         return _report(tally, len(swept.operations), uploads, kept, dry_run=False)
 
     def dry_run(self, *, dangling: bool, end_grace: bool = False) -> CollectionReport:
@@ -112,12 +124,19 @@ class Collector:
             units = Units(lambda: nullcontext(copy), lambda: nullcontext(copy), self._timer)
             RowCollection(units, lambda: grace, workspace.now, tally).run(dangling=dangling)
             files = FileCollection(
-                units, workspace.blobs, self._measure, self._has_row_or_gets_one, tally
+                units,
+                workspace.blobs,
+                self._measure,
+                self._has_row_or_gets_one,
+                tally,
+                self._measure,
             )
             files.remove_condemned()
-            files.remove_orphans()
+            files.set_orphans_aside()
+            quarantine.remove_expired(workspace, tally, dry_run=True)
             kept = kept_files(copy, workspace.blobs, grace)
         kept += upload_kept(self._uploads.in_progress())
+        kept += quarantine.kept(workspace, tally, dry_run=True)
         return _report(tally, len(dead.operations), self._uploads.idle(), kept, dry_run=True)
 
     def _remove(self, digest: Digest) -> int | None:

@@ -29,7 +29,8 @@ class CollectionReport:
         blobs: The digests whose files were removed.
         freed_bytes: The size of all removed files: blobs, orphans, uploads, and the files of dead
             operations.
-        orphan_files: The number of removed files that had no row.
+        orphan_files: The number of removed files that had no row: files of dead operations, and
+            files after their time in quarantine.
         dead_operations: The number of operations cleaned up after their processes had ended.
         dry_run: Whether this was a dry run, which deletes nothing.
         uploads: The number of removed uploads, which were idle for too long.
@@ -66,6 +67,8 @@ class KeptReason(StrEnum):
     """An upload is in progress."""
     OPERATION = "operation"
     """A running import, save or other operation uses the files."""
+    QUARANTINED = "quarantined"
+    """The catalogue does not know the files. They are kept apart for a week."""
     UNTAGGED = "untagged"
     """Images without a name are kept until the user removes them."""
 

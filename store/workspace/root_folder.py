@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from store.blobs.directory import BLOBS
+from store.blobs.quarantine import QUARANTINE
 from store.errors import Conflict, InvalidInput, PermissionDenied, printable
 from store.files.accounts import is_private_group, user_name
 from store.files.creation import (
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FOLDERS: Final = (BLOBS, STAGING, UPLOADS)
+FOLDERS: Final = (BLOBS, STAGING, UPLOADS, QUARANTINE)
 """The folders in a store's root."""
 
 _HARMLESS: Final = frozenset({"lost+found", ".DS_Store"})

@@ -20,6 +20,10 @@ _MAX_LINES: Final = 10
 _HINTS: Final = {
     KeptReason.PUSHED: "`storectl gc --now` removes blobs without a manifest before that time",
     KeptReason.PUSHING: "run `storectl gc --now` again after that time",
+    KeptReason.QUARANTINED: (
+        "delete the files in the folder `quarantine` of the store to free their space before that"
+        " time"
+    ),
     KeptReason.UNTAGGED: "`storectl prune` removes untagged images",
 }
 
@@ -105,7 +109,7 @@ def kept_as_json(kept: Sequence[Kept]) -> list[dict[str, Any]]:
     ]
 
 
-def _kept_line(one: Kept) -> str:
+def _kept_line(one: Kept) -> str:  # noqa: PLR0911 - a table
     size = human_size(one.size_bytes, 4)
     until = "" if one.until is None else f", until {render.local_time(one.until)}"
     where = "" if one.repository is None else f" to {_familiar(one.repository)}"
@@ -121,6 +125,11 @@ def _kept_line(one: Kept) -> str:
             return f"Kept: {one.files} upload(s) in progress{where}, {size}{until}"
         case KeptReason.OPERATION:
             return f"Kept: {one.files} file(s), {size}, in use by a running operation"
+        case KeptReason.QUARANTINED:
+            return (
+                f"Kept: {one.files} file(s), {size}, in quarantine: the catalogue does not know"
+                f" them{until}"
+            )
         case KeptReason.UNTAGGED:
             if one.images:
                 return f"Kept: {one.images} untagged image(s), {size}"

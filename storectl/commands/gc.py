@@ -42,6 +42,9 @@ def command(
     A client pushes the blobs of an image before the manifest that lists them. So a blob without a
     manifest stays for 24 hours after a client sent, mounted or looked for it. The blobs of an image
     that was removed do not wait. Uploads in progress and content in use always stay.
+
+    A file that the catalogue does not know is moved to the folder "quarantine" of the store, and
+    removed after 7 days. It is moved back if the catalogue knows it again, after a restore.
     """
     from storectl.commands._collection import show  # noqa: PLC0415 - `--help` does without
 

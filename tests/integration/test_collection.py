@@ -140,13 +140,15 @@ def test_condemning_reads_only_what_it_condemns(store: Store) -> None:
     assert all("WHERE" in one for one in selects)
 
 
-def test_orphan_files_are_found_and_removed(store: Store, root: Path) -> None:
+def test_orphan_files_are_found_and_set_aside(store: Store, root: Path) -> None:
     orphan = root / "blobs" / "sha256" / "ab" / ("ab" * 32)
     orphan.parent.mkdir(parents=True)
     orphan.write_bytes(b"left over")
     assert [finding.kind for finding in store.fsck()] == ["orphan"]
-    assert store.collect().orphan_files == 1
+    (kept,) = store.collect().kept
+    assert (kept.reason, kept.size_bytes) == ("quarantined", 9)
     assert not orphan.exists()
+    assert list(store.fsck()) == []
 
 
 def test_dead_operations_are_swept_by_the_next_import(store: Store, root: Path) -> None:

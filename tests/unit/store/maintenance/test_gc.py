@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from store.maintenance.reports import KeptReason
 from store.model.digests import Digest
 from tests.support.images import A, B, E
 from tests.support.stored_images import put_image, set_parent
@@ -49,12 +50,13 @@ def test_a_dry_run_reports_what_a_run_deletes_and_changes_nothing(store: Store) 
     assert list(store.blobs.locations()) == []
 
 
-def test_files_without_a_row_are_removed(store: Store) -> None:
+def test_files_without_a_row_are_set_aside(store: Store) -> None:
     path = store.blobs.path(Digest.of(b"orphan"))
     path.parent.mkdir(parents=True)
     path.write_bytes(b"orphan")
     report = store.collect(dangling=False)
-    assert (report.orphan_files, report.freed_bytes) == (1, len(b"orphan"))
+    assert (report.orphan_files, report.freed_bytes) == (0, 0)
+    assert [one.reason for one in report.kept] == [KeptReason.QUARANTINED]
     assert not path.exists()
 
 
