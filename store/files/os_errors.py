@@ -70,7 +70,7 @@ _HINTS: Final[dict[Whose, dict[type[Unavailable], str]]] = {
 }
 
 _TOO_LARGE: Final = (
-    "write to another file system, or raise the limit of the process (`ulimit -f`): FAT, for"
+    "write to another file system, or raise the limit of the process on sizes of files: FAT, for"
     " example, has at most 4 GiB in a file"
 )
 _BAD_PATH_HINTS: Final = {

@@ -89,7 +89,7 @@ def test_save_to_stdout_and_to_a_file_give_the_same_bytes(filled: Runner, tmp_pa
     )
     assert piped.stdout == target.read_bytes()
     filled("save", "--json", "spec-many", code=2)
-    filled("save", "-o", str(tmp_path), "spec-many", code=4)
+    filled("save", "-o", str(tmp_path), "spec-many", code=2)
     filled("save", "-o", str(tmp_path / "no" / "folder"), "spec-many", code=4)
     filled("save", "-o", "/dev/null", "spec-many")
 
