@@ -148,7 +148,11 @@ class Registry:
             self._limits,
             lambda wanted: self._manifests.read(self._blobs.sources(repository, wanted)),
         )
-        unsound(self._workspace, (one.digest for one in document.links if not one.is_document))
+        blobs = [one.digest for one in document.links if not one.is_document]
+        # To look at content of other repositories would take time, which would tell that it exists.
+        with self._workspace.read() as connection:
+            held = repositories.held(connection, repository, blobs)
+        unsound(self._workspace, held)
         with self._workspace.write("push", actor=actor) as connection:
             if offered_for is not None:
                 _require_offer(connection, offered_for, tags)
