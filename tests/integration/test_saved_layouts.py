@@ -228,3 +228,41 @@ def test_the_tag_of_a_long_digest_is_cut_as_the_specification_says(store: Store)
     assert names_of(save(store, "app:1", format=Format.OCI, referrers=True))[index["digest"]] == [
         fallback
     ]
+
+
+def test_an_index_with_only_an_attestation_keeps_its_name_beside_an_image(
+    store: Store, tmp_path: Path
+) -> None:
+    """manifest.json lists the image that the index calls an attestation, but not the index."""
+    layout = Layout()
+    image = layout.image(A)
+    layout.root(image, "docker.io/team/app:att")
+    attested = {
+        "vnd.docker.reference.digest": image["digest"],
+        "vnd.docker.reference.type": "attestation-manifest",
+    }
+    layout.root(layout.index({**image, "annotations": attested}), "docker.io/team/app:1")
+    came_along(layout, store, tmp_path, "team/app:1", "team/app:att")
+
+
+def test_an_index_for_other_platforms_keeps_its_name_beside_one_of_its_images(
+    store: Store, tmp_path: Path
+) -> None:
+    """manifest.json lists the image, but no image of the index."""
+    layout = Layout()
+    image = layout.image(A, platform="linux/s390x")
+    layout.root(image, "docker.io/team/app:s390x")
+    layout.root(
+        layout.index(image, layout.image(B, platform="linux/arm64")), "docker.io/team/app:1"
+    )
+    came_along(layout, store, tmp_path, "team/app:1", "team/app:s390x")
+
+
+def came_along(layout: Layout, store: Store, tmp_path: Path, *names: str) -> None:
+    """Check that names stand for the same digests after a save in Docker's format."""
+    import_into(store, layout)
+    archive = save(store, *names, format=Format.DOCKER)
+    with Store.open(tmp_path / "far", create=True) as far:
+        far.import_archive(io.BytesIO(archive))
+        for name in names:
+            assert far.inspect_manifest(name) == store.inspect_manifest(name)

@@ -18,6 +18,7 @@ from store.formats.archives.claims import ArchiveClaim, BrokenImage, Graph, Root
 from store.formats.archives.docker import display_name
 from store.formats.archives.layout_entry_names import settled_name
 from store.formats.image.graph_walk import levels
+from store.formats.image.layout_names import ATTESTED
 from store.model.digests import DEFAULT_ALGORITHM, Digest
 from store.model.references import Reference
 
@@ -213,13 +214,16 @@ def _named(
     """Return the roots with their names from ``manifest.json``.
 
     A root without a name there keeps its names from ``index.json`` (as written by
-    ``ctr images export --skip-manifest-json``). Every root keeps its names with a digest.
-    ``broken`` receives the images whose name the two files give to different images.
+    ``ctr images export --skip-manifest-json``). So does an index without an image for the platform
+    of the machine that wrote the archive. Every root keeps its names with a digest. ``broken``
+    receives the images whose name the two files give to different images.
     """
     listing: dict[Digest, list[Digest]] = {}
     for digest, document in graph.documents.items():
         for link in document.children:
-            listing.setdefault(link.digest, []).append(digest)
+            # manifest.json lists no image only because it is an attestation of another image.
+            if ATTESTED not in link.annotations:
+                listing.setdefault(link.digest, []).append(digest)
     order = {root.digest: position for position, root in enumerate(graph.roots)}
     names = _Names({name: root.digest for root in graph.roots for name in root.names}, broken)
     steps = 0
@@ -235,7 +239,7 @@ def _named(
                 f"the images of manifest.json are in more than {_MAX_STEPS} indexes together",
                 limit=_MAX_STEPS,
             )
-        names.add(image, up, sorted(up & order.keys(), key=order.__getitem__))
+        names.add(image, manifests, up, sorted(up & order.keys(), key=order.__getitem__))
     # A manifest below an index that manifest.json names by its digest becomes a root.
     more = (Root(digest) for digest in names.given if digest not in order)
     return tuple(_with_names(root, names.given, names.unusable) for root in (*graph.roots, *more))
@@ -258,18 +262,26 @@ class _Names:
     given: dict[Digest, dict[str, None]] = field(default_factory=dict)
     unusable: dict[Digest, dict[str, None]] = field(default_factory=dict)
 
-    def add(self, image: ImageClaim, up: AbstractSet[Digest], above: Sequence[Digest]) -> None:
+    def add(
+        self,
+        image: ImageClaim,
+        manifests: AbstractSet[Digest],
+        up: AbstractSet[Digest],
+        above: Sequence[Digest],
+    ) -> None:
         """Add the names of an image.
 
         Args:
             image: The image.
+            manifests: The image's manifests.
             up: The image's manifests, and the indexes above them.
             above: The roots among ``up``, in their order.
         """
         for digest in above[:1]:
             self.unusable.setdefault(digest, {}).update(dict.fromkeys(image.unusable))
         for digest in above if image.tags else ():
-            self.given.setdefault(digest, {})
+            if digest in manifests:
+                self.given.setdefault(digest, {})
         for tag in image.tags:
             written = Reference.parse(tag)
             name = settled_name(written, up)
