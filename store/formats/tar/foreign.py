@@ -30,6 +30,12 @@ _PACKAGE: Final = "unpack the package, and import the archive in it if it has on
 _PROGRAM: Final = "check the name of the file: an archive of images is a tar, compressed or not"
 _DECRYPT: Final = "decrypt it, and import the result"
 
+_COMPOSE: Final = re.compile(r"(services|version|name):")
+_DOCKERFILE: Final = re.compile(r"(?i:FROM|ARG)\s")
+_KUBERNETES: Final = re.compile(r"(apiVersion|kind):\s")
+_CHECKSUM: Final = re.compile(r"[0-9a-f]{64}( [ *]|$)|SHA256 \(")
+_BASE64: Final = re.compile(r"([A-Za-z0-9+/]{64}|[A-Za-z0-9+/]{76})$")
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -97,9 +103,8 @@ def _is_zeros(head: bytes) -> bool:
     return len(head) == HEAD_BYTES and not any(head)
 
 
-def _has_line(pattern: str) -> Callable[[bytes], bool]:
+def _has_line(form: re.Pattern[str]) -> Callable[[bytes], bool]:
     """Return a function that recognises a text by its first line without a comment."""
-    form = re.compile(pattern)
 
     def fits(head: bytes) -> bool:
         lines = (line.rstrip() for line in (_text(head) or "").splitlines())
@@ -110,7 +115,7 @@ def _has_line(pattern: str) -> Callable[[bytes], bool]:
 
 
 def _is_compose_file(head: bytes) -> bool:
-    return _has_line(r"(services|version|name):")(head) and (
+    return _has_line(_COMPOSE)(head) and (
         re.search(r"^services:", _text(head) or "", re.MULTILINE) is not None
     )
 
@@ -146,7 +151,7 @@ FOREIGN: Final = (
     ),
     Foreign(
         "a Dockerfile",
-        _has_line(r"(?i:FROM|ARG)\s"),
+        _has_line(_DOCKERFILE),
         "build the image with it, save the image, and import that archive",
     ),
     Foreign(
@@ -156,17 +161,17 @@ FOREIGN: Final = (
     ),
     Foreign(
         "a manifest of Kubernetes",
-        _has_line(r"(apiVersion|kind):\s"),
+        _has_line(_KUBERNETES),
         "save the images that it names, and import that archive",
     ),
     Foreign(
         "a list of checksums",
-        _has_line(r"[0-9a-f]{64}( [ *]|$)|SHA256 \("),
+        _has_line(_CHECKSUM),
         "import the file that the list names",
     ),
     Foreign(
         "Base64 text",
-        _has_line(r"([A-Za-z0-9+/]{64}|[A-Za-z0-9+/]{76})$"),
+        _has_line(_BASE64),
         "decode it, and import the result",
     ),
     Foreign("a message encrypted with PGP", _begins("-----begin pgp message"), _DECRYPT),
