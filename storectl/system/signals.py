@@ -76,9 +76,12 @@ def interruption(error: BaseException) -> BaseException | None:
     whose creation is interrupted raises one.
     """
     at: BaseException | None = error
-    while at is not None:
+    seen: set[int] = set()
+    while at is not None and id(at) not in seen:
         if isinstance(at, KeyboardInterrupt | TerminatedError):
             return at
+        # An error that was raised from its own wrapper is the cause of its cause.
+        seen.add(id(at))
         at = at.__cause__
     return None
 

@@ -83,3 +83,9 @@ def test_an_exception_of_a_signal_is_found_behind_another_one() -> None:
     wrapped.__cause__ = raised
     assert signals.interruption(wrapped) is raised
     assert signals.interruption(RuntimeError()) is None
+
+
+def test_errors_that_cause_each_other_end_the_search() -> None:
+    inner, outer = ValueError("inner"), ValueError("outer")
+    inner.__cause__, outer.__cause__ = outer, inner
+    assert signals.interruption(outer) is None
