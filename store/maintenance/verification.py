@@ -26,6 +26,7 @@ from store.workspace import operations
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from collections.abc import Set as AbstractSet
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -204,26 +205,49 @@ class Verifier:
         """Store a plain layer under its diff ID as well, if the manifest lists another digest.
 
         A manifest may list a layer by its sha512 digest, and the config by its sha256 digest. The
-        two names share their bytes on disk.
+        layer may have been imported: then it is stored compressed.
         """
         blobs, claim = self._workspace.blobs, proof.claim
         diff = claim.diff.digest
         if diff in content.present(connection, (diff,)):
             return
-        path, stored = operation.new_file(), blobs.path(claim.blob)
-        with translated(path):
-            if stored.exists():
-                os.link(stored, path)
-            else:
-                # The layer was imported, and is stored compressed.
-                source = self._workspace.sources((claim.blob,))[claim.blob]
-                with self._workspace.reader() as reader, operation.create(path) as file:
-                    file.writelines(reader.chunks(source))
-                    file.flush()
-                    os.fsync(file.fileno())
+        path = operation.new_file()
+        if not self._linked(claim.blob, path):
+            source = self._workspace.sources((claim.blob,))[claim.blob]
+            with (
+                self._workspace.reader() as reader,
+                translated(path),
+                operation.create(path) as file,
+            ):
+                file.writelines(reader.chunks(source))
+                file.flush()
+                os.fsync(file.fileno())
         operation.announce((diff,))
         blobs.publish(((path, blobs.location(diff)),))
         content.put_blob(connection, diff, proof.size_bytes, self._workspace.now())
+
+    def _linked(self, digest: Digest, path: Path) -> bool:
+        """Link a blob's file to ``path`` as well; return False if there is no file to link.
+
+        No other writer waits for a link, as it would for a copy.
+        """
+        blobs = self._workspace.blobs
+        opened = blobs.open(blobs.location(digest))
+        if opened is None:
+            return False
+        with opened as blob:
+            file = blob.as_file()
+            try:
+                folder = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    # With a folder, Python calls linkat(2), which follows the link in /proc.
+                    os.link(str(file.fileno()), path, src_dir_fd=folder, follow_symlinks=True)
+                finally:
+                    os.close(folder)
+            except OSError:
+                # The system has no /proc, or the file system has no links.
+                return False
+            return True
 
 
 def decide(

@@ -151,6 +151,9 @@ def test_a_plain_layer_may_be_listed_by_another_digest_than_its_diff_id(
         (found,) = verification.manifest_states(connection, (done.digest,)).values()
     assert found == (image_id, DiffState.VERIFIED)
     assert store.read_whole(Digest.of(images.A)) == images.A
+    if not is_imported:
+        one, other = (store.blobs.path(Digest.of(images.A, name)) for name in ("sha256", "sha512"))
+        assert one.samefile(other), "a pushed layer takes no room twice"
     assert list(store.fsck()) == []
     assert not list((store.root / "staging").iterdir())
 
