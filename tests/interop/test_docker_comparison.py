@@ -103,7 +103,8 @@ def test_archives_leave_both_with_the_same_images_names_and_parents(
 
     sequences = compare(load_sequences(), SEQUENCES, differences)
     assert len(sequences) == SEQUENCES
-    assert comparison.images > SEQUENCES // 2 > comparison.refused
+    assert comparison.images > SEQUENCES // 2
+    assert comparison.refused < SEQUENCES
     assert comparison.parents
 
 
@@ -121,7 +122,8 @@ def test_archives_from_before_docker_1_10_become_the_same_images(
 
     sequences = compare(old_sequences(), SEQUENCES, differences)
     assert len(sequences) == SEQUENCES
-    assert comparison.images > SEQUENCES // 2 > comparison.refused
+    assert comparison.images > SEQUENCES // 2
+    assert comparison.refused < SEQUENCES
     assert comparison.parents
 
 

@@ -28,7 +28,8 @@ for package in ("store", "exporter", "storectl"):
     for module in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-import alembic.autogenerate, alembic.command, difflib, encodings.ascii, grp, json, pwd, shutil, uuid
+import _strptime, alembic.autogenerate, alembic.command, difflib, encodings.ascii, grp, json, pwd
+import shutil, uuid
 from store import Store
 from storectl import cli
 with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder), create=True) as store:
