@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("engine"), pytest.mark.timeout(1800)]
 
 CONFIGS: Final = int(os.environ.get("STORECTL_INTEROP_CONFIGS", "60"))
-SEQUENCES: Final = -(-CONFIGS // 6)
+SEQUENCES: Final = -(-CONFIGS // 3)
 """There are few sequences, because an engine needs more time for archives of several images."""
 
 SEED: Final = int(os.environ.get("STORECTL_INTEROP_SEED", "20"))
@@ -103,8 +103,7 @@ def test_archives_leave_both_with_the_same_images_names_and_parents(
 
     sequences = compare(load_sequences(), SEQUENCES, differences)
     assert len(sequences) == SEQUENCES
-    assert comparison.images > SEQUENCES // 2
-    assert comparison.refused < SEQUENCES
+    assert comparison.images > SEQUENCES // 2 > comparison.refused
     assert comparison.parents
 
 
@@ -122,8 +121,7 @@ def test_archives_from_before_docker_1_10_become_the_same_images(
 
     sequences = compare(old_sequences(), SEQUENCES, differences)
     assert len(sequences) == SEQUENCES
-    assert comparison.images > SEQUENCES // 2
-    assert comparison.refused < SEQUENCES
+    assert comparison.images > SEQUENCES // 2 > comparison.refused
     assert comparison.parents
 
 
