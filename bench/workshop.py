@@ -27,7 +27,7 @@ PEERS: Final = CACHE.parent / "storectl-peers"
 """The folder into which scripts/build_peers.sh builds programs."""
 
 _READ_BYTES: Final = 1 << 22
-_PACKAGES: Final = ("storectl", "mirror", "exporter", "store", "migrations")
+_PACKAGES: Final = ("storectl", "mirror", "remote", "exporter", "store", "migrations")
 
 
 class Workshop:

@@ -87,6 +87,11 @@ class Export:
         return self._planned.contents
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """Notes for the user about images whose layers contradict their config."""
+        return self._doubts
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Notes for the user about the archive, one sentence each."""
         return (*self._doubts, *self.plan.notes)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -18,6 +18,7 @@ from mirror.api import archives, blobs, health, lists, manifests, routes, token,
 from mirror.api.call import Call
 from mirror.api.callers import identify
 from mirror.api.routes import Resource
+from mirror.connections import expectation
 from mirror.connections.connection import keep_open_for_answer
 from mirror.connections.refusals import COMMON_HEADERS
 from mirror.current_client import Client, set_current_client
@@ -29,6 +30,7 @@ from mirror.service import MirrorSettings, Service
 from mirror.transfer.pools import Pools
 from mirror.variants import Variants
 from store.errors import DamagedContent, StoreError, printable
+from store.files.system_limits import limit_reached
 from store.formats.distribution.errors import ErrorCode
 from store.registry.registry import Registry
 
@@ -149,7 +151,7 @@ def make_app(
             service.metrics.add_running(-1)
 
     # One route for all paths: `mirror.api.routes` parses paths faster than aiohttp.
-    app.router.add_route("*", r"/{path:[\s\S]*}", answer)
+    app.router.add_route("*", r"/{path:[\s\S]*}", answer, expect_handler=expectation.check)
     return app
 
 
@@ -160,8 +162,14 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
         tasks.append(asyncio.create_task(service.verify_images()))
         if service.settings.is_leader:
             tasks.append(asyncio.create_task(service.expire_uploads()))
+    if service.scrubbing is not None:
+        tasks.append(asyncio.create_task(service.scrubbing.run()))
     pulls = None if service.pulls is None else asyncio.create_task(service.pulls.run())
-    yield
+    async with AsyncExitStack() as opened:
+        if service.settings.through is not None:
+            upstream = service.settings.through(service.store)
+            service.through = await opened.enter_async_context(upstream)
+        yield
     if service.pulls is not None and pulls is not None:
         service.pulls.end()
         await pulls
@@ -333,9 +341,16 @@ async def _answer_or_error(service: Service, request: web.Request) -> web.Stream
         # The rest of this body could be mistaken for the next request.
         answer.force_close()
         return answer
-    except Exception:
-        logger.exception("%s %s", request.method, request.rel_url.raw_path)
-        return _error(service, request, WireError(500, ErrorCode.UNKNOWN, "the registry failed"))
+    except Exception as exc:
+        lack = limit_reached(exc)
+        where = f"{request.method} {request.rel_url.raw_path}"
+        if lack is None:
+            logger.exception("%s", where)
+            error = WireError(500, ErrorCode.UNKNOWN, "the registry failed")
+        else:
+            logger.error("%s: %s", where, lack.message)  # noqa: TRY400 - the reason is known
+            error = WireError.of(lack)
+        return _error(service, request, error)
 
 
 def _error(service: Service, request: web.Request, error: WireError) -> web.StreamResponse:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, final
 
 from mirror.current_client import current_client
 from mirror.fair_queue import FairQueue
+from mirror.steady_threads import SteadyThreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,7 @@ class FairThreads(Executor):
     """
 
     def __init__(self, count: int, name: str, *, skips_departed: bool = False) -> None:
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix=name)
+        self._threads = SteadyThreads(count, name)
         self._free = count
         self._skips_departed = skips_departed
         self._guard = threading.Lock()

@@ -31,6 +31,8 @@ from mirror.origin.hosts import is_loopback_address, serves_this_machine_only
 from mirror.process.logs import access_logger, connections_logger
 from mirror.process.metrics import Metrics
 from mirror.process.reloading import WATCH_INTERVAL_S, Reloadable, watch
+from mirror.process.settings_file import SettingsFile
+from mirror.process.stopping import Stopping
 from mirror.process.workers import HANDLED_SIGNALS, STOP_SIGNALS, Workers
 from mirror.service import MirrorSettings
 from mirror.shared_times import SharedTimes
@@ -40,7 +42,8 @@ from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from pathlib import Path
 
     from mirror.access import Access
     from mirror.connections.tls import Certificate
@@ -75,6 +78,21 @@ class ServerSettings:
     mirror: MirrorSettings = field(default_factory=MirrorSettings)
     hangup_ends: bool = False
     """Whether SIGHUP ends the server instead of reloading files; for a server on a terminal."""
+    reread: Callable[[], tuple[ServerSettings, Sequence[str]]] | None = None
+    """Reads the settings again, on SIGHUP. Returns those to use from now on, of which the
+    certificate and the access take effect, and the names of settings that need a restart."""
+    overdue_code: int = 1
+    """The exit code of a process that is ended because it did not end within the grace."""
+
+    @property
+    def stop_signals(self) -> frozenset[signal.Signals]:
+        """The signals that stop the server."""
+        return frozenset({*STOP_SIGNALS, signal.SIGHUP} if self.hangup_ends else STOP_SIGNALS)
+
+    @property
+    def certificate_paths(self) -> tuple[Path, ...]:
+        """The files of the certificate; empty without TLS."""
+        return () if self.certificate is None else tuple(self.certificate.paths)
 
     @property
     def context(self) -> ssl.SSLContext | None:
@@ -94,6 +112,7 @@ class _Shared:
     """The state that all worker processes of a server share."""
 
     listener: socket.socket
+    live: SettingsFile[ServerSettings]
     context: Reloadable[ssl.SSLContext | None]
     access: Reloadable[Access]
     metrics: Metrics
@@ -121,10 +140,8 @@ def serve(
             failed.
         InvalidInput: The certificate, the users or the rules are invalid.
     """
-    context = Reloadable(
-        () if settings.certificate is None else settings.certificate.paths,
-        lambda: settings.context,
-    )
+    live = SettingsFile(settings, None if settings.reread is None else lambda: _again(live.value))
+    context = Reloadable(lambda: live.value.certificate_paths, lambda: live.value.context)
     with _listen(settings.host, settings.port) as listener:
         host, port = listener.getsockname()[:2]
         # The operator knows the name that the command line gives, not the address behind it.
@@ -132,9 +149,18 @@ def serve(
         shown = f"[{called}]" if ":" in called else called
         url = f"{'http' if settings.certificate is None else 'https'}://{shown}:{port}"
         permitted = _permitted(settings, host)
-        access = Reloadable(permitted.access.paths, permitted.access.load)
+        live.value = permitted
+        access = Reloadable(lambda: live.value.access.paths, lambda: live.value.access.load())  # noqa: PLW0108 - the value changes
         prepare()
-        _serve(open_store, permitted, listener, (context, access), lambda: on_ready(url))
+        _serve(open_store, permitted, listener, (live, context, access), lambda: on_ready(url))
+
+
+def _again(settings: ServerSettings) -> tuple[ServerSettings, Sequence[str]]:
+    """Return the settings after a change; what they allow without users depends on the address."""
+    assert settings.reread is not None  # noqa: S101 - the caller has looked
+    new, waiting = settings.reread()
+    access = replace(new.access, anonymous_write=settings.access.anonymous_write)
+    return replace(settings, certificate=new.certificate, access=access), waiting
 
 
 def _permitted(settings: ServerSettings, address: str) -> ServerSettings:
@@ -182,10 +208,12 @@ def _serve(
     open_store: Callable[[], Store],
     settings: ServerSettings,
     listener: socket.socket,
-    files: tuple[Reloadable[ssl.SSLContext | None], Reloadable[Access]],
+    files: tuple[
+        SettingsFile[ServerSettings], Reloadable[ssl.SSLContext | None], Reloadable[Access]
+    ],
     on_ready: Callable[[], None],
 ) -> None:
-    context, access = files
+    live, context, access = files
     _raise_limit()
 
     def started() -> None:
@@ -203,7 +231,7 @@ def _serve(
         context.refresh()
 
     shared = _Shared(
-        listener, context, access, Metrics(settings.workers), LoginHistory(), SharedTimes()
+        listener, live, context, access, Metrics(settings.workers), LoginHistory(), SharedTimes()
     )
     if settings.workers == 1:
         _run_worker(open_store, settings, shared, 0, started)
@@ -218,6 +246,8 @@ def _serve(
         refresh,
         reloads=not settings.hangup_ends,
         interval_s=WATCH_INTERVAL_S,
+        grace_s=settings.grace_s,
+        reread=partial(live.refresh, logs=False),
     ).run(started, stopping)
 
 
@@ -291,8 +321,12 @@ def _run_worker(
         is_leader=number == 0,
         max_client_requests=limits.share,
     )
-    with open_store() as store, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve_until_stopped(store, settings, mirror, limits, shared, started))
+    with (
+        Stopping(settings.stop_signals, settings.grace_s, settings.overdue_code) as stopping,
+        open_store() as store,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(_serve_until_stopped(store, settings, mirror, limits, shared, stopping, started))
 
 
 async def _serve_until_stopped(
@@ -301,20 +335,22 @@ async def _serve_until_stopped(
     mirror: MirrorSettings,
     limits: ConnectionLimits,
     shared: _Shared,
+    stopping: Stopping,
     started: Callable[[], None] | None,
 ) -> None:
     stop = asyncio.Event()
     reload_requested = (asyncio.Event(), asyncio.Event())
 
     def reload() -> None:
+        shared.live.refresh(logs=mirror.is_leader)
         for event in reload_requested:
             event.set()
 
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, stop.set if settings.hangup_ends else reload)
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop.set)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
+    if not settings.hangup_ends:
+        loop.add_signal_handler(signal.SIGHUP, reload)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS - settings.stop_signals)
+    stopping.on_stop(lambda: loop.call_soon_threadsafe(stop.set))
     app = make_app(
         store,
         mirror,
@@ -356,7 +392,7 @@ async def _serve_until_stopped(
     tasks = [
         asyncio.create_task(one)
         for one in (
-            *_watch_files(settings, app, listener, reload_requested),
+            *_watch_files(shared.live, app, listener, reload_requested),
             cut_off_stalled(connections),
         )
     ]
@@ -373,32 +409,30 @@ async def _serve_until_stopped(
         listener.close()
         await drain(protocols, connections, settings.grace_s)
         await runner.cleanup()
-        for number in (*STOP_SIGNALS, signal.SIGHUP):
-            # The server is already stopping: a second signal must not make the stop fail.
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)
+        # The server is already stopping: a further signal must not make the stop fail.
+        loop.remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _watch_files(
-    settings: ServerSettings,
+    live: SettingsFile[ServerSettings],
     app: web.Application,
     listener: Listener,
     reload_requested: tuple[asyncio.Event, asyncio.Event],
 ) -> Iterator[Coroutine[None, None, None]]:
     """Yield tasks; each applies some files when they change or a reload is requested."""
-    certificate, files = settings.certificate, settings.access
-    if certificate is not None:
+    if live.value.certificate is not None:
 
         async def renew() -> None:
-            listener.open(settings.context)
+            listener.open(live.value.context)
 
-        yield watch("certificate", certificate.paths, renew, reload_requested[0])
-    if files.paths:
+        yield watch("certificate", lambda: live.value.certificate_paths, renew, reload_requested[0])
+    if live.value.access.paths:
 
         async def apply() -> None:
-            app[SERVICE].authenticator.access = files.load()
+            app[SERVICE].authenticator.access = live.value.access.load()
 
-        yield watch("users and rules", files.paths, apply, reload_requested[1])
+        yield watch("users and rules", lambda: live.value.access.paths, apply, reload_requested[1])
 
 
 def _notify(state: str) -> None:

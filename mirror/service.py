@@ -23,6 +23,8 @@ from mirror.planning.archive_plans import ArchivePlans
 from mirror.process.audit import AuditLog
 from mirror.process.pull_log import PullLog
 from mirror.protocol.errors import NOT_LOGGED_IN, Denial, WireError
+from mirror.readiness import Readiness, check
+from mirror.scrubbing import DEFAULT_RATE, Scrubbing
 from mirror.shared_times import SharedTimes
 from mirror.transfer.document_memory import DocumentMemory
 from mirror.transfer.input_memory import InputMemory
@@ -38,6 +40,7 @@ from store.registry.registry import Sparse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from datetime import timedelta
 
     from aiohttp import web
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from mirror.transfer.pools import Pools
     from mirror.variant_budget import Allowance
     from mirror.variants import Variants
+    from remote.through.cache import PullThrough
     from store import Store
     from store.model.digests import ImageID
     from store.model.references import Repository
@@ -124,6 +128,12 @@ class MirrorSettings:
     """
     keep_events_for: timedelta | None = None
     """How long events, changes of tags and imports are kept; None for no limit."""
+    scrub_every: timedelta | None = None
+    """How long after its last check stored content is read again; None for no scrub."""
+    scrub_rate: int = DEFAULT_RATE
+    """How many bytes the scrub reads in a second."""
+    through: Callable[[Store], AbstractAsyncContextManager[PullThrough]] | None = None
+    """Opens the upstream registries of a store; None for a registry without any."""
     decoding_debts: SharedTimes = field(default_factory=SharedTimes)
     """When each client network has paid for decoded bytes that were not sent to it."""
 
@@ -171,6 +181,8 @@ class Service:
         )
         self.logins = LoginQueue(self.authenticator, pools.compare_password, time.monotonic)
         """The passwords that wait to be compared."""
+        self.through: PullThrough | None = None
+        """The upstream registries, while the application runs; None if it has none."""
         self.pulls = (
             PullLog(settings.record_pulls, self._record_pulls, metrics, store.now)
             if settings.record_pulls and not store.read_only
@@ -182,7 +194,14 @@ class Service:
         self.inputs = InputMemory()
         self._publishing: dict[tuple[Repository, str, Allowance | None], asyncio.Task[None]] = {}
         self.plans = ArchivePlans(store, pools)
+        self.readiness = Readiness(lambda: check(store, registry, writes=not self.read_only))
         self._verification = Verification(store, pools.reads, pools.verifiers)
+        self.scrubbing = (
+            Scrubbing(store, settings.scrub_every, settings.scrub_rate, metrics, pools.scrubber)
+            if settings.scrub_every and settings.is_leader and not store.read_only
+            else None
+        )
+        """The scrub of the store; None if this process does not scrub it."""
 
     @property
     def access(self) -> Access:

@@ -215,5 +215,9 @@ class Verification:
         except asyncio.CancelledError:
             self._is_stopping = True
             await asyncio.wait((waiting,))
+            if isinstance(error := waiting.exception(), StoreError):
+                logger.warning("cannot verify image=%s: %s", image_id, error.message)
+            elif error is not None:
+                logger.exception("cannot verify image=%s", image_id, exc_info=error)
             raise
         return state, self._clock() >= ends_at

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Check that a new store, which all migrations create, has the schema that the code describes.
+# Check that a new store has the schema that the code describes. Its tables come from
+# migrations/schema.sql, which tests/migrations/test_new_schema.py compares with the migrations.
 set -euo pipefail
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT

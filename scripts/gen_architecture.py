@@ -14,7 +14,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
 TARGET: Final = ROOT / "docs" / "architecture.md"
-PACKAGES: Final = ("store", "exporter", "mirror", "storectl", "migrations")
+PACKAGES: Final = ("store", "exporter", "remote", "mirror", "storectl", "migrations")
 _ROW: Final = re.compile(
     r"^\| `(?P<room>[a-z_/]+)/` \| (?P<purpose>[^|]+?) \|(?P<modules>[^|]*)\|$", re.MULTILINE
 )

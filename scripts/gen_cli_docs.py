@@ -37,8 +37,20 @@ ENVIRONMENT: Final = """\
 | variable | meaning |
 |---|---|
 | `STORECTL_ROOT` | the folder of the store; `--root` takes precedence |
+| `STORECTL_LOCK_TIMEOUT` | how long to wait for a lock of another process, in seconds; \
+`--lock-timeout` takes precedence |
+| `STORECTL_QUARANTINE` | how long `gc` keeps files that the catalogue does not know, such as \
+`720h`; `gc --quarantine` takes precedence |
+| `STORECTL_UNDO_FOR` | how long `gc` and `prune` keep what tags could be rolled back to, such as \
+`168h`; `--undo-for` takes precedence |
 | `XDG_DATA_HOME` | the folder of the default store, which is `storectl` in it; by default \
 `~/.local/share` |
+| `DOCKER_CONFIG`, `DOCKER_AUTH_CONFIG`, `REGISTRY_AUTH_FILE`, `XDG_RUNTIME_DIR`, \
+`XDG_CONFIG_HOME` | where [credentials](registries.md#credentials) for other registries are |
+| `CONTAINERS_REGISTRIES_CONF` | the file with the \
+[settings of registries](registries.md#mirrors-and-blocked-registries) |
+| `SSL_CERT_FILE`, `SSL_CERT_DIR` | the authorities that sign certificates of registries |
+| `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` | [proxies](registries.md#proxies) for other registries |
 | `NO_COLOR` | show progress without colours |
 """
 

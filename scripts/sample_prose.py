@@ -19,8 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-CODE = ("store", "exporter", "mirror", "storectl", "migrations", "bench", "tests", "scripts")
-SHIPPED = ("store", "exporter", "mirror", "storectl")
+CODE = (
+    "store",
+    "exporter",
+    "remote",
+    "mirror",
+    "storectl",
+    "migrations",
+    "bench",
+    "tests",
+    "scripts",
+)
+SHIPPED = ("store", "exporter", "remote", "mirror", "storectl")
 GENERATED = ("docs/cli.md", "docs/clients.md", "docs/interop.md")
 MIN_WORDS = 4
 

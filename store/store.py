@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, final
 
 from store.model.digests import Digest, ImageID
 from store.model.platforms import DEFAULT_CHOICE
+from store.model.waiting import WAITING
 from store.workspace import engines, root_folder
 from store.workspace.workspace import Workspace, utc_now
 
@@ -23,17 +24,19 @@ if TYPE_CHECKING:
     from store.db.schema_state import SchemaState, UpgradeReport
     from store.importing.importer import ImportOptions
     from store.importing.report import ImportReport
+    from store.maintenance.fsck.verdicts import Checked
     from store.maintenance.reports import CollectionReport, Finding
     from store.maintenance.verification import Verifier
     from store.model.contents import DiffState
     from store.model.platforms import PlatformChoice
     from store.model.progress import Progress
     from store.model.references import Reference, Repository
+    from store.model.waiting import Waiting
     from store.names.tagging import RemovedName, TagChange
     from store.queries.details import ImageDetails, ManifestContents
     from store.queries.results import ImageFilter, ImageSummary, ManifestSummary
     from store.queries.tree import TreeEntry
-    from store.queries.usage import Usage, UsageRow
+    from store.queries.usage import Usage
 
 
 @final
@@ -62,14 +65,14 @@ class Store(Workspace):
         root: Path,
         *,
         clock: Callable[[], datetime] = utc_now,
-        on_wait: Callable[[str], None] | None = None,
+        waiting: Waiting = WAITING,
     ) -> UpgradeReport:
         """Upgrade the schema of the store at ``root``, after a backup.
 
         Args:
             root: The store's folder.
             clock: Returns the current time, in UTC.
-            on_wait: Called with the name of the writer that this process has to wait for.
+            waiting: How long to wait for other writers.
 
         Raises:
             StoreNotFound: There is no store at ``root``.
@@ -78,7 +81,7 @@ class Store(Workspace):
         """
         resolved = root_folder.trusted(root, read_only=False)
         engines.schema_state(resolved)
-        return engines.upgrade(resolved, now=clock, on_wait=on_wait)
+        return engines.upgrade(resolved, now=clock, waiting=waiting)
 
     @staticmethod
     def check_schema(root: Path) -> tuple[str, ...]:
@@ -261,18 +264,16 @@ class Store(Workspace):
         Args:
             each: Whether to list every image in addition to the sums.
         """
-        from store.blobs.quarantine import QUARANTINE
         from store.files.sizes import folder_bytes
         from store.queries import usage
-        from store.workspace.file_locks import STAGING, UPLOADS
 
-        others = (STAGING, UPLOADS, QUARANTINE)
         with self.read() as connection:
             found = usage.usage(connection, each=each)
         return usage.completed(
             found,
             database_bytes=self.catalogue_bytes(),
-            other_bytes=sum(folder_bytes(self.root / name) for name in others),
+            other_bytes=sum(folder_bytes(self.root / name) for name in root_folder.OTHERS),
+            reserve_bytes=self.reserve.size_bytes(),
             collection=self.collect(dry_run=True),
         )
 
@@ -422,27 +423,27 @@ class Store(Workspace):
         """
         from store.maintenance.gc import Collector
         from store.registry.upload_collection import UploadCollection
+        from store.undo.retention import Retention
 
-        collector = Collector(self, UploadCollection(self))
+        collector = Collector(self, UploadCollection(self), Retention(self))
         collect = collector.dry_run if dry_run else collector.run
         return collect(dangling=dangling, end_grace=end_grace)
 
-    def totals(self) -> tuple[UsageRow, ...]:
-        """Return the number and size of all images, layers and blobs, which `fsck` checks."""
-        from store.queries import usage
-
-        with self.read() as connection:
-            return usage.usage(connection, each=False).rows
-
-    def fsck(self, progress: Progress | None = None) -> Iterator[Finding]:
-        """Recompute every digest and compare every row; yield all findings.
-
-        Content whose bytes are wrong is marked as damaged; marks of sound content are removed.
+    def fsck(
+        self,
+        progress: Progress | None = None,
+        checked: Checked | None = None,
+        *,
+        with_catalogue: bool = True,
+    ) -> Iterator[Finding]:
+        """Recompute every digest and compare every row; mark damage; yield all findings.
 
         Args:
             progress: Receives the progress of each blob; None if progress is not shown.
+            checked: Counts what was checked; None if nobody asks.
+            with_catalogue: Whether to check the catalogue's file as well.
         """
-        from store.maintenance.fsck import check
+        from store.maintenance.fsck.run import check
         from store.model.progress import Silent
 
-        return check(self, progress or Silent())
+        return check(self, progress or Silent(), checked, with_catalogue=with_catalogue)

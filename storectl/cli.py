@@ -20,7 +20,7 @@ from storectl.output.json_flag import use_json, wants_json
 from storectl.system import changes, signals
 from storectl.system.completion import COMPLETE
 from storectl.system.other_verbs import no_such_command
-from storectl.system.parameters import FilePath
+from storectl.system.parameters import LOCK_TIMEOUT_S, FilePath, Seconds
 from storectl.verb import in_context, write_examples
 from storectl.version import __version__
 
@@ -30,9 +30,17 @@ if TYPE_CHECKING:
 VERBS: Final = {
     "import": ("import_", "Load images from archives."),
     "save": ("save", "Save images to an archive."),
+    "pull": ("pull", "Download images from registries."),
+    "push": ("push", "Push images to a registry."),
+    "copy": ("copy", "Copy images between registries and other places."),
+    "tags": ("tags", "List the tags of a repository in a registry."),
+    "manifest": ("manifest", "Print the manifest of an image."),
+    "digest": ("digest", "Print the digest of an image."),
     "images": ("images", "List images."),
     "tag": ("tag", "Create a tag that refers to an image."),
     "untag": ("untag", "Remove tags and keep their images."),
+    "log": ("log", "Show what a tag has pointed at."),
+    "rollback": ("rollback", "Point tags back at what they named before."),
     "rm": ("rm", "Remove tags, and images with their last tag."),
     "inspect": ("inspect", "Show detailed information on images."),
     "history": ("history", "Show the history of an image."),
@@ -41,8 +49,14 @@ VERBS: Final = {
     "gc": ("gc", "Remove content that nothing refers to."),
     "prune": ("prune", "Remove untagged images."),
     "fsck": ("fsck", "Check all stored content."),
+    "scrub": ("scrub", "Read stored content again, and find damage."),
+    "backup": ("backup", "Back up the store."),
+    "restore": ("restore", "Make a new store from a backup."),
+    "rescue": ("rescue", "Make a lost catalogue again."),
     "db": ("db", "Manage the database schema."),
     "serve": ("serve", "Serve the store as a registry."),
+    "login": ("login", "Log in to a registry."),
+    "logout": ("logout", "Log out of a registry."),
     "passwd": ("passwd", "Set a password of a registry user."),
     "mirror-config": ("mirror_config", "Print client configuration for a mirror."),
     "version": ("version", "Show version information."),
@@ -57,7 +71,6 @@ ALIASES: Final = {
     "ls": "images",
     "rmi": "rm",
     "verify": "fsck",
-    "scrub": "fsck",
 }
 EXAMPLES: Final = (
     "docker save debian:12 | storectl import -",
@@ -152,12 +165,23 @@ class LazyGroup(click.Group):
         " storectl in the XDG data folder]"
     ),
 )
+@click.option(
+    "--lock-timeout",
+    metavar="SECONDS",
+    envvar="STORECTL_LOCK_TIMEOUT",
+    type=Seconds(),
+    default=LOCK_TIMEOUT_S,
+    help=(
+        "How long to wait for a lock of another process, also accepted after the command."
+        "  [default: $STORECTL_LOCK_TIMEOUT, else 60]"
+    ),
+)
 @click.option("--debug", is_flag=True, help="Log each step and print tracebacks.")
 @click.version_option(__version__, prog_name="storectl", message="%(prog)s %(version)s")
-def cli(root: str | None, *, debug: bool) -> None:
+def cli(root: str | None, *, lock_timeout: float, debug: bool) -> None:
     """A content-addressed store for container images: archives in and out, byte for byte."""
-    # Commands read both values from the context, because the options may follow the command.
-    del root, debug
+    # Commands read the values from the context, because the options may follow the command.
+    del root, lock_timeout, debug
 
 
 _GC_THRESHOLD: Final = 100_000
@@ -201,6 +225,7 @@ def run(arguments: list[str] | None = None) -> int:
         arguments: The command line without the program's name; None to use `sys.argv`.
     """
     changes.forget()
+    code: int = ExitCode.OK
     try:
         if COMPLETE in os.environ:
             cli.main(args=arguments, prog_name="storectl", complete_var=COMPLETE)
@@ -219,7 +244,8 @@ def run(arguments: list[str] | None = None) -> int:
         from storectl.output.failures import report  # noqa: PLC0415 - only when something failed
 
         _discard_output()
-        return report(exc, debug=False, about="standard output")
+        # A command that has failed has reported why; this can be the same error, met again.
+        return code or report(exc, debug=False, about="standard output")
     return code
 
 

@@ -47,15 +47,17 @@ def open_standard_files() -> None:
     """Open /dev/null in place of each standard file that is closed.
 
     The next file that is opened gets the number of a closed one. Without this, it would be a file
-    of the store, and messages would be written into it. `sys.stdin` and `sys.stdout` stay None, so
-    that a command can report that it needs them.
+    of the store, and messages would be written into it. `sys.stdin` stays None, so that a command
+    can report that it needs it. Whatever is written to a closed output fails, as on a full disk.
     """
-    for number in range(3):
+    for number, mode in enumerate((os.O_RDWR, os.O_RDONLY, os.O_RDWR)):
         try:
             os.fstat(number)
         except OSError:
             # The lowest free number is this one.
-            os.open(os.devnull, os.O_RDWR)
+            os.open(os.devnull, mode)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w", closefd=False)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from storectl.system.parameters import FilePath
+from storectl.system.parameters import FilePath, Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -94,6 +94,7 @@ class Verb(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Run the command with the run's settings as the context's object."""
+        from storectl.output.log_messages import show_warnings  # noqa: PLC0415
         from storectl.settings import (  # noqa: PLC0415
             log_to_standard_error,
             resolve,
@@ -102,7 +103,14 @@ class Verb(click.Command):
         options = ctx.find_root().params
         if options["debug"]:
             log_to_standard_error()
-        ctx.obj = resolve(options["root"], os.environ, debug=options["debug"])
+        else:
+            show_warnings()
+        ctx.obj = resolve(
+            options["root"],
+            os.environ,
+            debug=options["debug"],
+            lock_timeout_s=options["lock_timeout"],
+        )
         return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -154,6 +162,14 @@ def common_options() -> list[click.Parameter]:
             expose_value=False,
             callback=_remember,
             help="Folder of the store.",
+        ),
+        click.Option(
+            ["--lock-timeout"],
+            metavar="SECONDS",
+            type=Seconds(),
+            expose_value=False,
+            callback=_remember,
+            help="How long to wait for a lock of another process.",
         ),
         click.Option(
             ["--debug"],

@@ -161,3 +161,9 @@ def test_the_sdist_can_be_tested(built: Path) -> None:
         "tests/test_project.py",
         "tests/golden/single-layer.tar",
     } <= shipped
+
+
+def test_the_container_image_gets_every_package() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    packages = pyproject()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert [name for name in packages if f"!{name}" not in lines] == []

@@ -278,7 +278,7 @@ class _Filler:
             at = _moment(number)
             rows["reference"].append((number, repository, f"{base}.{count}", manifest, at))
             rows["reference_log"].append(
-                (number, at, f"docker.io/{name}", f"{base}.{count}", None, digest, "bench")
+                (number, at, f"docker.io/{name}", f"{base}.{count}", None, digest, "bench", None)
             )
         rows["event"].append(
             (
@@ -301,7 +301,7 @@ _WIDTHS: Final = {
     "manifest_edge": 8,
     "repository_content": 4,
     "reference": 5,
-    "reference_log": 7,
+    "reference_log": 8,
     "event": 6,
 }
 """The number of columns of each table that has rows for every image."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -69,7 +69,9 @@ def _renamed(path: Path) -> Iterator[BinaryIO]:
             finally:
                 os.close(folder)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        # If this fails as well, the first error names the cause.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
 
 

@@ -7,7 +7,6 @@ same time. Each blob is written under a temporary name and then renamed to its d
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -21,6 +20,7 @@ from exporter.selection.json_documents import compact, parse_editable
 from store.content.parallel_copy import Scatter
 from store.errors import InvalidDocument, InvalidInput, Unavailable, printable
 from store.files.durable import make_folder, sync_folder
+from store.files.folder_lock import locked
 from store.files.os_errors import Whose, translated
 from store.formats.image.layout_names import CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME, SUBJECT
 from store.formats.image.manifests import Document, Kind
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = ".storectl-"
 _SUFFIX: Final = ".partial"
+_CLEANUP_WAIT_S: Final = 1.0
+"""How long a failed save waits for the lock of a folder to remove its files there."""
 
 
 def write(
@@ -65,15 +67,17 @@ def write(
     is_empty = _prepare(folder)
     try:
         _blobs(files, folder, store, reader, progress)
-        _publish(graph, files, folder)
+        _publish(graph, files, folder, store.waiting.limit_s)
     except BaseException:
         if is_empty:
             _remove_unpublished(folder, is_new=is_new)
         raise
 
 
-def _publish(graph: SavedGraph, files: Mapping[Any, Entry], folder: Path) -> None:
-    with _locked(folder):
+def _publish(
+    graph: SavedGraph, files: Mapping[Any, Entry], folder: Path, wait_limit_s: float
+) -> None:
+    with locked(folder, limit_s=wait_limit_s):
         for entry in files.values():
             if not (folder / entry.path).is_file():
                 raise Unavailable(
@@ -98,7 +102,7 @@ def _remove_unpublished(folder: Path, *, is_new: bool) -> None:
         folder: A folder that was empty before the save.
         is_new: Whether the save created the folder.
     """
-    with suppress(OSError, Unavailable), _locked(folder):
+    with suppress(OSError, Unavailable), locked(folder, limit_s=_CLEANUP_WAIT_S):
         if not (folder / INDEX).exists():
             shutil.rmtree(folder / "blobs", ignore_errors=True)
             if (folder / LAYOUT).exists():
@@ -197,7 +201,9 @@ def _temporary(target: Path) -> Iterator[tuple[int, Path]]:
             os.fchmod(descriptor, layout.FILE_MODE)
             yield descriptor, temporary
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            # If this fails as well, the first error names the cause.
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise
         finally:
             os.close(descriptor)
@@ -214,18 +220,6 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with translated(folder, whose=Whose.OUTPUT):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            # A lock on the folder itself leaves no lock file behind.
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
 
 def _merged(path: Path, graph: SavedGraph) -> bytes:

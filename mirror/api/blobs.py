@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mirror.access import Action
+from mirror.api import through
 from mirror.api.byte_range import wanted
 from mirror.api.decoded import send_decoded
 from mirror.origin.origins import is_from_other_site
 from mirror.protocol.conditions import etag, is_known
 from mirror.transfer.send_file import send_file
-from store.errors import DamagedContent, IntegrityError
+from store.errors import DamagedContent, IntegrityError, NotFound
 from store.registry.blobs import unknown_blob
 
 if TYPE_CHECKING:
@@ -38,9 +39,15 @@ async def get(call: Call) -> web.StreamResponse:
     registry = call.service.registry
     # Most requests are for cached blobs, or for missing blobs that the client is about to push.
     # Neither needs a thread.
-    blob = registry.open_blob_if_cached(call.repository, call.digest)
-    if blob is None:
-        blob = await call.service.pools.read(registry.open_blob, call.repository, call.digest)
+    try:
+        blob = registry.open_blob_if_cached(call.repository, call.digest)
+        if blob is None:
+            blob = await call.service.pools.read(registry.open_blob, call.repository, call.digest)
+    except NotFound:
+        upstream = call.service.through
+        if upstream is None or not upstream.has(call.repository):
+            raise
+        return await through.blob(call, upstream)
     with blob:
         return await _answer(call, blob)
 

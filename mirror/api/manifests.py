@@ -11,8 +11,9 @@ from multidict import CIMultiDict
 
 from mirror.access import Action
 from mirror.access.throttle import client_network
-from mirror.api import documents
+from mirror.api import documents, through
 from mirror.api.call import parse_digest, parse_tag
+from mirror.connections.expectation import ask_for_body
 from mirror.origin.origins import address, is_from_other_site
 from mirror.protocol.conditions import etag, is_known
 from mirror.protocol.errors import WireError
@@ -47,14 +48,13 @@ async def get(call: Call) -> web.StreamResponse:
     service, target = call.service, call.tag_or_digest
     if isinstance(target, str) and service.settings.variants:
         await _publish_variant(call, target)
-    found = service.registry.manifest_if_inline(call.repository, target) or await _read(
-        call, target
-    )
+    found, age = await _found(call, target)
     tag = etag(found.digest)
     headers = {
         "Docker-Content-Digest": str(found.digest),
         "ETag": tag,
         "Content-Type": found.media_type,
+        **age,
     }
     if is_known(call.request.headers.get("If-None-Match"), tag):
         return web.Response(status=304, headers=headers)
@@ -69,6 +69,21 @@ async def get(call: Call) -> web.StreamResponse:
     document, key = service.documents.shared(found.digest, found.data), found.digest
     del found
     return await documents.answer(service, call.request, document, headers, key=key)
+
+
+async def _found(call: Call, target: str | Digest) -> tuple[ServedManifest, dict[str, str]]:
+    """Return a manifest of the store or of its upstream registry, and headers about its age."""
+    service = call.service
+    found = service.registry.manifest_if_inline(call.repository, target)
+    upstream = service.through
+    if upstream is None or not upstream.has(call.repository):
+        return found or await _read(call, target), {}
+    if found is None:
+        try:
+            found = await service.pools.read(service.registry.manifest, call.repository, target)
+        except NotFound:
+            found = None
+    return await through.manifest(call, upstream, found)
 
 
 async def _publish_variant(call: Call, tag: str) -> None:
@@ -178,6 +193,7 @@ async def _receive(call: Call, manifest: Input) -> None:
             f" at most {MAX_MANIFEST_BYTES} allowed",
         )
     async with asyncio.timeout(call.service.settings.body_timeout_s):
+        await ask_for_body(request)
         async for piece in request.content.iter_any():
             manifest.append(piece)
             if manifest.size_bytes > MAX_MANIFEST_BYTES:

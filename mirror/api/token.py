@@ -18,6 +18,7 @@ from mirror.access.authenticator import is_signed_token
 from mirror.access.challenge import basic
 from mirror.access.tokens import LIFETIME_S
 from mirror.api.callers import authenticate
+from mirror.connections.expectation import ask_for_body
 from mirror.protocol.errors import NOT_LOGGED_IN, Denial, WireError
 from store.formats.distribution.errors import ErrorCode
 
@@ -83,6 +84,7 @@ async def get(service: Service, request: web.Request) -> web.StreamResponse:
 async def _from_form(service: Service, request: web.Request) -> str:
     data = bytearray()
     async with asyncio.timeout(service.settings.body_timeout_s):
+        await ask_for_body(request)
         async for piece in request.content.iter_any():
             data += piece
             if len(data) > _MAX_FORM_BYTES:

@@ -10,13 +10,14 @@ from aiohttp import web
 from mirror.access import Action
 from mirror.access.throttle import client_network
 from mirror.api.call import parse_digest
+from mirror.connections.expectation import ask_for_body
 from mirror.origin.origins import address
 from mirror.protocol import ranges
 from mirror.protocol.errors import WireError
 from mirror.transfer.body_deadline import BodyDeadline
 from mirror.transfer.receiving import receive
 from mirror.transfer.threads import run
-from store.errors import InvalidReference, TooLarge
+from store.errors import InvalidReference
 from store.formats.distribution.errors import ErrorCode
 from store.formats.distribution.names import BY_ID
 from store.registry.upload_owner import UploadOwner
@@ -62,7 +63,7 @@ async def begin(call: Call) -> web.StreamResponse:
             return _created(call, digest)
     elif "digest" in query:
         digest = parse_digest(query["digest"])
-        upload = await service.pools.write(service.registry.uploads.once, call.repository)
+        upload = await service.pools.write(_once, call)
         return await _finish(call, upload, digest)
     upload_id = await service.pools.write(
         service.registry.uploads.begin, call.repository, _owner(call)
@@ -123,10 +124,9 @@ async def append(call: Call) -> web.StreamResponse:
         UploadInUse: Another request is writing to the upload.
         OutOfOrder: The chunk does not begin at the upload's offset.
         TooLarge: The blob would be larger than a blob may be.
+        StorageFull: The disk has no room for the body.
     """
-    upload = await call.service.pools.write(
-        call.service.registry.uploads.resume, call.repository, call.target, _owner(call)
-    )
+    upload = await call.service.pools.write(_resumed, call)
     try:
         await _receive(call, upload)
     finally:
@@ -146,6 +146,7 @@ async def finish(call: Call) -> web.StreamResponse:
         UploadInUse: Another request is writing to the upload.
         OutOfOrder: The last chunk does not begin at the upload's offset.
         TooLarge: The blob would be larger than a blob may be.
+        StorageFull: The disk has no room for the body.
         DigestMismatch: The digest of the blob is not the digest that the request states.
     """
     if "digest" not in call.request.query:
@@ -156,12 +157,31 @@ async def finish(call: Call) -> web.StreamResponse:
         )
     digest = parse_digest(call.request.query["digest"])
     if call.request.can_read_body:
-        upload = await call.service.pools.write(
-            call.service.registry.uploads.resume, call.repository, call.target, _owner(call)
-        )
+        upload = await call.service.pools.write(_resumed, call)
         return await _finish(call, upload, digest)
     await call.service.pools.write(_finish_without_body, call, digest)
     return _created(call, digest)
+
+
+def _once(call: Call) -> Upload:
+    """Begin an upload that ends with this request; called in a thread."""
+    return _admitted(call, call.service.registry.uploads.once(call.repository))
+
+
+def _resumed(call: Call) -> Upload:
+    """Continue the upload that the request names; called in a thread."""
+    uploads = call.service.registry.uploads
+    return _admitted(call, uploads.resume(call.repository, call.target, _owner(call)))
+
+
+def _admitted(call: Call, upload: Upload) -> Upload:
+    """Return the upload if the headers of the body fit it; else end the access to it and raise."""
+    try:
+        _check_headers(call, upload)
+    except BaseException:
+        upload.close()
+        raise
+    return upload
 
 
 def _finish_without_body(call: Call, digest: Digest) -> None:
@@ -207,7 +227,7 @@ async def _finish(call: Call, upload: Upload, digest: Digest) -> web.StreamRespo
 
 async def _receive(call: Call, upload: Upload) -> None:
     """Append the body of the request to the upload."""
-    _check_headers(call, upload)
+    await ask_for_body(call.request)
     settings, pools = call.service.settings, call.service.pools
     deadline = BodyDeadline(
         settings.body_timeout_s, settings.body_rate, asyncio.get_running_loop().time
@@ -233,7 +253,8 @@ def _check_headers(call: Call, upload: Upload) -> None:
     Raises:
         WireError: ``Content-Range`` is invalid, or contradicts ``Content-Length``.
         OutOfOrder: The chunk does not begin at the upload's offset.
-        TooLarge: The blob would be larger than a blob may be.
+        TooLarge: The blob would be larger than a blob may be; the upload is cancelled.
+        StorageFull: The disk has no room for the body; the upload is cancelled.
     """
     content_range, length = call.request.headers.get("Content-Range"), call.request.content_length
     if content_range is not None and length != 0:
@@ -251,9 +272,8 @@ def _check_headers(call: Call, upload: Upload) -> None:
                 ErrorCode.SIZE_INVALID,
                 f"Content-Range states {chunk[1]} bytes, but Content-Length states {length}",
             )
-    max_bytes = call.service.registry.uploads.max_bytes
-    if length is not None and upload.offset_bytes + length > max_bytes:
-        raise TooLarge(f"the blob is larger than {max_bytes} bytes", limit=max_bytes)
+    if length:
+        upload.admit(length)
 
 
 def _accepted(call: Call, upload_id: str, offset_bytes: int, *, status: int = 202) -> web.Response:

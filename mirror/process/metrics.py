@@ -95,8 +95,28 @@ _EVENTS: Final = Family(
     ("event",),
     tuple((one,) for one in EVENTS),
 )
+_SCRUBBED: Final = Family(
+    "storectl_scrub_contents_total", "counter", "Stored contents that the scrub has read."
+)
+_SCRUBBED_BYTES: Final = Family(
+    "storectl_scrub_bytes_total", "counter", "Stored bytes that the scrub has read."
+)
+_SCRUB_ERRORS: Final = Family(
+    "storectl_scrub_errors_total",
+    "counter",
+    "Contents that the scrub has found damaged, missing or unreadable.",
+)
+_OLDEST_CHECK: Final = Family(
+    "storectl_scrub_oldest_check_timestamp_seconds",
+    "gauge",
+    "The last check of the content that was not checked for longest; 0 if it is not known.",
+)
 _PROCESS: Final = Family("storectl_worker_pid", "gauge", "The process ID of a worker.")
-_FAMILIES: Final = (_REQUESTS, _DURATION, _SENT, _RECEIVED, _RUNNING, _EVENTS, _PROCESS)
+_FAMILIES: Final = (
+    *(_REQUESTS, _DURATION, _SENT, _RECEIVED, _RUNNING, _EVENTS),
+    *(_SCRUBBED, _SCRUBBED_BYTES, _SCRUB_ERRORS, _OLDEST_CHECK),
+    _PROCESS,
+)
 _OFFSETS: Final = {
     family.name: sum(one.slots for one in _FAMILIES[:number])
     for number, family in enumerate(_FAMILIES)
@@ -176,6 +196,28 @@ class Metrics:
             count: How many times it has happened.
         """
         self._mine[_OFFSETS[_EVENTS.name] + EVENTS.index(event)] += count
+
+    def count_scrubbed(self, contents: int, size_bytes: int, errors: int) -> None:
+        """Count what the scrub has read.
+
+        Args:
+            contents: The number of contents.
+            size_bytes: The number of bytes.
+            errors: The number of contents that are damaged, missing or unreadable.
+        """
+        self._mine[_OFFSETS[_SCRUBBED.name]] += contents
+        self._mine[_OFFSETS[_SCRUBBED_BYTES.name]] += size_bytes
+        self._mine[_OFFSETS[_SCRUB_ERRORS.name]] += errors
+
+    def note_oldest_check(self, timestamp: float) -> None:
+        """Note when the content was checked that was not checked for longest.
+
+        Only the worker that scrubs calls this, because the values of all workers are added.
+
+        Args:
+            timestamp: The time in seconds since the epoch; 0 for content that was never checked.
+        """
+        self._mine[_OFFSETS[_OLDEST_CHECK.name]] = timestamp
 
     def render(self, gauges: Mapping[str, tuple[str, float]]) -> str:
         """Return all metrics in Prometheus' text format.

@@ -27,15 +27,15 @@ class Reloadable(Generic[T]):
     invalid.
 
     Args:
-        paths: The files to check for changes.
+        paths: Returns the files to check for changes.
         load: Reads the files and returns the value; the constructor raises the errors of the first
             call.
     """
 
-    def __init__(self, paths: Sequence[Path], load: Callable[[], T]) -> None:
+    def __init__(self, paths: Callable[[], Sequence[Path]], load: Callable[[], T]) -> None:
         self._paths = paths
         self._load = load
-        self._loaded = _states(paths)
+        self._loaded = _states(paths())
         self.value = load()
 
     def refresh(self) -> StoreError | None:
@@ -45,7 +45,7 @@ class Reloadable(Generic[T]):
             The error if the files have changed and are invalid; the value then stays unchanged.
             Otherwise None.
         """
-        states = _states(self._paths)
+        states = _states(self._paths())
         if states == self._loaded:
             return None
         self._loaded = states
@@ -58,7 +58,7 @@ class Reloadable(Generic[T]):
 
 async def watch(
     subject: str,
-    paths: Sequence[Path],
+    paths: Callable[[], Sequence[Path]],
     apply: Callable[[], Awaitable[None]],
     reload_requested: asyncio.Event,
     *,
@@ -70,12 +70,12 @@ async def watch(
 
     Args:
         subject: The name of the files' content in the log, such as ``certificate``.
-        paths: The files to check for changes.
+        paths: Returns the files to check for changes.
         apply: Reads the files and puts them into effect.
         reload_requested: The event that applies the files at once; this function clears it.
         interval_s: The interval between two checks, in seconds.
     """
-    applied = _states(paths)
+    applied = _states(paths())
     while True:
         try:
             async with asyncio.timeout(interval_s):
@@ -84,7 +84,7 @@ async def watch(
             pass
         is_requested = reload_requested.is_set()
         reload_requested.clear()
-        states = _states(paths)
+        states = _states(paths())
         if states == applied and not is_requested:
             continue
         try:

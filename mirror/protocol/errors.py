@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 RETRY_S: Final = 60
 """How long a client is asked to wait if it has too many uploads in progress, in seconds."""
 
+BUSY_RETRY_S: Final = 5
+"""How long a client is asked to wait if the store cannot be used now, in seconds."""
+
 MAX_MESSAGE_CHARACTERS: Final = 1000
 """The length of the sentence in an answer; a longer sentence is cut off."""
 
@@ -87,7 +90,13 @@ class WireError(Exception):
         """
         status, code = next(_TABLE[known] for known in type(error).__mro__ if known in _TABLE)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return cls(status, code, _SERVER_FAILURES.get(status, "the registry failed"))
+            headers = (
+                {"Retry-After": str(BUSY_RETRY_S)}
+                if status == HTTPStatus.SERVICE_UNAVAILABLE
+                else None
+            )
+            message = _SERVER_FAILURES.get(status, "the registry failed")
+            return cls(status, code, message, headers=headers)
         headers = {"Retry-After": str(RETRY_S)} if status == HTTPStatus.TOO_MANY_REQUESTS else None
         return cls(status, code, _message(error), detail=_detail(error), headers=headers)
 

@@ -6,11 +6,11 @@ all decoders are busy. In most pools, the clients whose calls wait take turns.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 from mirror.fair_threads import FairThreads
+from mirror.steady_threads import SteadyThreads
 from mirror.transfer.block_memory import BlockMemory, BodyMemory
 from mirror.transfer.blocking_sendfile import BlockingSendfile
 from mirror.transfer.threads import run
@@ -44,18 +44,19 @@ class Pools:
         self.reads = FairThreads(4, "read", skips_departed=True)
         self.writes = FairThreads(8, "write")
         self.bodies = FairThreads(2 * cores + 2, "body")
-        self.files = ThreadPoolExecutor(8, thread_name_prefix="file")
+        self.files = SteadyThreads(8, "file")
         self.blocking_sendfile = BlockingSendfile(SENDFILE_THREADS)
         self.decoders = FairThreads(cores + 1, "decode")
         self.block_memory = BlockMemory(MAX_BLOCKS)
         self.body_memory = BodyMemory(
             BODY_MEMORY_BYTES, on_idle=release_memory and partial(self.files.submit, release_memory)
         )
-        self.planners = ThreadPoolExecutor(PLANNERS, thread_name_prefix="plan")
-        self.verifiers = ThreadPoolExecutor(2, thread_name_prefix="verify")
+        self.planners = SteadyThreads(PLANNERS, "plan")
+        self.verifiers = SteadyThreads(2, "verify")
+        self.scrubber = SteadyThreads(1, "scrub")
         self.variants = FairThreads(1, "variant")
         self.readers_variants = FairThreads(1, "readers-variant")
-        self.passwords = ThreadPoolExecutor(1, thread_name_prefix="password")
+        self.passwords = SteadyThreads(1, "password")
 
     async def read(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - the arguments of the call
         """In a thread, run a function that queries the catalogue; return the function's result."""
@@ -83,6 +84,7 @@ class Pools:
             self.decoders,
             self.planners,
             self.verifiers,
+            self.scrubber,
             self.variants,
             self.readers_variants,
             self.passwords,

@@ -35,12 +35,12 @@ class MemoryBlobs:
         """Return the digest in a location."""
         return Digest.parse(location.removeprefix("memory:"))
 
-    def open(self, location: Location) -> _OpenBytes | None:
+    def open(self, location: Location) -> OpenBytes | None:
         """Open a blob; None if there is no such blob."""
         data = self._blobs.get(location)
-        return None if data is None else _OpenBytes(data)
+        return None if data is None else OpenBytes(data)
 
-    def open_if_cached(self, location: Location) -> _OpenBytes | None:
+    def open_if_cached(self, location: Location) -> OpenBytes | None:
         """Open a blob; None if there is no such blob."""
         return self.open(location)
 
@@ -71,7 +71,7 @@ class MemoryBlobs:
 
 
 @final
-class _OpenBytes:
+class OpenBytes:
     """An open blob whose bytes are in memory; implements `store.blobs.protocol.OpenBlob`."""
 
     def __init__(self, data: bytes) -> None:
@@ -80,29 +80,36 @@ class _OpenBytes:
 
     @property
     def size(self) -> int:
+        """The number of bytes."""
         return len(self._data)
 
     @property
     def stamp(self) -> object:
+        """The identity of the bytes, which never change."""
         return id(self._data.obj)
 
     def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes; negative ``size`` for all remaining bytes."""
         piece = self.pread(self._position, len(self._data) if size < 0 else size)
         self._position += len(piece)
         return piece
 
     def pread(self, offset: int, size: int, /) -> bytes:
+        """Return bytes from any offset."""
         return bytes(self._data[offset : offset + size])
 
     def pread_into(self, offset: int, buffer: bytearray | memoryview, /) -> int:
+        """Copy bytes from any offset; return their number."""
         piece = self._data[offset : offset + len(buffer)]
         buffer[: len(piece)] = piece
         return len(piece)
 
     def as_file(self) -> None:
-        return None
+        """Return None: there is no file."""
+        return
 
     def close(self) -> None:
+        """Forget the bytes."""
         self._data = memoryview(b"")
         self._position = 0
 

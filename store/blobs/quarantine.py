@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 QUARANTINE: Final = "quarantine"
 KEPT_FOR: Final = timedelta(days=7)
-"""How long a file stays in quarantine."""
+"""How long a file stays in quarantine, unless the user says otherwise."""
 
 _TIME: Final = "%Y%m%dT%H%M%SZ"
 _NAME: Final = re.compile(
@@ -59,10 +59,12 @@ class Quarantine:
 
     Args:
         root: The root of the store.
+        kept_for: How long a file stays in quarantine.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, kept_for: timedelta = KEPT_FOR) -> None:
         self._root = root
+        self._kept_for = kept_for
 
     def take(self, digest: Digest, now: datetime) -> int | None:
         """Move the file of a digest into quarantine; return its size in bytes.
@@ -146,12 +148,12 @@ class Quarantine:
             with suppress(InvalidDigest, ValueError):
                 taken = datetime.strptime(match["time"], _TIME).replace(tzinfo=UTC)
                 digest = Digest(match["algorithm"], match["hex"])
-                yield Quarantined(name, digest, size, taken + KEPT_FOR)
+                yield Quarantined(name, digest, size, taken + self._kept_for)
 
 
-def kept_until(now: datetime) -> datetime:
+def kept_until(now: datetime, kept_for: timedelta = KEPT_FOR) -> datetime:
     """Return until when a file stays that is moved into quarantine now."""
-    return now.astimezone(UTC).replace(microsecond=0) + KEPT_FOR
+    return now.astimezone(UTC).replace(microsecond=0) + kept_for
 
 
 def _free_name(digest: Digest, now: datetime, folder: int) -> str:

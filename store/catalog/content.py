@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, select, update
 
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import blob, content, document, encoding
-from store.db.types import ContentKey, inserted
+from store.db.types import ContentKey
 from store.model.contents import Codec, ContentState, Sources, StoredEncoding
 
 if TYPE_CHECKING:
@@ -55,6 +55,15 @@ def find(connection: Connection, digests: Iterable[Digest]) -> dict[Digest, Cont
             )
             for row in rows
         )
+    return found
+
+
+def digests_of(connection: Connection, keys: Iterable[ContentKey]) -> dict[ContentKey, Digest]:
+    """Return the digest of each of these rows, by row number."""
+    found: dict[ContentKey, Digest] = {}
+    for some in batches(list(keys)):
+        query = select(content.c.id, content.c.digest).where(content.c.id.in_(some))
+        found.update((ContentKey(row.id), row.digest) for row in connection.execute(query))
     return found
 
 
@@ -203,28 +212,6 @@ def put_blob(connection: Connection, digest: Digest, size_bytes: int, now: datet
         now: The current time.
     """
     return put_blobs(connection, {digest: size_bytes}, now)[digest]
-
-
-def add_blob(connection: Connection, digest: Digest, size_bytes: int, now: datetime) -> ContentKey:
-    """Record the file of a digest that has no row yet; return the new row number.
-
-    Args:
-        connection: An open write transaction.
-        digest: The digest of the file.
-        size_bytes: Size of the file in bytes.
-        now: The current time.
-    """
-    key = ContentKey(
-        inserted(
-            connection.execute(
-                insert(content).values(
-                    digest=digest, size_bytes=size_bytes, state=ContentState.PRESENT.value
-                )
-            )
-        )
-    )
-    connection.execute(insert(blob).values(content_id=key, created_at=now))
-    return key
 
 
 def put_blobs(

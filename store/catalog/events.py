@@ -20,6 +20,7 @@ from sqlalchemy import and_, delete, func, insert, select
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import event, import_ledger
 from store.model.actors import NOBODY
+from store.model.base_errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,7 +67,7 @@ def add_events(
         events: The events; their numbers are ignored.
         reader: The reader whose reads these events are; None for other events.
     """
-    actor = connection.get_execution_options().get(_ACTOR, NOBODY)
+    facts = actor_facts(connection)
     insert_rows(
         connection,
         event,
@@ -75,12 +76,18 @@ def add_events(
                 "at": one.at,
                 "action": one.action,
                 "target": one.target,
-                "attributes": {**one.attributes, **actor.facts},
+                "attributes": {**one.attributes, **facts},
                 "reader": reader,
             }
             for one in events
         ),
     )
+
+
+def actor_facts(connection: Connection) -> dict[str, str]:
+    """Return what is known of the user on whose behalf a write unit changes the store."""
+    actor: Actor = connection.get_execution_options().get(_ACTOR, NOBODY)
+    return actor.facts
 
 
 def unrecorded_reads(connection: Connection, reads: Sequence[Event], *, reader: str) -> list[Event]:
@@ -220,7 +227,7 @@ def add_ledger_entry(
         insert(import_ledger).values(
             at=at,
             claim=claim,
-            source=source,
+            source=printable(source),
             images={target: list(names) for target, names in images.items()},
             result="changed" if changed else "unchanged",
             operation=operation,

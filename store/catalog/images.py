@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, final
 
-from sqlalchemy import Text, literal, select, type_coerce, update
+from sqlalchemy import Text, bindparam, literal, select, type_coerce, update
 
+from store.catalog import content as contents
 from store.catalog import labels
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import content, image, kept, manifest, manifest_edge, reference
@@ -135,11 +136,7 @@ def with_prefix(
 
 def ids_of(connection: Connection, keys: Iterable[ContentKey]) -> dict[ContentKey, ImageID]:
     """Return the ID of each of these images, by row number."""
-    found: dict[ContentKey, ImageID] = {}
-    for some in batches(list(keys)):
-        query = select(content.c.id, content.c.digest).where(content.c.id.in_(some))
-        found.update((ContentKey(row.id), ImageID(row.digest)) for row in connection.execute(query))
-    return found
+    return {key: ImageID(digest) for key, digest in contents.digests_of(connection, keys).items()}
 
 
 def parents_of(connection: Connection, keys: Iterable[ContentKey]) -> dict[ContentKey, ImageID]:
@@ -196,12 +193,28 @@ def children_of(connection: Connection, image_key: ContentKey) -> tuple[ImageID,
 
 def set_parent(connection: Connection, child: ContentKey, parent: ContentKey) -> bool:
     """Record the image that ``child`` was built on; return whether the record changed."""
+    return set_parents(connection, {child: parent})
+
+
+def set_parents(connection: Connection, parents: Mapping[ContentKey, ContentKey]) -> bool:
+    """Record the image that each image was built on; return whether a record changed.
+
+    Args:
+        connection: An open write transaction.
+        parents: The row number of each image's parent.
+    """
+    if not parents:
+        return False
     changed = connection.execute(
         update(image)
-        .where(image.c.content_id == child, image.c.parent_id.is_distinct_from(parent))
-        .values(parent_id=parent)
+        .where(
+            image.c.content_id == bindparam("child"),
+            image.c.parent_id.is_distinct_from(bindparam("parent")),
+        )
+        .values(parent_id=bindparam("parent")),
+        [{"child": child, "parent": parent} for child, parent in parents.items()],
     )
-    return bool(changed.rowcount)
+    return changed.rowcount > 0
 
 
 def manifests_of(

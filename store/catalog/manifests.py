@@ -68,13 +68,16 @@ class NewManifest:
     verified: bool = False
 
 
-def add(connection: Connection, new: Sequence[NewManifest]) -> set[ContentKey]:
+def add(
+    connection: Connection, new: Sequence[NewManifest], *, are_new: bool = False
+) -> set[ContentKey]:
     """Insert manifests with their links and annotations; return the new row numbers.
 
     A manifest that is known already is only marked as verified, or gets the image that it lacks.
+    With ``are_new``, none is known: their content was added in this transaction.
     """
     there: dict[int, tuple[int | None, str | None]] = {}
-    for some in batches([one.key for one in new]):
+    for some in batches([] if are_new else [one.key for one in new]):
         columns = manifest.c.content_id, manifest.c.image_id, manifest.c.diff_state
         there.update(
             (row.content_id, (row.image_id, row.diff_state))
@@ -87,11 +90,12 @@ def add(connection: Connection, new: Sequence[NewManifest]) -> set[ContentKey]:
     if not fresh:
         return set()
     insert_rows(connection, manifest, map(_row, fresh.values()))
-    insert_rows(
-        connection,
-        manifest_edge,
-        (_edge_row(one.key, edge) for one in fresh.values() for edge in one.edges),
+    edges = (
+        {**edge_row(edge.link), "manifest_id": one.key, "content_id": edge.target}
+        for one in fresh.values()
+        for edge in one.edges
     )
+    insert_rows(connection, manifest_edge, edges)
     labels.put(connection, {key: one.annotations for key, one in fresh.items()})
     return set(fresh)
 
@@ -138,13 +142,11 @@ def _row(one: NewManifest) -> dict[str, object]:
     }
 
 
-def _edge_row(key: ContentKey, edge: Edge) -> dict[str, object]:
-    link = edge.link
+def edge_row(link: Link) -> dict[str, object]:
+    """Return what a row records of a link, without the row numbers of its ends."""
     return {
-        "manifest_id": key,
         "role": link.role.value,
         "position": link.position,
-        "content_id": edge.target,
         "media_type": link.target.media_type,
         "platform": None if link.platform is None else dict(link.platform),
         "annotations": dict(link.annotations) or None,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
 
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
-from store.catalog import references, serving
+from store.catalog import events, references, serving
 from store.catalog.batches import batches, insert_rows
 from store.db.schema import (
     content,
@@ -16,6 +17,7 @@ from store.db.schema import (
     repository,
     repository_content,
 )
+from store.db.types import ContentKey
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -24,9 +26,25 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.catalog.references import TagTarget
-    from store.db.types import ContentKey, RepositoryKey
+    from store.db.types import RepositoryKey
     from store.model.digests import Digest
-    from store.model.references import Reference
+    from store.model.references import Reference, Repository
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the caller of `set_tags` has looked up already.
+
+    Attributes:
+        repositories: Row numbers of all repositories of the tags.
+        digests: The digests of manifests, by row number.
+        are_new: Whether the manifests were added in this transaction, so that none has a tag yet.
+    """
+
+    repositories: Mapping[Repository, RepositoryKey]
+    digests: Mapping[ContentKey, Digest]
+    are_new: bool
 
 
 def set_tags(
@@ -37,6 +55,7 @@ def set_tags(
     operation: str,
     served: bool = False,
     sources: Collection[RepositoryKey] | None = None,
+    known: Known | None = None,
 ) -> None:
     """Point tags at manifests, and record each change.
 
@@ -51,6 +70,7 @@ def set_tags(
             function records that each repository serves its manifest and the content below.
         sources: The repositories that give the content below the manifests; None for all stored
             content (see `serving.serve`).
+        known: What the caller has looked up already; None for nothing.
     """
     before = references.get_all(connection, targets)
     moved = {
@@ -60,7 +80,11 @@ def set_tags(
     }
     if not moved:
         return
-    repositories = serving.ensure_repositories(connection, {name.repository for name in moved})
+    repositories = (
+        serving.ensure_repositories(connection, {name.repository for name in moved})
+        if known is None
+        else known.repositories
+    )
     fresh = (
         {
             "repository_id": repositories[name.repository],
@@ -88,7 +112,7 @@ def set_tags(
     for name in moved:
         if name in before:
             keep(connection, before[name].manifest, now=now)
-    for some in batches(list(set(moved.values()))):
+    for some in batches([] if known is not None and known.are_new else list(set(moved.values()))):
         connection.execute(delete(kept).where(kept.c.manifest_id.in_(some)))
     if not served:
         serving.serve(
@@ -104,6 +128,7 @@ def set_tags(
         },
         now=now,
         operation=operation,
+        known=None if known is None else known.digests,
     )
 
 
@@ -165,16 +190,18 @@ def _log(
     *,
     now: datetime,
     operation: str,
+    known: Mapping[ContentKey, Digest] | None = None,
 ) -> None:
     keys = {key for change in changes.values() for key in change if key is not None}
-    digests: dict[int, Digest] = {}
-    for some in batches(list(keys)):
+    digests: dict[ContentKey, Digest] = dict(known or {})
+    for some in batches(list(keys - digests.keys())):
         digests.update(
-            (row.id, row.digest)
+            (ContentKey(row.id), row.digest)
             for row in connection.execute(
                 select(content.c.id, content.c.digest).where(content.c.id.in_(some))
             )
         )
+    actor = events.actor_facts(connection) or None
     rows = (
         {
             "at": now,
@@ -183,6 +210,7 @@ def _log(
             "old": None if old is None else digests[old],
             "new": None if new is None else digests[new],
             "operation": operation,
+            "actor": actor,
         }
         for name, (old, new) in changes.items()
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, final
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Final, final
 
-from sqlalchemy import and_, exists, func, select
+from sqlalchemy import and_, bindparam, exists, func, select
 
 from store.catalog.batches import PAIRS, batches
 from store.catalog.images import image_of_index
@@ -25,10 +26,10 @@ from store.model.platforms import DEFAULT_CHOICE
 from store.model.references import DEFAULT_DOMAIN, OFFICIAL, Reference, Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import BindParameter, ColumnElement, Connection, Select
 
     from store.model.digests import Digest
     from store.model.platforms import PlatformChoice
@@ -58,7 +59,7 @@ class TagTarget:
     image_id: ImageID | None
 
 
-def _targets() -> Select[tuple[object, ...]]:
+def _targets() -> Select[Any]:
     config = content.alias("config")
     return (
         select(
@@ -80,31 +81,37 @@ def _targets() -> Select[tuple[object, ...]]:
 
 def _read(
     connection: Connection,
-    query: Select[tuple[object, ...]],
+    query: Select[Any],
     choice: PlatformChoice = DEFAULT_CHOICE,
+    *,
+    values: Mapping[str, object] | None = None,
 ) -> tuple[TagTarget, ...]:
     found: list[TagTarget] = []
     # Many tags may point at one index, and an index may have many children.
     children: dict[int, tuple[int | None, Digest | None]] = {}
-    for row in connection.execute(query).all():
-        domain, _, path = row.name.partition("/")
-        name = Reference(Repository(domain, path), row.tag)
-        if row.kind == "manifest":
-            key, image_id = row.image_id, row.config_digest
-        else:
-            if row.manifest_id not in children:
-                children[row.manifest_id] = _image_of_index(connection, row.manifest_id, choice)
-            key, image_id = children[row.manifest_id]
+    rows = connection.execute(query, values).all()
+    for name, tag, manifest_id, digest, kind, image, config in rows:
+        key, image_id = image, config
+        if kind != "manifest":
+            if manifest_id not in children:
+                children[manifest_id] = _image_of_index(connection, manifest_id, choice)
+            key, image_id = children[manifest_id]
         found.append(
             TagTarget(
-                name,
-                ContentKey(row.manifest_id),
-                row.digest,
+                Reference(_repository(name), tag),
+                ContentKey(manifest_id),
+                digest,
                 None if key is None else ContentKey(key),
                 None if image_id is None else ImageID(image_id),
             )
         )
     return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def _repository(name: str) -> Repository:
+    domain, _, path = name.partition("/")
+    return Repository(domain, path)
 
 
 def _image_of_index(
@@ -165,11 +172,11 @@ def of_image(connection: Connection, key: ContentKey) -> tuple[TagTarget, ...]:
     return tuple(sorted(found, key=lambda target: str(target.reference).encode()))
 
 
-def above_images(keys: Sequence[ContentKey]) -> Select[tuple[int]]:
+def above_images(keys: Sequence[ContentKey] | BindParameter[Any]) -> Select[tuple[int]]:
     """Return a query for the manifests of images, and the indexes above them at any depth.
 
     Args:
-        keys: Row numbers of images.
+        keys: Row numbers of images, or a parameter for them.
     """
     up = (
         select(manifest.c.content_id.label("id"))
@@ -306,16 +313,25 @@ def get_all(connection: Connection, names: Iterable[Reference]) -> dict[Referenc
     # SQLite uses no index for a list of pairs, but it uses one for each half of the pairs. In this
     # order most batches have a single tag or repository, so that the halves match few other pairs.
     for some in batches(sorted(wanted, key=lambda name: (name.tag or "", name.repository)), PAIRS):
-        halves = (
-            repository.c.name.in_({str(name.repository) for name in some}),
-            reference.c.tag.in_({name.tag for name in some}),
-        )
+        halves = {
+            "repositories": sorted({str(name.repository) for name in some}),
+            "tags": sorted({name.tag for name in some if name.tag is not None}),
+        }
         found.update(
             (target.reference, target)
-            for target in _read(connection, _targets().where(*halves))
+            for target in _read(connection, _by_halves(), values=halves)
             if target.reference in wanted
         )
     return found
+
+
+@cache
+def _by_halves() -> Select[tuple[object, ...]]:
+    """Return the statement of `get_all`. Building it takes longer than running it."""
+    return _targets().where(
+        repository.c.name.in_(bindparam("repositories", expanding=True)),
+        reference.c.tag.in_(bindparam("tags", expanding=True)),
+    )
 
 
 def is_manifest(connection: Connection, digest: Digest) -> bool:
@@ -343,12 +359,17 @@ def of_images(
     """
     wanted = set(keys)
     found: dict[ContentKey, list[TagTarget]] = {}
-    for target in _read(
-        connection, _targets().where(reference.c.manifest_id.in_(above_images(keys))), choice
-    ):
+    for target in _read(connection, _of_images(), choice, values={"keys": keys}):
         if target.image in wanted:
             found.setdefault(target.image, []).append(target)
     return found
+
+
+@cache
+def _of_images() -> Select[Any]:
+    """Return the statement of `of_images`. Building it takes longer than running it."""
+    keys: BindParameter[Any] = bindparam("keys", expanding=True)
+    return _targets().where(reference.c.manifest_id.in_(above_images(keys)))
 
 
 def last_tagged(connection: Connection, key: ContentKey) -> datetime | None:

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import and_, delete, exists, func, insert, literal, not_, null, or_, select, update
+from sqlalchemy import (
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from store.catalog.batches import PAIRS, batches, insert_rows
 from store.db.schema import (
@@ -181,6 +194,7 @@ def hold(
     key: ContentKey,
     *,
     fresh_at: datetime | None = None,
+    is_new: bool = False,
 ) -> None:
     """Let a repository serve a manifest or blob.
 
@@ -190,11 +204,12 @@ def hold(
         key: Row number of the manifest or blob.
         fresh_at: New start of the grace period of a blob that no manifest lists yet; None leaves a
             recorded start as it is.
+        is_new: Whether the content was added in this transaction, so that no repository holds it.
     """
     mine = and_(
         repository_content.c.repository_id == repository_key, repository_content.c.content_id == key
     )
-    if not connection.execute(select(exists().where(mine))).scalar():
+    if is_new or not connection.execute(select(exists().where(mine))).scalar():
         connection.execute(
             insert(repository_content).values(
                 repository_id=repository_key, content_id=key, fresh_at=fresh_at
@@ -226,17 +241,25 @@ def settle(
         )
 
 
-def note_blobs(connection: Connection, name: Repository, now: datetime) -> None:
+def note_blobs(connection: Connection, name: Repository, now: datetime) -> bool:
     """Record that a client sends, mounts or looks for blobs of a repository.
 
     Args:
         connection: An open write transaction.
         name: The full name of the repository; nothing happens if it does not exist.
         now: The current time.
+
+    Returns:
+        Whether the repository exists.
     """
-    connection.execute(
-        update(repository).where(repository.c.name == str(name)).values(blobs_at=now)
-    )
+    return bool(connection.execute(_NOTE_BLOBS, {"repository": str(name), "now": now}).rowcount)
+
+
+_NOTE_BLOBS: Final = (
+    update(repository)
+    .where(repository.c.name == bindparam("repository"))
+    .values(blobs_at=bindparam("now"))
+)
 
 
 def note_manifest(connection: Connection, repository_key: RepositoryKey, now: datetime) -> None:

@@ -6,10 +6,13 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from sqlalchemy import Connection, Select
+
+    from store.db.changes import UnitListener
 
 
 class Durability(Enum):
@@ -59,8 +62,28 @@ class Database(Protocol):
     def is_writable(self) -> bool:
         """Whether the catalogue can be written."""
 
+    def require_writable(self) -> None:
+        """Raise an error unless the catalogue can be written.
+
+        Raises:
+            StorageFull: The disk was full when the catalogue was opened.
+            ReadOnlyStore: The catalogue cannot be written.
+        """
+
+    def keep_log_small(self) -> None:
+        """Keep the files beside the catalogue small, because the disk is nearly full.
+
+        Call this before the first unit.
+        """
+
     def read(self) -> AbstractContextManager[Connection]:
         """Return a read unit: every query inside sees the same snapshot."""
+
+    def raw(self) -> AbstractContextManager[Connection]:
+        """Return a read unit for a check: every text can be read, even if it is not UTF-8.
+
+        Statements inside must select columns without a type (`store.catalog.checking.raw_rows`).
+        """
 
     def look(self) -> AbstractContextManager[Lookup]:
         """Return this thread's look-ups, for queries of one statement."""
@@ -80,6 +103,13 @@ class Database(Protocol):
             ReadOnlyStore: The database cannot be written.
         """
 
+    def follow(self, listen: Callable[[], UnitListener]) -> None:
+        """Report the rows that each write unit changes, from the next unit on.
+
+        Args:
+            listen: Returns the listener of a unit. It is called before the unit begins.
+        """
+
     def copy(self) -> AbstractContextManager[Connection]:
         """Return a connection to a private copy of one snapshot, on which changes can be tried.
 
@@ -87,6 +117,33 @@ class Database(Protocol):
 
         Raises:
             StorageFull: There is no space for the copy in the folder for temporary files.
+        """
+
+    def check(self) -> None:
+        """Check that the catalogue is still that of the store, and that it has the right schema.
+
+        Raises:
+            SchemaMismatch: Another version of the program has migrated the schema.
+            Unavailable: The store's folder was moved, removed or replaced, or cannot be read.
+        """
+
+    def stuck_for(self) -> float:
+        """Return for how many seconds one writer is known to hold the write lock; 0 if it is free.
+
+        The call does not wait. It finds out about a stuck writer when it is repeated.
+        """
+
+    def write_copy(self, unit: Connection, target: Path) -> None:
+        """Write the snapshot that a read unit sees to a new file, durably, for a backup.
+
+        Running operations, leases and uploads are left out. Writers need not wait.
+
+        Args:
+            unit: A read unit of this catalogue.
+            target: The new file; it is empty or does not exist.
+
+        Raises:
+            StorageFull: There is no space for the copy.
         """
 
     def size_bytes(self) -> int:

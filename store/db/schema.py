@@ -25,10 +25,13 @@ from sqlalchemy import (
 
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
-HEAD: Final = "0009"
+HEAD: Final = "0012"
 """The newest revision that this program knows: the last revision in `migrations.versions`."""
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS: Final = (
+    *("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"),
+    *("0010", "0011", "0012"),
+)
 """Every revision that this program can upgrade from, oldest first."""
 
 metadata: Final = MetaData(
@@ -100,6 +103,26 @@ encoding: Final = Table(
     CheckConstraint("content_id <> stored_id", name="not_itself"),
     CheckConstraint("NOT seekable OR ours OR checked", name="seekable_is_proven"),
     Index("ix_encoding_stored_id", "stored_id"),
+)
+
+content_check: Final = Table(
+    "content_check",
+    metadata,
+    _content("content_id", on_delete="CASCADE", primary_key=True),
+    Column("at", UtcTime, nullable=False),
+)
+
+scrub: Final = Table(
+    "scrub",
+    metadata,
+    Column("id", RowNumber, primary_key=True),
+    Column("started_at", UtcTime, nullable=False),
+    Column("before_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime),
+    Column("contents", RowNumber, nullable=False),
+    Column("size_bytes", RowNumber, nullable=False),
+    Column("errors", RowNumber, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 # --- images ---------------------------------------------------------------------------------------
@@ -260,6 +283,30 @@ kept: Final = Table(
     Column("at", UtcTime, nullable=False),
 )
 
+removed_manifest: Final = Table(
+    "removed_manifest",
+    metadata,
+    _content("content_id", on_delete="CASCADE", primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("media_type", Text, nullable=False),
+    # A plain number: the record does not keep the subject in the store.
+    Column("subject_id", RowNumber),
+    Column("facts", JsonMap, nullable=False),
+    Index("ix_removed_manifest_subject_id", "subject_id"),
+)
+
+upstream_tag: Final = Table(
+    "upstream_tag",
+    metadata,
+    Column("repository", Text, nullable=False),
+    Column("tag", String(128), nullable=False),
+    # A plain digest: the record does not keep the manifest in the store.
+    Column("digest", DigestType, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("checked_at", UtcTime, nullable=False),
+    PrimaryKeyConstraint("repository", "tag"),
+)
+
 # --- history: its digests are plain values, which keep no content in the store --------------------
 
 reference_log: Final = Table(
@@ -272,6 +319,7 @@ reference_log: Final = Table(
     Column("old", DigestType),
     Column("new", DigestType),
     Column("operation", Text, nullable=False),
+    Column("actor", JsonMap),
     Index("ix_reference_log_repository_tag", "repository", "tag"),
     sqlite_autoincrement=True,
 )

@@ -34,7 +34,7 @@ def inserted(result: CursorResult[Any]) -> int:
     return int(key[0])
 
 
-_TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
+TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 # Rows that are read together often have the same digest: the tags of a manifest, the images of a
@@ -70,12 +70,12 @@ class UtcTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
         """Return an aware datetime as text."""
         del dialect
-        return None if value is None else value.astimezone(UTC).strftime(_TIME)
+        return None if value is None else value.astimezone(UTC).strftime(TIME_FORMAT)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
         """Return the aware datetime in a text."""
         del dialect
-        return None if value is None else datetime.strptime(value, _TIME).replace(tzinfo=UTC)
+        return None if value is None else datetime.strptime(value, TIME_FORMAT).replace(tzinfo=UTC)
 
 
 @final

@@ -1,8 +1,9 @@
-"""Copies between files inside the kernel (copy_file_range(2))."""
+"""Copies between files inside the kernel (copy_file_range(2), ioctl_ficlone(2))."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 _CANNOT: Final = frozenset(
     {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
 )
+
+_FICLONE: Final = 0x40049409
+"""The number of the ioctl (linux/fs.h), the same on all architectures that this program runs on."""
+
+_CANNOT_CLONE: Final = _CANNOT | {errno.ENOTTY, errno.ETXTBSY}
 
 _copy_file_range: Callable[[int, int, int, int, int], int] | None = getattr(
     os, "copy_file_range", None
@@ -57,3 +63,25 @@ def copy_in_kernel(
             break
         done += count
     return done
+
+
+def clone(source: int, target: int) -> bool:
+    """Let an empty file share all blocks of another file, if their file system can do that.
+
+    Args:
+        source: The descriptor of a regular file, open for reading.
+        target: The descriptor of an empty regular file, open for writing.
+
+    Returns:
+        Whether the target now has the bytes of the source.
+
+    Raises:
+        OSError: The file system can share blocks, but failed.
+    """
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+    except OSError as exc:
+        if exc.errno not in _CANNOT_CLONE:
+            raise
+        return False
+    return True

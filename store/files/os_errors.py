@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from store.errors import InvalidInput, PermissionDenied, ReadOnlyStore, StorageFull, Unavailable
 from store.files.accounts import user_name
+from store.files.space.shortage import has_no_inodes
 from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
@@ -68,6 +69,27 @@ _HINTS: Final[dict[Whose, dict[type[Unavailable], str]]] = {
         PermissionDenied: "choose a root for the store where you may create files",
     },
 }
+
+IO_HINT: Final = (
+    "the disk or its file system failed: look at the kernel's log (dmesg) and at the disk, then try"
+    " again; network file systems cannot hold a store"
+)
+_OTHER_HINTS: Final = {
+    errno.EIO: (
+        "the disk or its file system failed: look at the kernel's log (dmesg) and at the disk, then"
+        " try again"
+    ),
+    errno.ESTALE: "mount the network file system again, then try again",
+    errno.EMFILE: "raise the limit of open files of this process (ulimit -n)",
+    errno.ENFILE: "raise the system's limit of open files (sysctl fs.file-max)",
+    errno.ENOMEM: "free some memory and try again",
+    errno.ENAMETOOLONG: "choose a shorter path for the store's root",
+}
+"""The hints for errors that have no class of their own."""
+
+_QUOTA: Final = "free some space of this user on that file system, or raise the quota of the user"
+_NO_INODES: Final = "no inode is left for a new file, although space is left"
+_FREE_INODES: Final = "remove files on that file system: it can hold no more of them"
 
 _TOO_LARGE: Final = (
     "write to another file system, or raise the limit of the process on sizes of files: FAT, for"
@@ -153,7 +175,11 @@ def translate(
     elif exc.errno in _FORBIDDEN:
         kind = PermissionDenied
     gc_helps = kind is StorageFull and whose is Whose.STORE
-    hint = _HINTS[whose].get(kind)
+    hint = _HINTS[whose].get(kind) or _OTHER_HINTS.get(exc.errno or 0)
+    if exc.errno == errno.EDQUOT:
+        hint = _QUOTA
+    elif exc.errno == errno.ENOSPC and isinstance(path, Path) and has_no_inodes(path):
+        reason, hint = f"{reason} ({_NO_INODES})", _FREE_INODES
     if kind is PermissionDenied and whose is Whose.STORE:
         hint = _owner(Path(path)) or hint
     return kind(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
@@ -117,3 +118,35 @@ def begin_writeback(descriptor: int, offset: int, size_bytes: int) -> None:
         number = ctypes.get_errno()
         if number not in _CANNOT | _LATER:
             raise OSError(number, os.strerror(number))
+
+
+def is_cached(descriptor: int, offset: int) -> bool:
+    """Return whether a byte of a file can be read without waiting for the disk.
+
+    Args:
+        descriptor: The file, open for reading.
+        offset: Offset of the byte. True at the end of the file, and if the system cannot tell.
+    """
+    flag = getattr(os, "RWF_NOWAIT", None)
+    if flag is None:
+        return True
+    try:
+        os.preadv(descriptor, (bytearray(1),), offset, flag)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def drop(descriptor: int, offset: int, size_bytes: int) -> None:
+    """Ask the kernel to forget a part of a file that was read only once.
+
+    Args:
+        descriptor: The file, open for reading.
+        offset: Offset of the part from the start of the file.
+        size_bytes: Size of the part in bytes.
+    """
+    # It is a hint: a system that ignores it keeps the pages until it needs the memory.
+    with suppress(OSError, AttributeError):
+        os.posix_fadvise(descriptor, offset, size_bytes, os.POSIX_FADV_DONTNEED)

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import stat
-import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from store.errors import Unavailable
+from store.errors import StoreBusy, Unavailable, printable
 from store.files.creation import NO_FOLLOW, create_file
 from store.files.lock_holders import holder
+from store.files.lock_queue import LockQueue
 from store.files.os_errors import translated
+from store.model.remedies import Remedy
+from store.model.waiting import PATIENCE_S, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from store.files.lock_holders import Holder
 
 WRITE_LOCK: Final = "write.lock"
 """Name of the lock file in the store's folder."""
-
-PATIENCE_S: Final = 1.0
-"""Seconds that a writer waits before it reports the owner of the lock."""
 
 _OWNER_BYTES: Final = 200
 
@@ -31,40 +31,35 @@ _OWNER_BYTES: Final = 200
 class WriteLock:
     """A lock that each writer waits for before ``BEGIN IMMEDIATE``.
 
-    The writers wait in the kernel, and can report the owner that they wait for.
-
     Args:
         path: The lock file, which is created if it is missing.
-        on_wait: Called from another thread after `PATIENCE_S`, with the owner of the lock and the
-            ID of its process; empty if neither is known.
+        waiting: How long to wait, and what is called when a wait takes longer than `PATIENCE_S`.
     """
 
-    def __init__(self, path: Path, on_wait: Callable[[str], None] | None = None) -> None:
+    def __init__(self, path: Path, waiting: Waiting | None = None) -> None:
         self._path = path
-        self._on_wait = on_wait
+        self._waiting = waiting or Waiting()
+        self._queue = LockQueue(self._open)
+        self._seen_busy: tuple[int, float] | None = None
 
     @contextmanager
     def held(self, owner: str) -> Iterator[None]:
         """Wait for the lock, and hold it while the block runs.
 
-        Each use opens the file again, so that flock also excludes other threads of this process.
-
         Args:
             owner: Name that other writers see; at most 200 bytes are kept.
 
         Raises:
-            Unavailable: The file cannot be opened, locked or written.
+            StoreBusy: Another process has held the lock for longer than this one may wait.
+            Unavailable: The file cannot be opened, locked or written, or its folder is gone.
         """
-        with translated(self._path):
-            descriptor = self._open()
+        limit_s = self._waiting.limit_s
+        with self._translated():
+            descriptor = self._queue.acquire(limit_s, self._report, PATIENCE_S)
+        if descriptor is None:
+            raise self._busy(limit_s)
         try:
-            with translated(self._path):
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise Unavailable(
-                        f"cannot lock the store: {self._path} is not a regular file",
-                        hint="remove that file; storectl creates a new one",
-                    )
-                self._acquire(descriptor)
+            with self._translated():
                 # Overwrite the file without truncating it: ext4 treats a truncated file as one
                 # that is being replaced, and syncs it when it is closed.
                 os.pwrite(descriptor, owner.encode()[:_OWNER_BYTES].ljust(_OWNER_BYTES, b"\0"), 0)
@@ -72,7 +67,50 @@ class WriteLock:
         finally:
             os.close(descriptor)
 
+    def stuck_for(self) -> float:
+        """Return for how many seconds one writer is known to hold the lock; 0 if it is free.
+
+        The lock is tried, and released at once. Each writer changes the time of the file when it
+        gets the lock, so the same time means the same writer. The first call that finds the lock
+        held learns nothing about the time before, unless a thread of this process waits.
+
+        Raises:
+            Unavailable: The file cannot be opened, or its folder is gone.
+        """
+        with self._translated():
+            descriptor = self._queue.try_now()
+            if descriptor is not None:
+                os.close(descriptor)
+                self._seen_busy = None
+                return 0.0
+            changed = self._path.stat().st_mtime_ns
+        now = time.monotonic()
+        if self._seen_busy is None or self._seen_busy[0] != changed:
+            self._seen_busy = (changed, now)
+        return max(now - self._seen_busy[1], self._queue.stuck_for())
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            with translated(self._path):
+                yield
+        except FileNotFoundError as exc:
+            raise Unavailable(
+                f"cannot lock the store: the folder {self._path.parent} does not exist any more",
+                hint="put the folder back, or name the folder to which the store was moved",
+            ) from exc
+
     def _open(self) -> int:
+        descriptor = self._open_or_create()
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise Unavailable(
+                f"cannot lock the store: {self._path} is not a regular file",
+                hint="remove that file; storectl creates a new one",
+            )
+        return descriptor
+
+    def _open_or_create(self) -> int:
         while True:
             try:
                 # O_NONBLOCK: opening a FIFO or a device does not wait.
@@ -84,24 +122,35 @@ class WriteLock:
                     # Another process has just created the file.
                     continue
 
-    def _acquire(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            if exc.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            # Most waits end before a person could read the report.
-            notice = threading.Timer(PATIENCE_S, self._report, (descriptor,))
-            notice.daemon = True
-            notice.start()
+    def _holder(self) -> tuple[str, Holder | None]:
+        """Return the name of the current writer and its process, as far as they are known."""
+        name, process = "", None
+        with suppress(OSError):
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | NO_FOLLOW)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                name = (
+                    os.pread(descriptor, _OWNER_BYTES, 0).rstrip(b"\0").decode("utf-8", "replace")
+                )
+                process = holder(os.fstat(descriptor))
             finally:
-                notice.cancel()
-                notice.join()
+                os.close(descriptor)
+        return printable(name), process
 
-    def _report(self, descriptor: int) -> None:
-        if self._on_wait is not None:
-            name = os.pread(descriptor, _OWNER_BYTES, 0).rstrip(b"\0").decode("utf-8", "replace")
-            process = holder(descriptor)
-            self._on_wait(name if process is None else f"{name} (process {process})".lstrip())
+    def _report(self) -> None:
+        if self._waiting.on_wait is not None:
+            name, process = self._holder()
+            self._waiting.on_wait(name if process is None else f"{name}, {process}".lstrip(", "))
+
+    def _busy(self, limit_s: float) -> StoreBusy:
+        name, process = self._holder()
+        whom = str(process or "another process")
+        runs = f", which runs {name}" if name else ""
+        return StoreBusy(
+            f"cannot change the store: waited {limit_s:g} s for {whom}{runs}",
+            hint=(
+                f"let the process go on with `kill -CONT {process.pid}`, or end it"
+                if process is not None and process.is_stopped
+                else "try again when the other process has ended"
+            ),
+            remedy=Remedy.WAIT_LONGER,
+        )

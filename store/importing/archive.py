@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from store.formats.archives.selection import Choice
     from store.formats.image.manifests import Link
     from store.importing.members.members import Members
+    from store.importing.room import Room
     from store.importing.staging import Staged, Stager
     from store.model.digests import DiffID, Digest, ImageID
     from store.model.limits import Limits
@@ -51,6 +52,7 @@ class ArchiveInput:
         limits: Ceilings for documents and layers.
         holdings: Tells which content the store already has.
         choice: The part of the archive to import.
+        room: The space that the import needs; None if nothing is written.
     """
 
     members: Members
@@ -58,6 +60,7 @@ class ArchiveInput:
     limits: Limits
     holdings: Holdings
     choice: Choice = ALL
+    room: Room | None = None
 
 
 @final

@@ -21,7 +21,7 @@ from store.model.digests import DiffID
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from store.formats.archives.claims import ArchiveClaim
+    from store.formats.archives.claims import ArchiveClaim, ImageClaim
     from store.formats.archives.docker_v1 import V1Directory
     from store.importing.archive import ArchiveInput
     from store.importing.members.members import Members
@@ -45,13 +45,10 @@ def stage_image_layers(claim: ArchiveClaim, source: ArchiveInput) -> dict[DiffID
     members, stager = source.members, source.stager
     images = [image for image in claim.images if not image.described]
     held = source.holdings.diffs({diff for image in images for diff in image.config.diff_ids})
-    first: dict[DiffID, str | None] = {}  # one of several copies of a layer is read
-    for image in images:
-        for diff, path in zip(image.config.diff_ids, image.layers, strict=True):
-            first.setdefault(diff, path)
-    members.prefetch(
-        _largest_first(members, (path for diff, path in first.items() if diff not in held))
-    )
+    needed = [path for diff, path in _first_copies(images).items() if diff not in held]
+    if source.room is not None:
+        source.room.require(members, [path for path in needed if path])
+    members.prefetch(_largest_first(members, needed))
     staged: dict[DiffID, Staged] = {}
     absent: set[DiffID] = set()
     # Each chain has a number. The key is the number of the chain below, with the diff on top.
@@ -94,6 +91,15 @@ def stage_image_layers(claim: ArchiveClaim, source: ArchiveInput) -> dict[DiffID
     if absent:
         raise MissingLayers(docker.missing(images, lambda diff: diff in staged or diff in held))
     return staged
+
+
+def _first_copies(images: Iterable[ImageClaim]) -> dict[DiffID, str | None]:
+    """Return the path of each layer; one of several copies of a layer is read."""
+    first: dict[DiffID, str | None] = {}
+    for image in images:
+        for diff, path in zip(image.config.diff_ids, image.layers, strict=True):
+            first.setdefault(diff, path)
+    return first
 
 
 def stage_v1_layers(

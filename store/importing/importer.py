@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, final
 from store.catalog import content, encodings
 from store.catalog.checking import verification
 from store.catalog.in_progress import leases
+from store.errors import StorageFull
 from store.formats.archives.opening import open_source
 from store.formats.archives.selection import ALL, Choice
 from store.formats.compression.settings import Compression
@@ -16,6 +17,7 @@ from store.importing.intake import read_archive
 from store.importing.members.members import open_members
 from store.importing.publisher import Publisher
 from store.importing.report import ImportReport
+from store.importing.room import Room
 from store.importing.staging import Stager
 from store.importing.workers import Pool
 from store.model.contents import ContentState
@@ -25,10 +27,13 @@ from store.model.progress import Silent
 from store.workspace import operations, soundness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from store.formats.archives.opening import Opened
+    from sqlalchemy import Connection
+
+    from store.formats.compression.growth import Outermost
+    from store.importing.members.members import Members
     from store.model.digests import Digest
     from store.model.progress import Progress
     from store.workspace.operations import Operation
@@ -49,6 +54,10 @@ class ImportOptions:
         clobber: Whether the import may move a tag from a different image; if False, such an import
             fails.
         dry_run: Whether to read and check everything, but change nothing.
+        readers: Number of threads that read layers from a network; None for one per core.
+        kind: The kind of the operation, which the log of references shows.
+        on_publish: Called in the transaction that publishes the archive, before all changes; an
+            error that it raises ends the import, and the store is unchanged. None for nothing.
     """
 
     compression: Compression = field(default_factory=Compression)
@@ -58,6 +67,27 @@ class ImportOptions:
     choice: Choice = ALL
     clobber: bool = True
     dry_run: bool = False
+    readers: int | None = None
+    kind: str = "import"
+    on_publish: Callable[[Connection], None] | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class MembersSource:
+    """An archive whose files do not come from a file, a folder or a pipe.
+
+    Attributes:
+        open: Returns the files; it receives the stager of the import.
+        size_bytes: The bytes that will be read; None if their number is unknown.
+        notes: Returns notes about the source after the import.
+        outermost: Counts the bytes that are read; None for no count.
+    """
+
+    open: Callable[[Stager], Members]
+    size_bytes: int | None = None
+    notes: Callable[[], tuple[str, ...]] = tuple
+    outermost: Outermost | None = None
 
 
 def import_archive(
@@ -84,28 +114,68 @@ def import_archive(
     """
     options = options or ImportOptions()
     progress = progress or Silent()
+    room = Room(workspace.root, options.compression)
     with open_source(source, options.limits) as opened:
+        files = MembersSource(
+            lambda stager: open_members(opened, stager, options.limits, progress),
+            opened.size_bytes,
+            opened.notes,
+            opened.outermost,
+        )
         try:
-            return _import(workspace, opened, options, progress)
+            progress.total(files.size_bytes)
+            return _import(workspace, files, options, room)
         except _DryRunDone as done:
             return done.report
+        except StorageFull as exc:
+            raise room.explained(exc) from exc
+
+
+def import_members(
+    workspace: Workspace, source: MembersSource, options: ImportOptions
+) -> ImportReport:
+    """Import an archive whose files come from elsewhere, such as from a registry.
+
+    Args:
+        workspace: The opened store.
+        source: The files of the archive.
+        options: How to import.
+
+    Returns:
+        What the import changed.
+
+    Raises:
+        InvalidInput: The archive is invalid or exceeds a limit; the store is unchanged.
+        NameTaken: A tag would move from a different image, and ``options.clobber`` is False.
+        Unavailable: The files cannot be read, or the store cannot be written.
+    """
+    return _import(workspace, source, options, None)
 
 
 def _import(
-    workspace: Workspace, opened: Opened, options: ImportOptions, progress: Progress
+    workspace: Workspace, source: MembersSource, options: ImportOptions, room: Room | None
 ) -> ImportReport:
-    with workspace.operation("import") as operation, Pool(options.workers) as pool:
-        progress.total(opened.size_bytes)
-        stager = Stager(operation, pool, options.compression, options.limits, opened.outermost)
-        members = open_members(opened, stager, options.limits, progress)
+    with (
+        workspace.operation(options.kind) as operation,
+        Pool(options.workers, options.readers) as pool,
+    ):
+        stager = Stager(operation, pool, options.compression, options.limits, source.outermost)
+        members = source.open(stager)
         archive = read_archive(
             ArchiveInput(
-                members, stager, options.limits, _Holdings(workspace, operation), options.choice
+                members,
+                stager,
+                options.limits,
+                _Holdings(workspace, operation),
+                options.choice,
+                room,
             )
         )
         staged = archive.staged()
         pool.durable()
         with workspace.write(operation.id) as connection:
+            if options.on_publish is not None:
+                options.on_publish(connection)
             publisher = Publisher(
                 connection,
                 workspace.blobs,
@@ -119,7 +189,7 @@ def _import(
                 images=tuple(done.images),
                 tags=tuple(done.tags),
                 lines=tuple(done.lines),
-                notes=(*opened.notes(), *archive.claim.notes, *archive.notes(), *done.notes),
+                notes=(*source.notes(), *archive.claim.notes, *archive.notes(), *done.notes),
                 changed=done.changed,
                 new_images=done.new_images,
                 new_layers=done.new_layers,

@@ -9,7 +9,7 @@ from store.formats.image.manifests import Role
 from store.formats.tar.layer_check import fault_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from store.formats.archives.claims import Graph
     from store.formats.archives.layout_documents import BlobPaths
@@ -35,6 +35,7 @@ class ManifestBlobs:
         self._members = source.members
         self._stager = source.stager
         self._holdings = source.holdings
+        self._room = source.room
         self._archive = archive
         self._missing: list[tuple[str, str, Digest]] = []
         self._without_bytes: list[tuple[Document, Link, DiffID]] = []
@@ -77,12 +78,12 @@ class ManifestBlobs:
         for digest in self._archive.blobs:
             # Another manifest's config is right about this layer.
             self._archive.others.pop(digest, None)
+        here = {*held_blobs, *self._archive.blobs, *self._archive.others}
+        others = [(document, link) for document, link in others if link.digest not in here]
+        if self._room is not None:
+            self._room.require(self._members, (), self._paths_of(others))
         for document, link in others:
-            if (
-                link.digest not in held_blobs
-                and link.digest not in self._archive.blobs
-                and link.digest not in self._archive.others
-            ):
+            if link.digest not in self._archive.others:
                 self._blob(document, link)
         if self._missing:
             raise MissingBlobs(self._missing)
@@ -94,8 +95,15 @@ class ManifestBlobs:
         the largest layer were read last, only one core would be busy at the end.
         """
         by_size = sorted(wanted, key=lambda pair: pair[1].target.size_bytes, reverse=True)
-        paths = (self._path_or_none(document, link) for document, link in by_size)
-        self._members.prefetch(dict.fromkeys(path for path in paths if path is not None))
+        paths = self._paths_of(by_size)
+        if self._room is not None:
+            self._room.require(self._members, paths)
+        self._members.prefetch(paths)
+
+    def _paths_of(self, wanted: Iterable[tuple[Document, Link]]) -> list[str]:
+        """Return the paths of the blobs that the archive has, each once."""
+        paths = (self._path_or_none(document, link) for document, link in wanted)
+        return list(dict.fromkeys(path for path in paths if path is not None))
 
     def _path_or_none(self, document: Document, link: Link) -> str | None:
         """Return a blob's path; None if it cannot be found. Reading the blob raises the error."""

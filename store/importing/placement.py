@@ -259,9 +259,10 @@ class Placement:
         made = images.add(self._connection, new)
         self.new_images += len(made)
         self.changed |= bool(made)
-        for image_id, state in doubtful.items():
-            if (key := keys[image_id.digest]) in made:
-                verification.set_diff_state(self._connection, key, state.value)
+        states = {keys[image_id.digest]: state for image_id, state in doubtful.items()}
+        verification.set_diff_states(
+            self._connection, {key: state for key, state in states.items() if key in made}
+        )
         self.changed |= verification.mark_verified(
             self._connection, [key for key, one in new.items() if one.verified]
         )

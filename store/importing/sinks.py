@@ -60,12 +60,20 @@ class PlainSink:
         file: Where the bytes are written.
         pool: Hashes and writes.
         algorithm: Hash algorithm of the digest.
+        written_bytes: The number of bytes that the file has already; they are fed as well.
     """
 
-    def __init__(self, file: BinaryIO, pool: Pool, algorithm: str = DEFAULT_ALGORITHM) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        pool: Pool,
+        algorithm: str = DEFAULT_ALGORITHM,
+        written_bytes: int = 0,
+    ) -> None:
         self._file = file
         self._pool = pool
         self._algorithm = algorithm
+        self._written_bytes = written_bytes
         self._hash = hashlib.new(algorithm, usedforsecurity=False)
         self._size = 0
         self._window = _Window(2 * (pool.workers + 1))
@@ -78,11 +86,14 @@ class PlainSink:
         if self._pool.is_full:
             self._window.drain()
             self._hash.update(piece)
-            _append(self._file, piece, self._size)
+            self._append(piece, self._size)
         else:
             self._window.add(self._pool.incoming.submit(self._hash.update, piece))
-            self._window.add(self._pool.outgoing.submit(_append, self._file, piece, self._size))
+            self._window.add(self._pool.outgoing.submit(self._append, piece, self._size))
         self._size += len(piece)
+
+    def _append(self, piece: bytes, offset: int) -> None:
+        append_rest(self._file, piece, offset, self._written_bytes)
 
     def finish(self) -> tuple[Hashed, Hashed]:
         """Write the remaining bytes; return digest and size of the plain bytes and of the file."""
@@ -215,11 +226,19 @@ class KeptSink:
         file: Where the compressed bytes are written.
         pool: Hashes and writes.
         algorithm: Hash algorithm of the compressed bytes' digest.
+        written_bytes: The number of bytes that the file has already; they are fed as well.
     """
 
-    def __init__(self, file: BinaryIO, pool: Pool, algorithm: str = DEFAULT_ALGORITHM) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        pool: Pool,
+        algorithm: str = DEFAULT_ALGORITHM,
+        written_bytes: int = 0,
+    ) -> None:
         self._file = file
         self._algorithm = algorithm
+        self._written_bytes = written_bytes
         self._diff = hashlib.sha256(usedforsecurity=False)
         self._diff_size = 0
         self._stored = hashlib.new(algorithm, usedforsecurity=False)
@@ -245,9 +264,23 @@ class KeptSink:
         )
 
     def _keep(self, piece: bytes) -> None:
-        _append(self._file, piece, self._stored_size)
+        append_rest(self._file, piece, self._stored_size, self._written_bytes)
         self._stored.update(piece)
         self._stored_size += len(piece)
+
+
+def append_rest(file: BinaryIO, piece: bytes, offset: int, written_bytes: int) -> None:
+    """Append the part of a piece that a file does not have yet.
+
+    Args:
+        file: Its position is its end.
+        piece: Bytes of the whole file.
+        offset: The offset of the piece in the whole file, in bytes.
+        written_bytes: The number of bytes that the file had at the beginning.
+    """
+    there = max(written_bytes - offset, 0)
+    if there < len(piece):
+        _append(file, piece[there:] if there else piece, offset + there)
 
 
 def _append(file: BinaryIO, data: bytes, size_bytes: int) -> None:

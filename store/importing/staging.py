@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final, final
 
@@ -18,7 +18,7 @@ from store.formats.compression.decoders import decoder
 from store.formats.compression.growth import ratio_of
 from store.formats.compression.settings import FRAME_BYTES, Compression
 from store.formats.tar.layer_check import LayerCheck
-from store.importing.sinks import FrameSink, KeptSink, LayerSink, PlainSink
+from store.importing.sinks import FrameSink, KeptSink, LayerSink, PlainSink, append_rest
 from store.model.contents import Codec
 from store.model.digests import DEFAULT_ALGORITHM, Digest, Hashed
 from store.model.remedies import Remedy
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from store.blobs.downloads import Download
     from store.formats.compression.decoders import Decoder
     from store.formats.compression.growth import Outermost
     from store.importing.workers import Pool
@@ -123,6 +124,7 @@ class Stager:
         *,
         algorithm: str = DEFAULT_ALGORITHM,
         keep_original: bool = False,
+        download: Download | None = None,
     ) -> Staged:
         """Stage one layer.
 
@@ -137,6 +139,8 @@ class Stager:
             algorithm: Hash algorithm of the digest of the bytes as received.
             keep_original: Whether a manifest may list the bytes as received. If so, bzip2 and xz
                 are kept beside the decoded layer.
+            download: A file that has the first of the pieces already, and gets the others. It stays
+                if this fails; None for a file in the operation's folder.
 
         Returns:
             The staged file.
@@ -153,11 +157,14 @@ class Stager:
         if codec is Codec.IDENTITY:
             with self._new_file() as (path, file):
                 sink = self._plain_sink(file, algorithm)
-                self._plain(sink, _again(first, pieces), check, on_read)
+                received = _again(first, pieces)
+                if download is not None:
+                    received = _written(received, download)
+                self._plain(sink, received, check, on_read)
                 return self._plain_staged(path, file, sink, check)
         if codec in _KEPT:
-            with self._new_file() as (path, file):
-                kept = KeptSink(file, self._pool, algorithm)
+            with self._file(download) as (path, file, written):
+                kept = KeptSink(file, self._pool, algorithm, written)
                 self._kept(kept, codec, _again(first, pieces), check, on_read)
                 diff, stored = kept.finish()
                 self._pool.sync(file, path)
@@ -175,7 +182,9 @@ class Stager:
             codec, max_bytes=self._limits.layer_bytes, member=member, ratio=self._ratio
         )
         if keep_original:
-            original = self.blob(_again(first, pieces), member, on_read, algorithm=algorithm)
+            original = self.blob(
+                _again(first, pieces), member, on_read, algorithm=algorithm, download=download
+            )
             plain = _decoded_file(decode, original.path)
         else:
             plain = _decoded(decode, _again(first, pieces), on_read)
@@ -210,6 +219,7 @@ class Stager:
         on_read: Callable[[int], None],
         *,
         algorithm: str = DEFAULT_ALGORITHM,
+        download: Download | None = None,
     ) -> Staged:
         """Stage bytes of any kind without decoding them.
 
@@ -218,13 +228,15 @@ class Stager:
             member: The member's name, for errors.
             on_read: Called with the number of bytes of each piece.
             algorithm: Hash algorithm of the digest.
+            download: A file that has the first of the pieces already, and gets the others. It stays
+                if this fails; None for a file in the operation's folder.
 
         Raises:
             TooLarge: The bytes exceed the limit.
             StoreError: The bytes cannot be read from ``pieces``.
         """
-        with self._new_file() as (path, file):
-            sink = PlainSink(file, self._pool, algorithm)
+        with self._file(download) as (path, file, written):
+            sink = PlainSink(file, self._pool, algorithm, written)
             size = 0
             for piece in pieces:
                 size += len(piece)
@@ -261,6 +273,20 @@ class Stager:
         return wanted == staged.diff.digest or wanted in staged.aliases
 
     @contextmanager
+    def _file(self, download: Download | None) -> Iterator[tuple[Path, BinaryIO, int]]:
+        """Open the file for received bytes; yield its path, itself, and its number of bytes."""
+        if download is None:
+            with self._new_file() as (path, file):
+                yield path, file, 0
+            return
+        with translated(download.path):
+            try:
+                yield download.path, download.file, download.size_bytes
+            except BaseException:
+                self._pool.settle()
+                raise
+
+    @contextmanager
     def _new_file(self) -> Iterator[tuple[Path, BinaryIO]]:
         path = self._operation.new_file()
         with translated(path), self._operation.create(path) as file:
@@ -268,7 +294,9 @@ class Stager:
                 yield path, file
             except BaseException:
                 self._pool.settle()
-                path.unlink(missing_ok=True)
+                # If this fails as well, the first error names the cause.
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
                 raise
 
     def _plain_sink(self, file: BinaryIO, algorithm: str) -> LayerSink:
@@ -392,6 +420,16 @@ def _decoded_file(decode: Decoder, path: Path) -> Iterator[bytes]:
     # it, and so to an open file.
     with closing(_read_back(path)) as pieces:
         yield from _decoded(decode, pieces, _ignore)
+
+
+def _written(pieces: Iterator[bytes], download: Download) -> Iterator[bytes]:
+    """Yield ``pieces`` after they were written to the file of a download."""
+    offset = 0
+    for piece in pieces:
+        with translated(download.path):
+            append_rest(download.file, piece, offset, download.size_bytes)
+        offset += len(piece)
+        yield piece
 
 
 def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

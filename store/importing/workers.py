@@ -34,15 +34,16 @@ class Pool:
 
     Args:
         workers: Number of threads that encode, and of threads that read; None for one per core.
+        readers: Number of threads that read, if they wait for a network; None for ``workers``.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
+    def __init__(self, workers: int | None = None, readers: int | None = None) -> None:
         self.workers = workers or os.cpu_count() or 1
         self._encoders = ThreadPoolExecutor(self.workers, thread_name_prefix="encode")
         self.incoming = ThreadPoolExecutor(1, thread_name_prefix="hash-in")
         self.outgoing = ThreadPoolExecutor(1, thread_name_prefix="hash-out")
         self._syncs = ThreadPoolExecutor(1, thread_name_prefix="sync")
-        self._layers = ThreadPoolExecutor(self.workers, thread_name_prefix="layer")
+        self._layers = ThreadPoolExecutor(readers or self.workers, thread_name_prefix="layer")
         self._local = threading.local()
         self._counting = threading.Lock()
         self._passing = 0

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final, TypeVar, final
 from store.catalog import content, events, naming
 from store.catalog.batches import BATCH
 from store.catalog.collection import condemned, garbage, reachability
-from store.maintenance.pacing import BatchPacer
+from store.maintenance.pacing import MAX_BATCH, BatchPacer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from collections.abc import Set as AbstractSet
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -50,6 +51,7 @@ class Tally:
         freed_bytes: The size of the removed files.
         orphans: The number of removed files that had no row.
         set_aside: The size in bytes of each file that was moved into quarantine.
+        downloads: The number of removed files of interrupted downloads.
     """
 
     images: list[ImageID] = field(default_factory=list)
@@ -60,16 +62,25 @@ class Tally:
     freed_bytes: int = 0
     orphans: int = 0
     set_aside: list[int] = field(default_factory=list)
+    downloads: int = 0
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Units:
-    """The read and write units of one collection."""
+    """The read and write units of one collection.
+
+    Attributes:
+        read: Returns a read unit.
+        write: Returns a write unit.
+        timer: Returns a time in seconds.
+        most: The most rows that one write unit deletes; few, if the disk is nearly full.
+    """
 
     read: Unit
     write: Unit
     timer: Callable[[], float]
+    most: int = MAX_BATCH
 
     def marked(self, mark: Callable[[Connection], Sequence[T]]) -> Sequence[T]:
         """Return the candidates that ``mark`` finds in a snapshot."""
@@ -79,7 +90,7 @@ class Units:
     def paced(self, marked: Sequence[T], act: Callable[[Connection, Sequence[T]], R]) -> list[R]:
         """Call ``act`` on all candidates, in short write units; return the results."""
         results = []
-        pace = BatchPacer()
+        pace = BatchPacer(most=self.most)
         for batch in pace.batches(marked):
             with self.write() as connection:
                 begin = self.timer()
@@ -112,6 +123,8 @@ class RowCollection:
         grace: The rule for blobs that clients may be about to list in a manifest.
         now: Returns the current time.
         tally: Receives what is deleted.
+        retained: Returns row numbers of manifests and content that stay although nothing refers to
+            them, as a transaction sees them.
     """
 
     def __init__(
@@ -120,11 +133,13 @@ class RowCollection:
         grace: Callable[[], Grace],
         now: Callable[[], datetime],
         tally: Tally,
+        retained: Callable[[Connection], AbstractSet[ContentKey]] = lambda _: frozenset(),
     ) -> None:
         self._units = units
         self._grace = grace
         self._now = now
         self._tally = tally
+        self._retained = retained
 
     def run(self, *, dangling: bool) -> None:
         """Delete the manifests, images, layers and content that nothing refers to.
@@ -134,15 +149,39 @@ class RowCollection:
         """
         units = self._units
         if dangling:
-            units.paced(units.marked(reachability.dangling_manifests), naming.drop)
-            units.paced(units.marked(reachability.unreached_in_repositories), naming.drop)
-        units.until_quiet(reachability.dead_manifests, self._delete_manifests)
-        units.until_quiet(garbage.dead_images, self._delete_images)
-        units.until_quiet(garbage.dead_layers, self._delete_layers)
+            for mark in (reachability.dangling_manifests, reachability.unreached_in_repositories):
+                units.paced(units.marked(self._without_retained(mark)), naming.drop)
         units.until_quiet(
-            lambda connection: garbage.dead_contents(connection, self._grace()),
+            self._without_retained(reachability.dead_manifests), self._delete_manifests
+        )
+        units.until_quiet(garbage.dead_images, self._delete_images)
+        units.until_quiet(self._dead_layers, self._delete_layers)
+        units.until_quiet(
+            self._without_retained(
+                lambda connection: garbage.dead_contents(connection, self._grace())
+            ),
             self._delete_contents,
         )
+
+    def _dead_layers(self, connection: Connection) -> list[LayerKey]:
+        found = garbage.dead_layers(connection)
+        retained = garbage.layers_of(connection, self._retained(connection)) if found else set()
+        return [key for key in found if key not in retained]
+
+    def _without_retained(
+        self, mark: Callable[[Connection], list[ContentKey]]
+    ) -> Callable[[Connection], list[ContentKey]]:
+        """Return a mark that leaves out what is retained in the same snapshot.
+
+        A tag that is removed later cannot need what this snapshot shows as garbage.
+        """
+
+        def marked(connection: Connection) -> list[ContentKey]:
+            found = mark(connection)
+            retained = self._retained(connection) if found else frozenset()
+            return [key for key in found if key not in retained]
+
+        return marked
 
     def _delete_manifests(self, connection: Connection, keys: Sequence[ContentKey]) -> int:
         count = garbage.delete_manifests(connection, keys)

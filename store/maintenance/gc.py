@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Protocol, final
 from store.blobs.quarantine import Quarantine
 from store.catalog import content
 from store.catalog.collection.grace import Grace, forget_operations
-from store.maintenance import quarantine
+from store.maintenance import downloads, quarantine
 from store.maintenance.collection import FileCollection, RowCollection, Tally, Units
 from store.maintenance.history import remove_old_history
 from store.maintenance.kept import keeps_anything, kept_files, upload_kept
+from store.maintenance.pacing import MAX_BATCH, MIN_BATCH
 from store.maintenance.reports import CollectionReport, Kept
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from store.maintenance.kept import Retained
     from store.model.digests import Digest
     from store.workspace.workspace import Workspace
 
@@ -49,6 +51,7 @@ class Collector:
     Args:
         workspace: The store to collect.
         uploads: The files of uploads.
+        retained: What to keep for rollbacks.
         timer: Returns a time in seconds, to measure how long write units take.
     """
 
@@ -56,11 +59,13 @@ class Collector:
         self,
         workspace: Workspace,
         uploads: UploadFiles,
+        retained: Retained,
         *,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._workspace = workspace
         self._uploads = uploads
+        self._retained = retained
         self._timer = timer
 
     def run(self, *, dangling: bool, end_grace: bool = False) -> CollectionReport:
@@ -70,8 +75,10 @@ class Collector:
             dangling: Whether to delete images without a name as well, unless a tagged image was
                 built on them.
             end_grace: Whether to delete blobs that no manifest lists as well, unless somebody has
-                just pushed to a repository that holds them.
+                just pushed to a repository that holds them; and all interrupted downloads.
         """
+        from store.maintenance import document_log  # noqa: PLC0415 - a dry run does without
+
         workspace, tally = self._workspace, Tally()
 
         def grace() -> Grace:
@@ -82,8 +89,16 @@ class Collector:
         tally.freed_bytes += swept.freed_bytes
         uploads = self._uploads.remove_idle()
         remove_old_history(lambda: workspace.write("gc"))
-        units = Units(workspace.read, lambda: workspace.write("gc"), self._timer)
-        RowCollection(units, grace, workspace.now, tally).run(dangling=dangling)
+        units = Units(
+            workspace.read,
+            lambda: workspace.write("gc"),
+            self._timer,
+            # On a full disk, the log of a unit has to fit into the reserve.
+            MIN_BATCH if workspace.reserve.was_released else MAX_BATCH,
+        )
+        RowCollection(units, grace, workspace.now, tally, self._retained.keys).run(
+            dangling=dangling
+        )
         files = FileCollection(
             units,
             workspace.blobs,
@@ -96,13 +111,16 @@ class Collector:
         files.set_orphans_aside()
         quarantine.give_back(workspace)
         quarantine.remove_expired(workspace, tally, dry_run=False)
+        downloads.remove_expired(workspace, tally, end_grace=end_grace, dry_run=False)
+        document_log.refresh(workspace)
         kept: list[Kept] = []
         with workspace.read() as connection:
-            is_any_kept = keeps_anything(connection, grace())
+            is_any_kept = keeps_anything(connection, grace(), self._retained)
         if is_any_kept:
             with workspace.catalogue_copy() as copy:
-                kept = kept_files(copy, workspace.blobs, grace())
+                kept = kept_files(copy, workspace.blobs, grace(), self._retained)
         kept += upload_kept(self._uploads.in_progress())
+        kept += downloads.kept(workspace, end_grace=end_grace)
         kept += quarantine.kept(workspace, tally, dry_run=False)
         return _report(tally, len(swept.operations), uploads, kept, dry_run=False)
 
@@ -122,7 +140,9 @@ class Collector:
         with workspace.catalogue_copy() as copy:
             forget_operations(copy, dead.operations)
             units = Units(lambda: nullcontext(copy), lambda: nullcontext(copy), self._timer)
-            RowCollection(units, lambda: grace, workspace.now, tally).run(dangling=dangling)
+            RowCollection(units, lambda: grace, workspace.now, tally, self._retained.keys).run(
+                dangling=dangling
+            )
             files = FileCollection(
                 units,
                 workspace.blobs,
@@ -134,8 +154,10 @@ class Collector:
             files.remove_condemned()
             files.set_orphans_aside()
             quarantine.remove_expired(workspace, tally, dry_run=True)
-            kept = kept_files(copy, workspace.blobs, grace)
+            downloads.remove_expired(workspace, tally, end_grace=end_grace, dry_run=True)
+            kept = kept_files(copy, workspace.blobs, grace, self._retained)
         kept += upload_kept(self._uploads.in_progress())
+        kept += downloads.kept(workspace, end_grace=end_grace)
         kept += quarantine.kept(workspace, tally, dry_run=True)
         return _report(tally, len(dead.operations), self._uploads.idle(), kept, dry_run=True)
 
@@ -174,5 +196,6 @@ def _report(
         dead_operations=dead_operations,
         dry_run=dry_run,
         uploads=len(uploads),
+        downloads=tally.downloads,
         kept=tuple(kept),
     )

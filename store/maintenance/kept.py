@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from store.catalog.collection import garbage, grace, reachability
 from store.maintenance.collection import FileCollection, RowCollection, Tally, Units
@@ -16,43 +16,69 @@ from store.maintenance.reports import Kept, KeptReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from store.blobs.protocol import BlobStore
     from store.catalog.collection.grace import Grace, Protection
+    from store.db.types import ContentKey
     from store.model.digests import Digest
 
 
-def keeps_anything(connection: Connection, rule: Grace) -> bool:
+class Retained(Protocol):
+    """What changes of tags can be rolled back to."""
+
+    def keys(self, connection: Connection) -> AbstractSet[ContentKey]:
+        """Return the row numbers of the manifests and content to keep."""
+
+    def until(self, connection: Connection) -> datetime | None:
+        """Return when the last of the content is free; None if nothing is kept."""
+
+
+def keeps_anything(connection: Connection, rule: Grace, retained: Retained) -> bool:
     """Return whether `kept_files` may find anything; this costs less than a copy.
 
     Args:
         connection: A read unit.
         rule: The rule of the collection for pushed blobs.
+        retained: What the collection keeps for rollbacks.
     """
     return (
-        grace.has_fresh(connection, rule)
+        retained.until(connection) is not None
+        or grace.has_fresh(connection, rule)
         or grace.has_operations(connection)
         or bool(reachability.dangling_manifests(connection))
         or bool(reachability.unreached_in_repositories(connection))
     )
 
 
-def kept_files(copy: Connection, blobs: BlobStore, rule: Grace) -> list[Kept]:
+def kept_files(copy: Connection, blobs: BlobStore, rule: Grace, retained: Retained) -> list[Kept]:
     """Return what a collection has kept, one group for each reason.
 
     Args:
         copy: A transaction on a copy of the catalogue after the collection. It is changed.
         blobs: The blob store.
         rule: The rule of the collection for pushed blobs.
+        retained: What the collection keeps for rollbacks.
     """
     # Each group is what its reason alone keeps, except for operations: what they use counts last.
     with copy.begin_nested() as attempt:
-        untagged = _tried(copy, blobs, rule, dangling=True)
+        untagged = _tried(copy, blobs, rule, retained.keys, dangling=True)
+        for_undo = _tried(copy, blobs, rule, dangling=True)
         attempt.rollback()
-    found = [Kept(KeptReason.UNTAGGED, untagged.files, untagged.freed_bytes, len(untagged.images))]
+    found = [
+        Kept(KeptReason.UNTAGGED, untagged.files, untagged.freed_bytes, len(untagged.images)),
+        Kept(
+            KeptReason.UNDO,
+            for_undo.files,
+            for_undo.freed_bytes,
+            len(for_undo.images),
+            until=retained.until(copy),
+        ),
+    ]
+    _tried(copy, blobs, rule, dangling=False)
     found += _pushed(copy, blobs, rule)
     grace.forget_operations(copy)
     used = _tried(copy, blobs, grace.Grace.none(rule.now), dangling=False)
@@ -81,11 +107,18 @@ def upload_kept(uploads: Iterable[tuple[str, int, datetime]]) -> list[Kept]:
     ]
 
 
-def _tried(copy: Connection, blobs: BlobStore, rule: Grace, *, dangling: bool) -> Tally:
+def _tried(
+    copy: Connection,
+    blobs: BlobStore,
+    rule: Grace,
+    retained: Callable[[Connection], AbstractSet[ContentKey]] = lambda _: frozenset(),
+    *,
+    dangling: bool,
+) -> Tally:
     """Delete the rows that nothing refers to; return the tally with the sizes of their files."""
     tally = Tally()
     units = _units(copy)
-    RowCollection(units, lambda: rule, lambda: rule.now, tally).run(dangling=dangling)
+    RowCollection(units, lambda: rule, lambda: rule.now, tally, retained).run(dangling=dangling)
     _measure(units, blobs, tally)
     return tally
 

@@ -30,10 +30,12 @@ class BatchPacer:
 
     Args:
         first: How many items the first batch has.
+        most: The largest number of items in a batch.
     """
 
-    def __init__(self, first: int = FIRST_BATCH) -> None:
-        self.size = first
+    def __init__(self, first: int = FIRST_BATCH, most: int = MAX_BATCH) -> None:
+        self.size = min(first, most)
+        self._most = most
 
     def batches(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
         """Yield ``items`` in batches. The caller calls `note` after each batch."""
@@ -53,4 +55,4 @@ class BatchPacer:
         if seconds > TARGET_S:
             self.size = max(MIN_BATCH, self.size // 2)
         elif items >= self.size:
-            self.size = min(MAX_BATCH, self.size + self.size // 4 + 1)
+            self.size = min(self._most, self.size + self.size // 4 + 1)

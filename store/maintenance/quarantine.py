@@ -1,4 +1,4 @@
-"""The files in quarantine: give them back to rows that name them, and remove them after a week."""
+"""The files in quarantine: give them back to rows that name them, and remove them after a time."""
 
 from __future__ import annotations
 
@@ -52,14 +52,15 @@ def _with_rows(workspace: Workspace, files: tuple[Quarantined, ...]) -> list[Qua
 
 
 def remove_expired(workspace: Workspace, tally: Tally, *, dry_run: bool) -> None:
-    """Remove the files that have been in quarantine for a week.
+    """Remove the files that have been in quarantine long enough.
 
     Args:
         workspace: The opened store.
         tally: Receives what is removed.
         dry_run: Whether to count the files only.
     """
-    quarantine, now = Quarantine(workspace.root), workspace.now()
+    now = workspace.now()
+    quarantine = Quarantine(workspace.root, workspace.quarantine_for)
     for file in quarantine.files():
         if file.until <= now:
             tally.freed_bytes += file.size_bytes if dry_run else quarantine.remove(file)
@@ -75,12 +76,16 @@ def kept(workspace: Workspace, tally: Tally, *, dry_run: bool) -> list[Kept]:
         dry_run: Whether the files of ``tally`` are still among the blobs.
     """
     now = workspace.now()
-    stay = [file for file in Quarantine(workspace.root).files() if file.until > now]
+    stay = [
+        file
+        for file in Quarantine(workspace.root, workspace.quarantine_for).files()
+        if file.until > now
+    ]
     sizes = [file.size_bytes for file in stay]
     ends = [file.until for file in stay]
     if dry_run:
         sizes += tally.set_aside
-        ends += [kept_until(now)] * len(tally.set_aside)
+        ends += [kept_until(now, workspace.quarantine_for)] * len(tally.set_aside)
     if not sizes:
         return []
     return [Kept(KeptReason.QUARANTINED, len(sizes), sum(sizes), until=max(ends))]

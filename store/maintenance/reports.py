@@ -27,13 +27,14 @@ class CollectionReport:
         manifests: The number of deleted manifests.
         layers: The number of deleted layers.
         blobs: The digests whose files were removed.
-        freed_bytes: The size of all removed files: blobs, orphans, uploads, and the files of dead
-            operations.
+        freed_bytes: The size of all removed files: blobs, orphans, uploads, interrupted downloads,
+            and the files of dead operations.
         orphan_files: The number of removed files that had no row: files of dead operations, and
             files after their time in quarantine.
         dead_operations: The number of operations cleaned up after their processes had ended.
         dry_run: Whether this was a dry run, which deletes nothing.
         uploads: The number of removed uploads, which were idle for too long.
+        downloads: The number of removed files of interrupted downloads.
         kept: What the collection keeps although no image with a name needs it.
     """
 
@@ -46,6 +47,7 @@ class CollectionReport:
     dead_operations: int
     dry_run: bool
     uploads: int = 0
+    downloads: int = 0
     kept: tuple[Kept, ...] = ()
 
     @property
@@ -65,10 +67,14 @@ class KeptReason(StrEnum):
     """The same, but the user has ended the grace: somebody has just pushed to the repository."""
     UPLOAD = "upload"
     """An upload is in progress."""
+    DOWNLOAD = "download"
+    """A pull was interrupted. The next one does not fetch these bytes again."""
     OPERATION = "operation"
     """A running import, save or other operation uses the files."""
     QUARANTINED = "quarantined"
     """The catalogue does not know the files. They are kept apart for a week."""
+    UNDO = "undo"
+    """A tag could be rolled back to it: the user wants that to be possible for some time."""
     UNTAGGED = "untagged"
     """Images without a name are kept until the user removes them."""
 
@@ -116,6 +122,8 @@ class Finding:
         images: The names of affected images; IDs for images without a name.
         hint: The next step in words; None if it needs a command.
         remedy: The next step, if it needs a command; else None.
+        digest: The digest that the finding is about; None if it is about no digest.
+        table: The table of the catalogue whose row is wrong; None if stored bytes or a file is.
     """
 
     severity: Severity
@@ -125,3 +133,5 @@ class Finding:
     images: tuple[str, ...] = ()
     hint: str | None = None
     remedy: Remedy | None = None
+    digest: Digest | None = None
+    table: str | None = None

@@ -136,7 +136,7 @@ class Verifier:
                     _, state = _find(connection, image_id)
                     if state is not DiffState.VERIFIED:
                         state = min(states.values(), key=_BEST.index, default=state)
-                        verification.set_diff_state(connection, key, state.value)
+                        verification.set_diff_states(connection, {key: state})
                     operations.end(connection, operation)
         except _StoppedError:
             pass

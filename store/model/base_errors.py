@@ -65,6 +65,19 @@ class InvalidReference(InvalidInput):
         self.text = text
 
 
+def is_text(text: str) -> bool:
+    """Return whether a text has no lone surrogates, with which Python marks bytes beyond UTF-8.
+
+    Args:
+        text: Any text, such as an argument of the command line.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def printable(text: str) -> str:
     """Return ``text`` with escapes in place of characters that control a terminal.
 

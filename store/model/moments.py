@@ -8,6 +8,8 @@ from typing import Final
 _EARLIEST_S: Final = -62_135_596_800
 _LATEST_S: Final = 253_402_300_799
 
+LATEST: Final = datetime.max.replace(tzinfo=UTC)
+
 
 def moment(created_s: int | None) -> datetime | None:
     """Return a point in time as a datetime in UTC.

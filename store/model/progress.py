@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol, final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 class Progress(Protocol):
@@ -42,3 +46,22 @@ class Silent:
 
     def finish(self, key: str) -> None:
         """Ignore the report."""
+
+
+@contextmanager
+def part(progress: Progress, name: str, size_bytes: int | None) -> Iterator[Callable[[int], None]]:
+    """Report a part that lasts as long as the block.
+
+    Args:
+        progress: Receives the reports.
+        name: Identifies the part, and is its name for the user.
+        size_bytes: How many bytes the part has; None if unknown.
+
+    Yields:
+        A function that reports how many more bytes are done.
+    """
+    progress.start(name, name, size_bytes)
+    try:
+        yield lambda done: progress.advance(name, done)
+    finally:
+        progress.finish(name)

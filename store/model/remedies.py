@@ -18,14 +18,32 @@ class Remedy(StrEnum):
     CHECK_STORE = "check-store"
     """Stored bytes are damaged or missing: check the store to list the affected images."""
 
+    REPAIR_CONTENT = "repair-content"
+    """Stored bytes are damaged or missing: repair them from an archive or another store."""
+
+    REPAIR_ROWS = "repair-rows"
+    """Rows of the catalogue are wrong: derive them again from the documents."""
+
     COLLECT_GARBAGE = "collect-garbage"
     """Unreferenced content uses disk space: collect garbage to remove it."""
+
+    KEEP_UNDO = "keep-undo"
+    """A collection has removed what a tag named before: collect less, to be able to go back."""
 
     CREATE_STORE = "create-store"
     """The root holds no store: import an archive to create a store, or give a different root."""
 
     REPLACE_STORE = "replace-store"
-    """The catalogue is lost and has no backup: import the images into a new store."""
+    """The catalogue is lost: restore a backup, or make the catalogue again from the documents."""
+
+    REPLACE_SOUND_CATALOGUE = "replace-sound-catalogue"
+    """The catalogue is sound, and the user wants to make it again all the same."""
+
+    CONTINUE_RESTORE = "continue-restore"
+    """The restore of a backup was interrupted: restore the same backup again."""
+
+    RESTORE_PARTLY = "restore-partly"
+    """A part of a backup is damaged: restore another one, or only the sound part."""
 
     FORCE_REMOVAL = "force-removal"
     """Several names point to the image to remove: force the removal of all names."""
@@ -75,6 +93,12 @@ class Remedy(StrEnum):
     CHOOSE_PLATFORM = "choose-platform"
     """An index has no image for the requested platform, but has images for other platforms."""
 
+    SEND_FOREIGN_LAYERS = "send-foreign-layers"
+    """A foreign layer is not sent to a registry, because readers download it from elsewhere."""
+
+    LOG_IN = "log-in"
+    """A registry requires credentials, and there are none for it."""
+
     KEEP_LAYERS = "keep-layers"
     """Re-encoding layers needs a new manifest, and this manifest cannot be rewritten."""
 
@@ -83,6 +107,9 @@ class Remedy(StrEnum):
 
     REBUILD_IMAGE = "rebuild-image"
     """The layers of an image contradict its config: build it again where it was made."""
+
+    WAIT_LONGER = "wait-longer"
+    """Another process has kept a lock for too long: wait longer."""
 
     LISTEN_ELSEWHERE = "listen-elsewhere"
     """The server cannot listen on the address it was given."""

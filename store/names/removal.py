@@ -17,7 +17,7 @@ from store.catalog import (
     repositories,
     serving,
 )
-from store.catalog.collection import garbage, reachability
+from store.catalog.collection import garbage, reachability, removed
 from store.catalog.events import Event
 from store.catalog.lists import digest_references
 from store.errors import ImageInUse
@@ -245,6 +245,7 @@ class _Removal:
         """Stop serving a manifest in a repository, with what was served only because of it."""
         repository = repositories.find(self._connection, name)
         waiting = [key] if repository is not None else []
+        self._note(waiting)
         while waiting and repository is not None:
             current = waiting.pop()
             serving.let_go(self._connection, repository, current)
@@ -254,6 +255,7 @@ class _Removal:
         """Delete a manifest without a name, and everything below it that nothing else needs."""
         if images.indexes_above(self._connection, (found.key,)):
             return
+        self._note((found.key,))
         naming.drop(self._connection, (found.key,))
         gone = self._delete((found.key,))
         digest = (
@@ -279,6 +281,7 @@ class _Removal:
             if self._shared(above, key):
                 return
             parent = images.parent_of(self._connection, key)
+            self._note((*above, *described))
             naming.drop(self._connection, (*above, *described))
             gone = self._delete((*above, *described), key)
             self._deleted(sorted(gone, key=lambda one: one != image_id))
@@ -308,6 +311,11 @@ class _Removal:
         return garbage.delete_images(
             self._connection, [*free, *([] if image is None or image in free else [image])]
         )
+
+    def _note(self, keys: Iterable[ContentKey]) -> None:
+        """Record what manifests and everything below them are, so that they can come back."""
+        every = {below for key in keys for below in reachability.below(self._connection, key)}
+        removed.note(self._connection, every, now=self._now)
 
     def _deleted(self, names: Iterable[object]) -> None:
         texts = [str(name) for name in names]

@@ -18,7 +18,7 @@ from store.catalog import (
     serving,
     variants,
 )
-from store.catalog.collection import garbage, reachability
+from store.catalog.collection import garbage, reachability, removed
 from store.catalog.events import Event
 from store.catalog.lists import repository_lists
 from store.errors import InvalidReference, ReferenceNotFound
@@ -141,9 +141,9 @@ def untag(connection: Connection, name: Reference, *, now: datetime) -> tuple[Re
     target = references.get(connection, name)
     if target is None:
         raise ReferenceNotFound(f"No such tag: {name.familiar}", remedy=Remedy.LIST_IMAGES)
-    removed = untag_target(connection, target, now)
+    lines = untag_target(connection, target, now)
     naming.keep(connection, target.manifest, now=now)
-    return tuple(removed)
+    return tuple(lines)
 
 
 def remove_variants(
@@ -163,10 +163,10 @@ def remove_variants(
     Returns:
         A line for each removed tag and each deleted image.
     """
-    removed: list[RemovedName] = []
+    lines: list[RemovedName] = []
     for variant in variants.offered(connection, original):
         _remove_tag(connection, variant, now, operation)
-        removed.append(RemovedName("untagged", variant.reference.familiar))
+        lines.append(RemovedName("untagged", variant.reference.familiar))
         repository = repositories.find(connection, variant.reference.repository)
         if repository is None or repository_lists.tags_of(connection, repository, variant.manifest):
             continue
@@ -174,13 +174,14 @@ def remove_variants(
             variant.manifest,
             *reachability.unreached_below(connection, variant.manifest),
         )
+        removed.note(connection, unreached, now=now)
         for key in unreached:
             serving.let_go(connection, repository, key)
             serving.drop_unheld(connection, key)
         deleted = delete_free(connection, unreached)
         record_deleted(connection, deleted, now, variant.reference.familiar)
-        removed += [RemovedName("deleted", str(image_id)) for image_id in deleted]
-    return tuple(removed)
+        lines += [RemovedName("deleted", str(image_id)) for image_id in deleted]
+    return tuple(lines)
 
 
 def delete_free(connection: Connection, keys: Sequence[ContentKey]) -> tuple[ImageID, ...]:

@@ -19,7 +19,7 @@ from store.queries.results import ImageFilter, ImageSummary, ManifestSummary, Ta
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -70,6 +70,8 @@ def _passing(
         for name in (filters.before, filters.since)
     )
     patterns = [compile_pattern(text) for text in filters.references]
+    lists_all = not filters.references and not filters.labels and filters.limit is None
+    sizes = image_list.every_total_size(connection) if lists_all else None
     for positions in _candidates(connection, filters, after):
         keys = [
             position.key
@@ -78,7 +80,7 @@ def _passing(
             and (since is None or (position.created_s or 0) > since)
         ]
         if keys:
-            yield from _summaries(connection, keys, filters, patterns)
+            yield from _summaries(connection, keys, filters, patterns, sizes)
 
 
 def _candidates(
@@ -127,6 +129,7 @@ def _summaries(
     keys: list[ContentKey],
     filters: ImageFilter,
     patterns: Sequence[re.Pattern[str]],
+    sizes: Mapping[ContentKey, int] | None,
 ) -> Iterator[ImageSummary]:
     rows = image_list.summaries(connection, keys)
     keys = [key for key in keys if filters.choice.fits(rows[key].platform)]
@@ -144,8 +147,9 @@ def _summaries(
         for key in keys
     }
     passing = [key for key in keys if passing_names[key] is not None]
-    sizes = image_list.total_sizes(connection, passing)
-    described = image_list.manifest_digests(connection, passing)
+    if sizes is None:
+        sizes = image_list.total_sizes(connection, passing)
+    described = image_list.manifest_digests(connection, passing) if filters.with_manifests else {}
     for key in passing:
         row, is_part = rows[key], rows[key].has_children or key in inside
         named = passing_names[key] or _Names()

@@ -105,6 +105,7 @@ class ImageFilter:
         after: The last image or manifest of the previous page; None for the first page.
         choice: The image that the tag of an index stands for. If platforms are wanted, only images
             for these platforms pass.
+        with_manifests: Whether `ImageSummary.manifests` is needed.
     """
 
     references: tuple[str, ...] = ()
@@ -116,3 +117,4 @@ class ImageFilter:
     limit: int | None = None
     after: str | None = None
     choice: PlatformChoice = DEFAULT_CHOICE
+    with_manifests: bool = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, final
 
@@ -78,7 +78,7 @@ def list_tree(connection: Connection, filters: ImageFilter) -> tuple[TreeEntry, 
         ImageNotFound: A filter names an image that does not exist.
     """
     entries: list[TreeEntry] = []
-    listed = each_image(connection, filters)
+    listed = each_image(connection, replace(filters, with_manifests=False))
     while some := list(islice(listed, BATCH)):
         entries += _image_entries(connection, some, filters)
     for other in list_manifests(connection, filters):

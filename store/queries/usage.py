@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, final
 from store.catalog import references
 from store.catalog import usage as catalog_usage
 from store.catalog.batches import batches
+from store.catalog.checking import scrub
 from store.catalog.lists import image_list
 from store.model.moments import moment
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from store.catalog.checking.scrub import CheckedContent
     from store.db.types import ContentKey
     from store.maintenance.reports import CollectionReport, Kept
     from store.model.digests import ImageID
@@ -69,6 +71,7 @@ def usage(connection: Connection, *, each: bool) -> Usage:
         images=tuple(_of_each(connection)) if each else (),
         on_disk_bytes=files.size_bytes,
         database_bytes=0,
+        checked=scrub.checked(connection),
     )
 
 
@@ -95,7 +98,12 @@ def _in_order(connection: Connection) -> list[ContentKey]:
 
 
 def completed(
-    report: Usage, *, database_bytes: int, other_bytes: int, collection: CollectionReport
+    report: Usage,
+    *,
+    database_bytes: int,
+    other_bytes: int,
+    reserve_bytes: int = 0,
+    collection: CollectionReport,
 ) -> Usage:
     """Return the report with the facts that are not in the catalogue.
 
@@ -103,6 +111,7 @@ def completed(
         report: A report that counts only blobs.
         database_bytes: The size of the catalogue on disk.
         other_bytes: The size of the files of uploads and operations.
+        reserve_bytes: The size of the reserve.
         collection: The result of a dry run of a collection. It frees files in blobs, and other
             files.
     """
@@ -110,8 +119,9 @@ def completed(
     return replace(
         report,
         rows=(*others, replace(blobs, reclaimable_bytes=collection.prunable_bytes)),
-        on_disk_bytes=report.on_disk_bytes + database_bytes + other_bytes,
+        on_disk_bytes=report.on_disk_bytes + database_bytes + other_bytes + reserve_bytes,
         database_bytes=database_bytes,
+        reserve_bytes=reserve_bytes,
         collectable_bytes=collection.freed_bytes,
         prunable_bytes=collection.prunable_bytes,
         kept=collection.kept,
@@ -173,13 +183,17 @@ class Usage:
         database_bytes: The size of the catalogue on disk.
         collectable_bytes: How many bytes a collection would free.
         prunable_bytes: How many bytes a collection would free that removes untagged images as well.
+        checked: How many contents are stored and damaged, and the oldest check.
         kept: What a collection would keep although no image with a name needs it.
+        reserve_bytes: The size of the space that the store keeps for a full disk.
     """
 
     rows: tuple[UsageRow, ...]
     images: tuple[ImageUsage, ...]
     on_disk_bytes: int
     database_bytes: int
+    checked: CheckedContent
     collectable_bytes: int = 0
     prunable_bytes: int = 0
     kept: tuple[Kept, ...] = ()
+    reserve_bytes: int = 0

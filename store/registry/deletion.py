@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from store.catalog import events, naming, references, repositories, serving
+from store.catalog.collection import removed
 from store.catalog.lists import repository_lists
 from store.model.references import Reference, Repository
 from store.names.tagging import remove_variants
@@ -88,6 +89,7 @@ def delete_manifest(
             naming.remove_tag(connection, target, now=now, operation=_OPERATION)
             _record(connection, "untag", target.image_id or target.digest, target.reference, now)
             remove_variants(connection, target.reference, now=now, operation=_OPERATION)
+    removed.note(connection, (found.key,), now=now)
     serving.let_go(connection, key, found.key)
     serving.drop_unheld(connection, found.key)
     _record(connection, "delete", digest, Reference(repository, None, digest), now)

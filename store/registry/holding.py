@@ -68,12 +68,22 @@ def note_activity(workspace: Workspace, repository: Repository) -> None:
         workspace: The opened store.
         repository: The repository that will serve the blobs; it need not exist.
     """
-    now = workspace.now()
-    with workspace.look() as lookup:
-        if not repositories.is_quiet(lookup, repository, now - timedelta(seconds=ACTIVITY_S)):
-            return
+    if not is_quiet(workspace, repository):
+        return
     with tolerating_failed_notes(), workspace.write("registry", Durability.SOON) as connection:
-        serving.note_blobs(connection, repository, now)
+        serving.note_blobs(connection, repository, workspace.now())
+
+
+def is_quiet(workspace: Workspace, repository: Repository) -> bool:
+    """Return whether a repository exists, and no activity was recorded for `ACTIVITY_S` seconds.
+
+    Args:
+        workspace: The opened store.
+        repository: The repository; it need not exist.
+    """
+    since = workspace.now() - timedelta(seconds=ACTIVITY_S)
+    with workspace.look() as lookup:
+        return repositories.is_quiet(lookup, repository, since)
 
 
 def is_readable(

@@ -17,11 +17,11 @@ from store.catalog import (
     layers,
     manifests,
     naming,
-    repositories,
     serving,
     variants,
 )
 from store.catalog.checking import verification
+from store.catalog.in_progress import pushes
 from store.errors import (
     ContentNotFound,
     DamagedContent,
@@ -37,7 +37,7 @@ from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.model.limits import DEFAULT_LIMITS, MIB
 from store.model.references import Reference, Repository
-from store.workspace.soundness import lost
+from store.workspace.soundness import lost, sound_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.blobs.protocol import BlobStore
+    from store.catalog.in_progress.pushes import HeldContent
     from store.db.types import ContentKey
     from store.formats.image.config import ImageConfig
     from store.formats.image.described_image import ParsedConfig
@@ -192,10 +193,15 @@ def push_manifest(  # noqa: PLR0913 - the parts of a push
     _require_bounded(
         connection,
         repository,
-        [held[link.digest] for link in document.children if link.digest in held],
+        [held[link.digest].key for link in document.children if link.digest in held],
         limits,
     )
-    key = content.put_documents(connection, {document.digest: document.data})[document.digest]
+    new = pushes.add_document(connection, document.digest, document.data)
+    key = (
+        content.put_documents(connection, {document.digest: document.data})[document.digest]
+        if new is None
+        else new
+    )
     image, is_verified = (None, True)
     if config is not None:
         image, is_verified = _add_image(connection, document, config)
@@ -218,10 +224,13 @@ def push_manifest(  # noqa: PLR0913 - the parts of a push
                 verified=is_verified,
             )
         ],
+        are_new=new is not None,
     )
-    repository_key = serving.ensure_repositories(connection, (repository,))[repository]
-    serving.hold(connection, repository_key, key)
-    serving.settle(connection, repository_key, keys.values())
+    repository_keys = serving.ensure_repositories(connection, (repository,))
+    repository_key = repository_keys[repository]
+    serving.hold(connection, repository_key, key, is_new=new is not None)
+    if len(held) < len(keys) or any(one.is_fresh for one in held.values()):
+        serving.settle(connection, repository_key, keys.values())
     if operation != variants.OFFER:
         serving.note_manifest(connection, repository_key, now)
     if not document.states_media_type:
@@ -229,7 +238,12 @@ def push_manifest(  # noqa: PLR0913 - the parts of a push
     names = [Reference(repository, tag) for tag in tags]
     if names:
         naming.set_tags(
-            connection, dict.fromkeys(names, key), now=now, operation=operation, served=True
+            connection,
+            dict.fromkeys(names, key),
+            now=now,
+            operation=operation,
+            served=True,
+            known=naming.Known(repository_keys, {key: document.digest}, are_new=new is not None),
         )
     target = str(document.digest if config is None else config.image_id)
     name = names[0] if names else Reference(repository, None, document.digest)
@@ -248,20 +262,23 @@ def _link_keys(
     document: Document,
     sparse: Sparse,
     blobs: BlobStore,
-) -> tuple[dict[Digest, ContentKey], dict[Digest, ContentKey]]:
+) -> tuple[dict[Digest, HeldContent], dict[Digest, ContentKey]]:
     """Return the row numbers of a manifest's targets; insert rows for absent targets.
 
     Returns:
-        The targets that the repository holds, and all targets.
+        The targets that the repository holds, and the row numbers of all targets.
 
     Raises:
         MissingBlobs: The repository does not hold a target that must exist.
         DigestMismatch: A descriptor states a wrong size.
     """
     links = document.links
-    held = repositories.held(connection, repository, (link.digest for link in links))
-    gone = lost(connection, blobs, held)
-    held = {digest: key for digest, key in held.items() if digest not in gone}
+    held = pushes.held_content(connection, repository, (link.digest for link in links))
+    sure = sound_files(blobs, held.values(), is_untouched=False)
+    doubtful = [digest for digest, one in held.items() if digest not in sure and not one.is_inline]
+    if doubtful:
+        gone = lost(connection, blobs, doubtful)
+        held = {digest: one for digest, one in held.items() if digest not in gone}
     missing = [
         link for link in links if link.digest not in held and not may_be_missing(link, sparse)
     ]
@@ -272,21 +289,23 @@ def _link_keys(
                 for link in missing
             ]
         )
-    known = content.find(connection, held)
     absent: dict[Digest, int | None] = {}
     for link in links:
         if link.digest not in held:
             # The size that the descriptor states is only a claim. It stays in the manifest.
             absent.setdefault(link.digest, None)
-        elif known[link.digest].size_bytes != link.target.size_bytes:
+        elif held[link.digest].size_bytes != link.target.size_bytes:
             raise DigestMismatch(
                 f"size of {link.role} {link.position}, {link.digest}",
                 want=link.target.size_bytes,
-                got=known[link.digest].size_bytes,
+                got=held[link.digest].size_bytes,
             )
     # Insert all rows with few statements: an index may list tens of thousands of manifests, and
     # every other writer waits.
-    return held, {**held, **content.ensure_all(connection, absent, ContentState.ABSENT)}
+    keys = {digest: one.key for digest, one in held.items()}
+    if absent:
+        keys |= content.ensure_all(connection, absent, ContentState.ABSENT)
+    return held, keys
 
 
 def _require_bounded(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, final
 
 from store.catalog import references, repositories, variants
+from store.catalog.in_progress import pushes
 from store.catalog.lists import repository_lists
 from store.errors import ReferenceNotFound
 from store.formats.distribution.names import BY_ID
@@ -27,7 +28,7 @@ from store.registry.push import (
 )
 from store.registry.repositories import repository_of, require_repository
 from store.registry.uploads import Uploads
-from store.workspace.soundness import unsound
+from store.workspace.soundness import sound_files, unsound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -151,8 +152,10 @@ class Registry:
         blobs = [one.digest for one in document.links if not one.is_document]
         # To look at content of other repositories would take time, which would tell that it exists.
         with self._workspace.read() as connection:
-            held = repositories.held(connection, repository, blobs)
-        unsound(self._workspace, held)
+            held = pushes.held_content(connection, repository, blobs)
+        files = [one for one in held.values() if not one.is_inline]
+        if doubtful := held.keys() - sound_files(self._workspace.blobs, files, is_untouched=True):
+            unsound(self._workspace, doubtful)
         with self._workspace.write("push", actor=actor) as connection:
             if offered_for is not None:
                 _require_offer(connection, offered_for, tags)
@@ -183,7 +186,7 @@ class Registry:
             RepositoryNotFound: There is no such repository.
             ContentNotFound: The repository does not hold the manifest.
         """
-        with self._workspace.write("registry", actor=actor) as connection:
+        with self._workspace.write_to_free("registry", actor=actor) as connection:
             deletion.delete_manifest(connection, repository, digest, now=self._workspace.now())
 
     def delete_tag(self, repository: Repository, tag: str, *, actor: Actor | None = None) -> None:
@@ -198,7 +201,7 @@ class Registry:
             RepositoryNotFound: There is no such repository.
             ReferenceNotFound: The repository does not have the tag.
         """
-        with self._workspace.write("registry", actor=actor) as connection:
+        with self._workspace.write_to_free("registry", actor=actor) as connection:
             deletion.delete_tag(connection, repository, tag, now=self._workspace.now())
 
     # --- blobs ------------------------------------------------------------------------------------
@@ -309,7 +312,7 @@ class Registry:
             RepositoryNotFound: There is no such repository.
             ContentNotFound: The repository does not hold the blob.
         """
-        with self._workspace.write("registry") as connection:
+        with self._workspace.write_to_free("registry") as connection:
             deletion.delete_blob(connection, repository, digest)
 
     # --- lists ------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from store.errors import TooManyUploads, Unavailable, UploadInUse, UploadNotFoun
 from store.files.creation import NO_FOLLOW, create_file, create_folder
 from store.files.os_errors import translated
 from store.registry.hash_states import HashStates
-from store.registry.holding import note_activity
+from store.registry.holding import is_quiet, note_activity
 from store.registry.upload import Upload
 from store.workspace.file_locks import UPLOADS
 
@@ -80,6 +80,7 @@ class Uploads:
         self._workspace = workspace
         self._folder = workspace.root / UPLOADS
         self._max_uploads = max_uploads
+        self._limit_of_owner = max(OWNER_UPLOADS, (max_uploads or 0) // _OWNERS)
         self._hash_states = HashStates()
 
     def begin(self, repository: Repository, owner: UploadOwner | None = None) -> str:
@@ -98,22 +99,26 @@ class Uploads:
         # A refusal must cost less than an upload: do not create a file first.
         with self._workspace.look() as lookup:
             self._require_room(lookup, owner)
+        must_note = is_quiet(self._workspace, repository)
         upload_id = os.urandom(16).hex()
         upload = self._make(upload_id)
         try:
             with self._workspace.write(f"upload {upload_id}", Durability.SOON) as connection:
-                # Other processes may have begun uploads since.
-                self._require_room(connection, owner)
                 now = self._workspace.now()
-                uploads.add(
+                if not uploads.add(
                     connection,
                     upload_id,
                     str(repository),
                     now,
                     None if owner is None else owner.key,
-                )
-                # The requests that follow soon need no transaction of their own for this.
-                serving.note_blobs(connection, repository, now)
+                    most=self._max_uploads,
+                    most_of_owner=self._limit_of_owner,
+                ):
+                    # Other processes have begun uploads since.
+                    self._require_room(connection, owner)
+                if must_note:
+                    # The requests that follow soon need no transaction of their own for this.
+                    serving.note_blobs(connection, repository, now)
         except BaseException:
             upload.discard()
             raise
@@ -308,7 +313,7 @@ class Uploads:
                 f"cannot begin an upload: {self._max_uploads} uploads are in progress",
                 hint="finish or cancel some uploads; an empty upload ends after five minutes",
             )
-        limit = max(OWNER_UPLOADS, self._max_uploads // _OWNERS)
+        limit = self._limit_of_owner
         if owner is not None and uploads.count(connection, owner.key) >= limit:
             raise TooManyUploads(
                 f"cannot begin an upload: {limit} uploads of {printable(str(owner))} are in"

@@ -1,4 +1,4 @@
-"""Locks of operations and uploads: ``flock`` on the operation's folder or the upload's file."""
+"""Locks: ``flock`` on the folder of an operation or of the blobs, or on the file of an upload."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, Final, final
 
+from store.blobs.directory import BLOBS
 from store.files.creation import NO_FOLLOW, open_closed, open_folder
 from store.files.os_errors import translated
 
@@ -39,6 +40,10 @@ class FileLocks:
         """Lock an upload's file, or return None if it is locked."""
         return _lock(self._root, UPLOADS, upload_id, os.O_NONBLOCK)
 
+    def lock_scrub(self) -> FileLock | None:
+        """Lock the folder of blobs, which nothing else locks, or return None if it is locked."""
+        return _lock(self._root, None, BLOBS, os.O_DIRECTORY)
+
 
 @final
 class FileLock:
@@ -55,10 +60,11 @@ class FileLock:
             os.close(self._descriptor)
 
 
-def _lock(root: Path, folder: str, name: str, flags: int) -> FileLock | None:
-    with translated(root / folder / name):
+def _lock(root: Path, folder: str | None, name: str, flags: int) -> FileLock | None:
+    folders = () if folder is None else (folder,)
+    with translated(root.joinpath(*folders, name)):
         try:
-            with open_folder(root, folder) as parent:
+            with open_folder(root, *folders) as parent:
                 if flags & os.O_DIRECTORY:
                     descriptor = open_closed(name, parent)
                 else:

@@ -1,4 +1,4 @@
-"""Locks that show which operations and uploads a live process is working on."""
+"""Locks that show on which operations and uploads, and on which scrub, a process is working."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Lock(Protocol):
 
 
 class Locks(Protocol):
-    """The locks of one store's operations and uploads.
+    """The locks of one store's operations and uploads, and of its scrub.
 
     Locks do not expire, so a slow client does not lose its work. A lock excludes other processes
     and other threads of this process. If the lock of an upload is free, no request is working on
@@ -31,3 +31,6 @@ class Locks(Protocol):
 
         An upload without a file can be locked as well.
         """
+
+    def lock_scrub(self) -> Lock | None:
+        """Lock the scrub of the store, or return None if another process or thread scrubs it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from store.blobs.directory import BLOBS
-from store.errors import IntegrityError
+from store.errors import IntegrityError, Unavailable
 from store.files.os_errors import translated
 from store.model.remedies import Remedy
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store.db.schema_state import SchemaState
+
+RESTORING: Final = "store.db.restoring"
+"""The catalogue of a store that is being restored from a backup, until all blobs are there."""
 
 MISSING: Final = "missing"
 EMPTY: Final = "empty"
@@ -34,9 +37,15 @@ def require_file(root: Path, database: str, log: str) -> None:
         log: The name of its write-ahead log.
 
     Raises:
+        Unavailable: A backup is being restored, or its restore was interrupted.
         IntegrityError: The file is missing or empty, and the store has content.
     """
     with translated(root / database):
+        if (root / RESTORING).exists() and not (root / database).exists():
+            raise Unavailable(
+                f"the store at {root} is not complete: the restore of a backup has not ended",
+                remedy=Remedy.CONTINUE_RESTORE,
+            )
         fault = MISSING if not (root / database).exists() else EMPTY
         if fault is EMPTY and (root / database).stat().st_size > 0:
             return

@@ -151,6 +151,15 @@ def abandon(connection: Connection, operation: Operation, blobs: BlobStore) -> N
     leases.forget_operation(connection, operation.id)
 
 
+def remove_staged(operation: Operation) -> None:
+    """Remove the staged files of a failed operation, but not the list of announced blobs."""
+    with suppress(OSError), open_folder(operation.folder) as folder, os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name != PUBLISHING:
+                with suppress(OSError):
+                    os.unlink(entry.name, dir_fd=folder)
+
+
 def release(operation: Operation) -> None:
     """Remove the folder and release the lock.
 

@@ -11,9 +11,10 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
+from store.catalog import encodings
 from store.content.encoding_check import decodes_to, has_digest, has_sound_frames
 from store.content.stored import damaged, false_encoding, open_stored
-from store.errors import FalseEncoding
+from store.errors import FalseEncoding, Unavailable, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +23,29 @@ if TYPE_CHECKING:
     from store.formats.compression.memory import MemoryBudget
     from store.model.contents import Sources, StoredEncoding
     from store.model.digests import Digest
+    from store.workspace.damage import OpenedStore
 
 logger = logging.getLogger(__name__)
+
+
+def note_check(workspace: OpenedStore, digest: Digest, checked: StoredEncoding) -> bool:
+    """Record that an encoding was checked; return whether that was possible.
+
+    Args:
+        workspace: The opened store.
+        digest: The digest of the decoded bytes.
+        checked: The encoding.
+    """
+    if workspace.read_only:
+        return False
+    try:
+        with workspace.write("check") as connection:
+            encodings.note_check(connection, digest, checked.digest, seekable=checked.seekable)
+    except Unavailable as exc:
+        # The caller does not need the note, so a full disk must not prevent the answer.
+        logger.warning("%s", printable(exc.message))
+        return False
+    return True
 
 
 @final

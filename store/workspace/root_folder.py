@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from store.blobs.directory import BLOBS
+from store.blobs.downloads import DOWNLOADS
 from store.blobs.quarantine import QUARANTINE
+from store.documents.folder import DOCUMENTS
 from store.errors import Conflict, InvalidInput, PermissionDenied, printable
 from store.files.accounts import is_private_group, user_name
 from store.files.creation import (
@@ -21,8 +23,8 @@ from store.files.creation import (
     open_folder,
 )
 from store.files.os_errors import Whose, translated
+from store.files.space.reserve import RESERVE
 from store.files.trust import ROOT_USER, Fault, Folder, Judge, tight_mode
-from store.formats.tar.foreign import described
 from store.workspace import engines
 from store.workspace.file_locks import STAGING, UPLOADS
 
@@ -31,7 +33,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FOLDERS: Final = (BLOBS, STAGING, UPLOADS, QUARANTINE)
+RESCUE: Final = "rescue"
+"""The folder of a catalogue that is being made again."""
+
+OTHERS: Final = (STAGING, UPLOADS, DOWNLOADS, QUARANTINE, DOCUMENTS, RESCUE)
+"""The folders with files that are neither blobs nor the reserve."""
+
+FOLDERS: Final = (BLOBS, *OTHERS, RESERVE)
 """The folders in a store's root."""
 
 _HARMLESS: Final = frozenset({"lost+found", ".DS_Store"})
@@ -47,7 +55,7 @@ _ABOVE: Final = 0o755
 """The mode of missing folders above a new root."""
 
 
-def trusted(root: Path, *, read_only: bool) -> Path:
+def trusted(root: Path, *, read_only: bool, is_store: bool = False) -> Path:
     """Return the path of a store's root without symbolic links, after a check that it is trusted.
 
     The owner's processes remove permissions of other users that an older version of this program
@@ -56,6 +64,7 @@ def trusted(root: Path, *, read_only: bool) -> Path:
     Args:
         root: The store's folder, which may not exist.
         read_only: Whether the caller only reads; then no mode is changed.
+        is_store: Whether the folder is known to be a store, even if it has no catalogue.
 
     Raises:
         PermissionDenied: Another user owns the store or may change it, there is a symbolic link in
@@ -67,7 +76,7 @@ def trusted(root: Path, *, read_only: bool) -> Path:
             with open_folder(resolved) as descriptor:
                 if os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
                     _check_entries(resolved, descriptor, None)
-                elif _has_store(descriptor):
+                elif is_store or _has_store(descriptor):
                     _check(resolved, descriptor, read_only=read_only)
         except (FileNotFoundError, NotADirectoryError):
             # The caller reports that there is no store.
@@ -156,6 +165,8 @@ def held_by_others(root: Path) -> str | None:
     Args:
         root: The folder; it need not exist.
     """
+    from store.formats.tar.foreign import described  # noqa: PLC0415 - only for an error
+
     try:
         with os.scandir(root) as entries:
             names = [

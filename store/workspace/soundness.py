@@ -24,10 +24,38 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.blobs.protocol import BlobStore
+    from store.catalog.in_progress.pushes import HeldContent
     from store.model.contents import Sources
     from store.model.digests import Digest
 
 logger = logging.getLogger(__name__)
+
+
+def sound_files(
+    blobs: BlobStore, held: Iterable[HeldContent], *, is_untouched: bool
+) -> frozenset[Digest]:
+    """Return the content whose file is there and has the right size.
+
+    This needs no statement, so it is asked before `unsound` and `lost`, which look at the rest.
+
+    Args:
+        blobs: The blob store that holds the files.
+        held: The content to look at.
+        is_untouched: Whether to leave out files that were changed after they were published.
+
+    Raises:
+        Unavailable: The files cannot be looked at.
+    """
+    found: set[Digest] = set()
+    for one in held:
+        if one.file_at is None:
+            continue
+        location = blobs.location(one.digest)
+        if blobs.size(location) == one.size_bytes and not (
+            is_untouched and blobs.is_touched(location, one.file_at)
+        ):
+            found.add(one.digest)
+    return frozenset(found)
 
 
 def unsound(workspace: damage.OpenedStore, digests: Iterable[Digest]) -> frozenset[Digest]:

@@ -9,20 +9,17 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from store.blobs.directory import DirectoryBlobs, require_one_file_system
+from store.blobs.quarantine import KEPT_FOR
 from store.db.database import Durability
-from store.errors import (
-    ReadOnlyStore,
-    StoreError,
-    StoreNotFound,
-    Unavailable,
-    printable,
-)
+from store.errors import StoreNotFound
+from store.files.space.reserve import Reserve
 from store.model.actors import NOBODY
-from store.workspace import engines, root_folder
+from store.model.waiting import WAITING
+from store.workspace import copied_root, engines, root_folder
 from store.workspace.change import change
 from store.workspace.file_locks import FileLocks
 
@@ -39,8 +36,9 @@ if TYPE_CHECKING:
     from store.db.database import Database, Lookup
     from store.errors import ContentMissing, DamagedContent
     from store.model.actors import Actor
-    from store.model.contents import Sources, StoredEncoding
+    from store.model.contents import Sources
     from store.model.digests import Digest
+    from store.model.waiting import Waiting
     from store.workspace.locks import Locks
     from store.workspace.operations import Operation, Swept
     from store.workspace.proofs import Prover
@@ -61,7 +59,12 @@ class Workspace:
     Attributes:
         root: The store's folder.
         blobs: The blob store in this folder.
+        database: The catalogue.
         locks: The locks of operations and uploads.
+        quarantine_for: How long a collection keeps files that the catalogue does not know.
+        undo_for: How long a collection keeps what changes of tags can be rolled back to.
+        waiting: How to wait for the locks of this store and of outputs.
+        reserve: The space that the store keeps so that a full disk can be emptied.
     """
 
     def __init__(
@@ -72,16 +75,22 @@ class Workspace:
         clock: Callable[[], datetime],
         decoding: Decoding | None = None,
         actor: Actor = NOBODY,
+        waiting: Waiting = WAITING,
         on_change: Callable[[], None] | None = None,
+        reserve: Reserve | None = None,
     ) -> None:
         self.root = root
+        self.reserve = reserve or Reserve(root, engines.DATABASE_FILES[0])
         self.blobs = DirectoryBlobs(root)
         self.locks: Locks = FileLocks(root)
         self._clock = clock
-        self._database = database
+        self.database = database
+        self.waiting = waiting
         self._actor = actor
         self._decoding = decoding
         self._on_change = on_change
+        self.quarantine_for = KEPT_FOR
+        self.undo_for = timedelta(0)
         self._prover: Prover | None = None
 
     # --- opening ----------------------------------------------------------------------------------
@@ -95,11 +104,12 @@ class Workspace:
         read_only: bool = False,
         group: int | None = None,
         clock: Callable[[], datetime] = utc_now,
-        on_wait: Callable[[str], None] | None = None,
+        waiting: Waiting = WAITING,
         on_create: Callable[[Path], None] | None = None,
         decoding: Decoding | None = None,
         actor: Actor = NOBODY,
         on_change: Callable[[], None] | None = None,
+        frees: bool = False,
     ) -> Self:
         """Open the store at ``root``; upgrade an older schema after a backup.
 
@@ -110,11 +120,12 @@ class Workspace:
             group: ID of the group that shares a new store; None for a store of one user. A store
                 that exists has to be shared with this group.
             clock: Returns the current time, in UTC.
-            on_wait: Called with the name of the writer that this process has to wait for.
+            waiting: How long to wait for other writers.
             on_create: Called with the folder of the store if there was none.
             decoding: The ceilings and the memory for decoding; None for those of a command.
             actor: The user of this process, for the events that it records.
             on_change: Called before each commit of a change; leases and operations do not count.
+            frees: Whether the caller removes content, and may use the reserve on a full disk.
 
         Raises:
             StoreNotFound: There is no store at ``root``.
@@ -125,27 +136,44 @@ class Workspace:
             Unavailable: The store cannot be opened, or is on several file systems.
         """
         resolved = root_folder.trusted(root, read_only=read_only)
+        reserve = Reserve(resolved, engines.DATABASE_FILES[0])
+        is_full = frees and not read_only and reserve.release_if_full()
         try:
             database = engines.open_database(
-                resolved, read_only=read_only, now=clock, on_wait=on_wait
+                resolved, read_only=read_only, now=clock, waiting=waiting
             )
         except StoreNotFound:
             if not create or read_only:
                 raise
             resolved = root_folder.create(root, group=group)
-            engines.upgrade(resolved, now=clock, on_wait=on_wait)
-            database = engines.open_database(resolved, read_only=False, now=clock, on_wait=on_wait)
+            engines.upgrade(resolved, now=clock, waiting=waiting)
+            database = engines.open_database(resolved, read_only=False, now=clock, waiting=waiting)
             if on_create is not None:
                 on_create(resolved)
         try:
             require_one_file_system(resolved)
             if group is not None:
                 root_folder.require_shared(resolved, group)
+            if database.is_writable:
+                copied_root.examine(
+                    resolved, database, DirectoryBlobs(resolved), engines.DATABASE_FILES[0], clock()
+                )
         except BaseException:
             database.close()
             raise
+        if is_full:
+            database.keep_log_small()
+        elif database.is_writable:
+            reserve.fill()
         return cls(
-            resolved, database, clock=clock, decoding=decoding, actor=actor, on_change=on_change
+            resolved,
+            database,
+            clock=clock,
+            decoding=decoding,
+            actor=actor,
+            waiting=waiting,
+            on_change=on_change,
+            reserve=reserve,
         )
 
     def __enter__(self) -> Self:
@@ -155,13 +183,26 @@ class Workspace:
         self.close()
 
     def close(self) -> None:
-        """Close the store's connections."""
-        self._database.close()
+        """Close the store's connections, and make the reserve again if it was released."""
+        self.database.close()
+        if self.reserve.was_released:
+            self.reserve.fill(needs_room=False)
+
+    def refill_reserve(self) -> None:
+        """Make the reserve again, if it was used to open the store, and keep the store open.
+
+        A server calls this, because it closes the store only when it ends.
+        """
+        if self.reserve.was_released:
+            # The connection stays open, and with it the files that SQLite needs.
+            with self.read():
+                pass
+            self.reserve.fill(needs_room=False)
 
     @property
     def read_only(self) -> bool:
         """Whether the store is read-only."""
-        return not self._database.is_writable
+        return not self.database.is_writable
 
     def now(self) -> datetime:
         """Return the current time, in UTC."""
@@ -171,11 +212,15 @@ class Workspace:
 
     def read(self) -> AbstractContextManager[Connection]:
         """Return a read unit: every query inside sees the same snapshot of the catalogue."""
-        return self._database.read()
+        return self.database.read()
+
+    def raw(self) -> AbstractContextManager[Connection]:
+        """Return a read unit whose rows may make no sense (`store.db.database.Database.raw`)."""
+        return self.database.raw()
 
     def look(self) -> AbstractContextManager[Lookup]:
         """Return this thread's look-ups, for fast queries of one statement."""
-        return self._database.look()
+        return self.database.look()
 
     def write(
         self,
@@ -193,34 +238,46 @@ class Workspace:
 
         Raises:
             ReadOnlyStore: The store is read-only.
+            StorageFull: The disk was full when the store was opened.
         """
-        self._require_writable()
-        return change(
-            self._database.write(owner, durability), actor or self._actor, self._on_change
-        )
+        self.database.require_writable()
+        return change(self.database.write(owner, durability), actor or self._actor, self._on_change)
 
-    def _write_operation(self, operation_id: str) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def write_to_free(self, owner: str, *, actor: Actor | None = None) -> Iterator[Connection]:
+        """Open a write unit that removes content, and may use the reserve on a full disk.
+
+        Args:
+            owner: The name of this writer; a writer that waits for it shows this name.
+            actor: The user on whose behalf the store is changed; None for the user of this process.
+
+        Raises:
+            ReadOnlyStore: The store is read-only.
+            StorageFull: The disk is full, and there is no reserve.
+        """
+        with self.reserve.lent(), self.write(owner, actor=actor) as connection:
+            yield connection
+
+    def write_operation(self, operation_id: str) -> AbstractContextManager[Connection]:
         """Return a write unit for the rows of an operation, which `on_change` does not count."""
-        self._require_writable()
-        return self._database.write(operation_id, Durability.SYNCED)
-
-    def _require_writable(self) -> None:
-        if self.read_only:
-            hint = "check the mount and the permissions of the store's folder"
-            raise ReadOnlyStore(f"the store at {self.root} is read-only", hint=hint)
+        self.database.require_writable()
+        return self.database.write(operation_id, Durability.SYNCED)
 
     def catalogue_copy(self) -> AbstractContextManager[Connection]:
         """Return a connection to a private copy of the catalogue, on which changes can be tried."""
-        return self._database.copy()
+        return self.database.copy()
+
+    def write_catalogue_copy(self, unit: Connection, target: Path) -> None:
+        """Write the snapshot that a read unit sees to a file, without the rows of running work."""
+        self.database.write_copy(unit, target)
 
     def catalogue_bytes(self) -> int:
         """Return the size of the catalogue on disk in bytes."""
-        return self._database.size_bytes()
+        return self.database.size_bytes()
 
     # --- operations -------------------------------------------------------------------------------
 
-    @contextmanager
-    def operation(self, kind: str) -> Iterator[Operation]:
+    def operation(self, kind: str) -> AbstractContextManager[Operation]:
         """Run an operation. Content that the operation leases is not collected during the block.
 
         First, operations of processes that have ended are swept. The caller ends the operation in
@@ -231,36 +288,11 @@ class Workspace:
 
         Raises:
             ReadOnlyStore: The store is read-only.
+            StorageFull: The disk was full when the store was opened.
         """
-        import uuid
+        from store.workspace.running import operation
 
-        from store.workspace import operations
-
-        identifier = f"{kind}-{uuid.uuid4().hex[:20]}"
-        with self._write_operation(identifier) as connection:
-            operations.sweep(connection, self.root, self.blobs, self.locks)
-            running = operations.begin(
-                connection,
-                self.root,
-                self.locks,
-                operation_id=identifier,
-                kind=kind,
-                now=self._clock(),
-            )
-        try:
-            yield running
-        except BaseException:
-            try:
-                with self._write_operation(identifier) as connection:
-                    operations.abandon(connection, running, self.blobs)
-            except StoreError:
-                # The store cannot be written. The next operation sweeps this operation when its
-                # lock is free.
-                running.release_lock()
-                raise
-            operations.release(running)
-            raise
-        operations.release(running)
+        return operation(self, kind)
 
     def sweep_operations(self) -> Swept:
         """Remove the operations of processes that have ended; return what was removed."""
@@ -276,40 +308,21 @@ class Workspace:
         with self.read() as connection:
             return operations.dead(connection, self.root, self.locks)
 
-    @contextmanager
-    def leased(self, kind: str, digests: Iterable[Digest]) -> Iterator[Path]:
+    def leased(self, kind: str, digests: Iterable[Digest]) -> AbstractContextManager[Path]:
         """Keep content from being collected while this block runs.
 
-        A read-only store is never collected, so nothing is leased in it.
+        A store that cannot be written is not collected by this process, so nothing is leased in it.
 
         Args:
             kind: The command or request, such as ``save``.
             digests: The digests to keep.
 
-        Yields:
-            A folder for temporary files, removed at the end of the block.
+        Returns:
+            Yields a folder for temporary files, removed at the end of the block.
         """
-        if self.read_only:
-            from pathlib import Path
-            from tempfile import TemporaryDirectory
+        from store.workspace.running import leased
 
-            with TemporaryDirectory(prefix=f"storectl-{kind}-") as folder:
-                yield Path(folder)
-            return
-        from store.catalog import content
-        from store.catalog.in_progress import leases
-        from store.workspace import operations
-
-        with self.operation(kind) as operation:
-            with self._write_operation(operation.id) as connection:
-                leases.add_leases(
-                    connection,
-                    operation.id,
-                    [known.key for known in content.find(connection, digests).values()],
-                )
-            yield operation.folder
-            with self._write_operation(operation.id) as connection:
-                operations.end(connection, operation)
+        return leased(self, kind, digests)
 
     # --- bytes ------------------------------------------------------------------------------------
 
@@ -368,27 +381,14 @@ class Workspace:
     @property
     def prover(self) -> Prover:
         """The object that checks the foreign encodings of this store."""
-        from store.workspace.proofs import Prover
+        from functools import partial
+
+        from store.workspace.proofs import Prover, note_check
 
         self._prover = self._prover or Prover(
-            self.blobs, self._note_check, self.report_damage, self.decoding.memory
+            self.blobs, partial(note_check, self), self.report_damage, self.decoding.memory
         )
         return self._prover
-
-    def _note_check(self, digest: Digest, checked: StoredEncoding) -> bool:
-        """Record that an encoding was checked; return whether that was possible."""
-        from store.catalog import encodings
-
-        if self.read_only:
-            return False
-        try:
-            with self.write("check") as connection:
-                encodings.note_check(connection, digest, checked.digest, seekable=checked.seekable)
-        except Unavailable as exc:
-            # The caller does not need the note, so a full disk must not prevent the answer.
-            logger.warning("%s", printable(exc.message))
-            return False
-        return True
 
     def report_damage(self, error: DamagedContent | ContentMissing) -> bool:
         """Record damage that a reader has met, if the bytes are wrong when they are read again.
@@ -404,17 +404,18 @@ class Workspace:
         return damage.report(self, error)
 
     def record(self, events: Sequence[Event]) -> None:
-        """Append events to the store's history; a read-only store is not changed."""
+        """Append events to the store's history, unless it is read-only or its disk is full."""
         from store.catalog.events import add_events
+        from store.workspace.running import unless_full
 
         if events and not self.read_only:
-            with self.write("events") as connection:
+            with unless_full("record events"), self.write("events") as connection:
                 add_events(connection, events)
 
     def record_reads(
         self, reads: Sequence[Event], reader: str, *, actor: Actor | None = None
     ) -> None:
-        """Record that a reader took images; a read-only store is not changed.
+        """Record that a reader took images, unless the store is read-only or its disk is full.
 
         An image that the reader took in the last hour is not recorded again, and only the newest
         10,000 events of a reader are kept.
@@ -425,6 +426,7 @@ class Workspace:
             actor: The user who reads, for the events; None for the user of this process.
         """
         from store.catalog.events import add_events, remove_old_reads, unrecorded_reads
+        from store.workspace.running import unless_full
 
         if self.read_only:
             return
@@ -432,7 +434,7 @@ class Workspace:
             reads = unrecorded_reads(connection, reads, reader=reader)
         if not reads:
             return
-        with self.write("events", actor=actor) as connection:
+        with unless_full("record reads"), self.write("events", actor=actor) as connection:
             reads = unrecorded_reads(connection, reads, reader=reader)
             add_events(connection, reads, reader=reader)
             remove_old_reads(connection, reader=reader)

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 from exporter.output.atomic_file import atomic_file
 from store.errors import Conflict, InvalidInput, printable
 from store.files.durable import make_folder
+from store.files.folder_lock import locked
 from store.files.os_errors import Whose, translated
+from store.model.waiting import WAIT_LIMIT_S
 from storectl.client_config.mirror import ClientFile, document
-from storectl.system.folder_lock import locked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,13 +56,16 @@ class FileTaken(Conflict):
         self.paths = tuple(paths)
 
 
-def write(files: Sequence[ClientFile], folder: Path, *, force: bool) -> list[Path]:
+def write(
+    files: Sequence[ClientFile], folder: Path, *, force: bool, lock_timeout_s: float = WAIT_LIMIT_S
+) -> list[Path]:
     """Write files below a folder. Either all files are written, or none.
 
     Args:
         files: The files; their paths begin in ``folder`` instead of ``/``.
         folder: The folder; it is made if it does not exist.
         force: Whether to replace files with other content.
+        lock_timeout_s: How long to wait for another process, in seconds.
 
     Returns:
         The paths of the files, also of files that had the content already.
@@ -72,7 +76,7 @@ def write(files: Sequence[ClientFile], folder: Path, *, force: bool) -> list[Pat
         Unavailable: The operating system reports an error.
     """
     _make(folder, folder)
-    with locked(folder):
+    with locked(folder, limit_s=lock_timeout_s):
         # Two runs at once must not lose an entry of the record.
         return _write(files, folder, force=force)
 

@@ -20,10 +20,11 @@ _MAX_LINES: Final = 10
 _HINTS: Final = {
     KeptReason.PUSHED: "`storectl gc --now` removes blobs without a manifest before that time",
     KeptReason.PUSHING: "run `storectl gc --now` again after that time",
+    KeptReason.DOWNLOAD: "`storectl gc --now` removes interrupted downloads before that time",
     KeptReason.QUARANTINED: (
-        "delete the files in the folder `quarantine` of the store to free their space before that"
-        " time"
+        "`storectl gc --quarantine 0` removes the files in quarantine before that time"
     ),
+    KeptReason.UNDO: "`storectl gc --undo-for 0` removes it before that time",
     KeptReason.UNTAGGED: "`storectl prune` removes untagged images",
 }
 
@@ -47,6 +48,7 @@ def show(report: CollectionReport, *, as_json: bool) -> None:
                 "OrphanFiles": report.orphan_files,
                 "DeadOperations": report.dead_operations,
                 "Uploads": report.uploads,
+                "Downloads": report.downloads,
                 "DryRun": report.dry_run,
                 "Kept": kept_as_json(report.kept),
             }
@@ -61,6 +63,8 @@ def show(report: CollectionReport, *, as_json: bool) -> None:
     )
     if report.uploads:
         render.line(f"{deleted}: {report.uploads} abandoned upload(s)")
+    if report.downloads:
+        render.line(f"{deleted}: {report.downloads} interrupted download(s)")
     if report.dead_operations:
         render.line(f"Cleaned up after {report.dead_operations} interrupted operation(s)")
     render.line(
@@ -123,12 +127,19 @@ def _kept_line(one: Kept) -> str:  # noqa: PLR0911 - a table
             )
         case KeptReason.UPLOAD:
             return f"Kept: {one.files} upload(s) in progress{where}, {size}{until}"
+        case KeptReason.DOWNLOAD:
+            return f"Kept: {one.files} interrupted download(s), {size}, for the next pull{until}"
         case KeptReason.OPERATION:
             return f"Kept: {one.files} file(s), {size}, in use by a running operation"
         case KeptReason.QUARANTINED:
             return (
                 f"Kept: {one.files} file(s), {size}, in quarantine: the catalogue does not know"
                 f" them{until}"
+            )
+        case KeptReason.UNDO:
+            return (
+                f"Kept: {one.files} file(s) and {one.images} image(s), {size}, for"
+                f" `storectl rollback`{until}"
             )
         case KeptReason.UNTAGGED:
             if one.images:

@@ -23,6 +23,9 @@ T = TypeVar("T")
 MAX_KEPT_EVENTS: Final = 1_000_000
 """`store.catalog.events.MAX_EVENTS`: more would be removed by the next collection."""
 
+MIN_SCRUB_EVERY: Final = timedelta(minutes=1)
+"""The shortest time between two checks of the same content by a server."""
+
 _MAX_AGE: Final = timedelta(days=36_500)
 
 

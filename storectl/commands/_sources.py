@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storectl.commands._archives import TRANSPORTS
-from storectl.system.other_verbs import NO_CLIENT
+from storectl.system.other_verbs import PULL
 
 
 def absent_source(name: str) -> str | None:
@@ -18,7 +18,7 @@ def absent_source(name: str) -> str | None:
     scheme, is_url, _ = name.partition("://")
     if is_url:
         return (
-            NO_CLIENT
+            PULL
             if scheme == "docker"
             else "storectl downloads nothing: run `curl -fL URL | storectl import -`"
         )
@@ -33,4 +33,4 @@ def absent_source(name: str) -> str | None:
         return None
     # A file usually has an ending, and a name has none.
     is_name = named.tag is not None or named.digest is not None or "." not in name
-    return NO_CLIENT if is_name else None
+    return PULL if is_name else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -68,5 +67,7 @@ def suggestion(store: Store, text: str) -> str | None:
         more = ", …" if len(held) > _SHOWN else ""
         return f"{repository.familiar} has no tags; name an image by its digest: {shown}{more}"
     known = {tag.repository.familiar: None for tag in store.names("", _SEARCHED)}
+    from difflib import get_close_matches  # noqa: PLC0415 - only for an error
+
     similar = get_close_matches(repository.familiar, known, n=_SHOWN, cutoff=0.8)
     return f"a similar name is {' or '.join(similar)}" if similar else None

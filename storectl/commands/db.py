@@ -67,10 +67,9 @@ def upgrade(settings: Settings, *, as_json: bool) -> None:
     """Upgrade the schema to the revision this program needs, after a backup of the database."""
     from store import Store  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
-    from storectl.settings import report_wait  # noqa: PLC0415
 
     with settings.explained():
-        report = Store.upgrade(settings.root, clock=settings.now, on_wait=report_wait)
+        report = Store.upgrade(settings.root, clock=settings.now, waiting=settings.waiting())
     if as_json:
         render.document(
             {

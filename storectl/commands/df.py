@@ -11,6 +11,8 @@ from storectl.output.units import human_age, human_size
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from store.queries.usage import Usage, UsageRow
     from storectl.settings import Settings
 
@@ -56,9 +58,11 @@ def command(settings: Settings, *, verbose: bool, format_: str, as_json: bool) -
     if format_ != "table":
         return
     render.line("")
+    reserve = human_size(usage.reserve_bytes, _DIGITS)
     render.line(
         f"on disk: {human_size(usage.on_disk_bytes, _DIGITS)}, including"
         f" {human_size(usage.database_bytes, _DIGITS)} for the database"
+        + (f" and {reserve} in reserve for a full disk" if usage.reserve_bytes else "")
     )
     render.line(
         f"saved by sharing layers between images: {human_size(_shared(usage), _DIGITS)}"
@@ -68,6 +72,7 @@ def command(settings: Settings, *, verbose: bool, format_: str, as_json: bool) -
         f"reclaimable: {human_size(usage.collectable_bytes, _DIGITS)} with `storectl gc`,"
         f" {human_size(usage.prunable_bytes, _DIGITS)} with `storectl prune`"
     )
+    render.line(_checked(usage, settings.now()))
     show_kept([one for one in usage.kept if one.reason is not KeptReason.UNTAGGED])
     if verbose:
         now = settings.now()
@@ -87,6 +92,17 @@ def command(settings: Settings, *, verbose: bool, format_: str, as_json: bool) -
                 for one in usage.images
             ),
         )
+
+
+def _checked(usage: Usage, now: datetime) -> str:
+    """Return how much content is known to be sound, as one line."""
+    found = usage.checked
+    if not found.contents:
+        return "checked: nothing is stored"
+    oldest = "never" if found.oldest is None else human_age(found.oldest, now)
+    return (
+        f"checked: {found.contents} content(s), {found.damaged} damaged; the oldest check: {oldest}"
+    )
 
 
 def _row(row: UsageRow) -> dict[str, str]:
@@ -139,7 +155,13 @@ def _as_json(usage: Usage) -> dict[str, Any]:
         "Shared": _shared(usage),
         "OnDisk": usage.on_disk_bytes,
         "Database": usage.database_bytes,
+        "Reserve": usage.reserve_bytes,
         "Collectable": usage.collectable_bytes,
         "Prunable": usage.prunable_bytes,
+        "Contents": {
+            "TotalCount": usage.checked.contents,
+            "Damaged": usage.checked.damaged,
+            "OldestCheck": time(usage.checked.oldest),
+        },
         "Kept": kept_as_json(usage.kept),
     }

@@ -135,7 +135,7 @@ def command(  # noqa: PLR0913 - one for each option
             raise click.UsageError(
                 "--prune needs --until or --keep, and excludes --since, --filter and --follow"
             )
-        with settings.open() as store:
+        with settings.open(frees=True) as store:
             removed = store.prune_events(before=last, keep=keep)
         if as_json:
             render.document({"EventsRemoved": removed})

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from storectl.commands._scrub_options import Age
+from storectl.commands._undo_option import undo_option
 from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from storectl.settings import Settings
 
 
@@ -25,13 +29,31 @@ if TYPE_CHECKING:
     is_flag=True,
     help=(
         "Also remove blobs that were pushed less than 24 hours ago and that no manifest lists,"
-        " unless someone has pushed to their repository in the last 5 minutes."
+        " unless someone has pushed to their repository in the last 5 minutes; and what interrupted"
+        " downloads have left."
     ),
 )
+@click.option(
+    "--quarantine",
+    type=Age(),
+    metavar="AGE",
+    help=(
+        "Keep files that the catalogue does not know for this time; 0 removes them at once."
+        "  [default: $STORECTL_QUARANTINE, else 168h]"
+    ),
+)
+@undo_option
 @json_option
 @click.pass_obj
 def command(
-    settings: Settings, *, dry_run: bool, dangling: bool, end_grace: bool, as_json: bool
+    settings: Settings,
+    *,
+    dry_run: bool,
+    dangling: bool,
+    end_grace: bool,
+    quarantine: timedelta | None,
+    undo_for: timedelta | None,
+    as_json: bool,
 ) -> None:
     """Remove content that nothing refers to, and free its disk space.
 
@@ -44,10 +66,18 @@ def command(
     that was removed do not wait. Uploads in progress and content in use always stay.
 
     A file that the catalogue does not know is moved to the folder "quarantine" of the store, and
-    removed after 7 days. It is moved back if the catalogue knows it again, after a restore.
+    removed after 7 days, or after the time of --quarantine. It is moved back if the catalogue knows
+    it again, after a restore.
+
+    With --undo-for, what tags have named within this time stays, even if it was removed, so that
+    `storectl rollback` can bring it back.
     """
     from storectl.commands._collection import show  # noqa: PLC0415 - `--help` does without
 
-    with settings.open() as store:
+    with settings.open(frees=True) as store:
+        if quarantine is not None:
+            store.quarantine_for = quarantine
+        if undo_for is not None:
+            store.undo_for = undo_for
         report = store.collect(dry_run=dry_run, dangling=dangling, end_grace=end_grace)
         show(report, as_json=as_json)

@@ -137,6 +137,7 @@ def command(  # noqa: PLR0913 - one for each option
         limit=limit,
         after=after,
         choice=platform_choice(settings, platform),
+        with_manifests=as_json,
     )
     if tree:
         from storectl.commands._image_tree import (  # noqa: PLC0415 - `--help` does without
@@ -212,7 +213,11 @@ class _Form:
         """Return the JSON object or the rows of an image."""
         if self.as_json:
             return [_as_json(image)]
-        return _rows(image, self.now, no_trunc=self.no_trunc, each_digest=self.each_digest)
+        from storectl.output.render import go_time  # noqa: PLC0415 - `--help` does without
+
+        # The plain table does not show the time of creation, and a long list has many.
+        created = "" if self.format == "table" else go_time(image.created)
+        return _rows(image, self.now, created, no_trunc=self.no_trunc, each_digest=self.each_digest)
 
     def manifest(self, manifest: ManifestSummary) -> list[dict[str, Any]]:
         """Return the JSON object or the rows of an artifact, or of an index without an image."""
@@ -249,6 +254,7 @@ def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: boo
     from store import ImageFilter  # noqa: PLC0415 - `--help` does without
     from store.errors import InvalidReference  # noqa: PLC0415
     from store.formats.golang.path_match import compile_pattern  # noqa: PLC0415
+    from store.model.base_errors import is_text  # noqa: PLC0415
 
     values: dict[str, list[str]] = {
         "reference": [name] if name else [],
@@ -267,6 +273,9 @@ def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: boo
                 " reference=debian"
             )
         values[key].append(value)
+    for text in values["label"]:
+        if not is_text(text):
+            raise click.UsageError(f"invalid filter 'label={text}': it is not UTF-8 text")
     if any(value.lower() not in _BOOLEANS for value in values["dangling"]):
         raise click.UsageError("invalid value of the filter dangling: expected true or false")
     for pattern in values["reference"]:
@@ -287,7 +296,7 @@ def parse_filters(filters: tuple[str, ...], name: str | None, *, everything: boo
 
 
 def _rows(
-    image: ImageSummary, now: datetime, *, no_trunc: bool, each_digest: bool
+    image: ImageSummary, now: datetime, created: str, *, no_trunc: bool, each_digest: bool
 ) -> list[dict[str, str]]:
     """Return a row with docker's fields for each tag, or one row for an untagged image.
 
@@ -296,10 +305,11 @@ def _rows(
     Args:
         image: The image.
         now: The current time.
+        created: The time of creation as docker shows it.
         no_trunc: Whether to show whole IDs.
         each_digest: Whether each digest reference has a row of its own, beside the tags too.
     """
-    from storectl.output.render import NONE, go_time  # noqa: PLC0415 - `--help` does without
+    from storectl.output.render import NONE  # noqa: PLC0415 - `--help` does without
 
     names = [
         (tagged.reference.repository.familiar, tagged.reference.tag or NONE, str(tagged.manifest))
@@ -312,7 +322,7 @@ def _rows(
             names.append((repository, NONE, str(digest.digest)))
             shown |= set() if each_digest else {repository}
     name = str(image.image_id) if no_trunc else image.image_id.digest.short
-    ages = go_time(image.created), human_age(image.created, now)
+    ages = created, human_age(image.created, now)
     size = human_size(image.size_bytes)
     return [_row(name, tagged, ages, size) for tagged in names or [(NONE, NONE, NONE)]]
 

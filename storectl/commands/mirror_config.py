@@ -15,11 +15,14 @@ from storectl.verb import Verb
 
 if TYPE_CHECKING:
     from storectl.client_config.mirror import Configuration, Login, Mirror, Version
+    from storectl.settings import Settings
 
 CLIENTS: Final = (
     "docker",
     "containerd",
     "podman",
+    "buildah",
+    "skopeo",
     "cri-o",
     "k3s",
     "rke2",
@@ -75,7 +78,9 @@ _MAX_PASSWORD: Final = 1024
 @click.option("--force", is_flag=True, help="Replace files with other content.")
 @click.argument("client", type=click.Choice(CLIENTS), metavar="CLIENT")
 @click.argument("mirror", default="http://127.0.0.1:5000", metavar="[URL]")
+@click.pass_obj
 def command(  # noqa: PLR0913 - one for each option
+    settings: Settings,
     *,
     client: str,
     mirror: str,
@@ -90,11 +95,11 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Print client configuration that asks the mirror at URL first.
 
-    CLIENT is docker, containerd, podman (also for buildah and skopeo), cri-o, k3s, rke2, buildkit
-    or openshift. The configuration file is printed on standard output; its place, and what else
-    there is to do, on standard error. With --write, all files are written, with their certificates
-    and passwords. A file that storectl did not write is never replaced without --force. A URL
-    without a scheme means https.
+    CLIENT is docker, containerd, podman, buildah, skopeo, cri-o, k3s, rke2, buildkit or openshift.
+    The configuration file is printed on standard output; its place, and what else there is to do,
+    on standard error. With --write, all files are written, with their certificates and passwords. A
+    file that storectl did not write is never replaced without --force. A URL without a scheme means
+    https.
     """
     from storectl.client_config import mirror as model  # noqa: PLC0415 - `--help` does without
 
@@ -118,7 +123,13 @@ def command(  # noqa: PLR0913 - one for each option
         authority=None if ca is None else _certificates(ca),
         login=_login(user, password_stdin=password_stdin),
     )
-    _deliver(_configuration(client, asked), folder, client, force=force)
+    found = _configuration(client, asked)
+    written: list[Path] = []
+    if folder is not None:
+        from storectl.client_config.writing import write  # noqa: PLC0415 - `--help` does without
+
+        written = write(found.files, folder, force=force, lock_timeout_s=settings.lock_timeout_s)
+    _report(found, written, client)
 
 
 def _configuration(client: str, asked: Mirror) -> Configuration:
@@ -133,7 +144,8 @@ def _configuration(client: str, asked: Mirror) -> Configuration:
     writers = {
         "docker": docker,
         "containerd": containerd,
-        "podman": podman,
+        # The three read the same files.
+        **dict.fromkeys(("podman", "buildah", "skopeo"), podman),
         "cri-o": crio,
         "k3s": k3s,
         "rke2": rke2,
@@ -146,13 +158,12 @@ def _configuration(client: str, asked: Mirror) -> Configuration:
         raise click.UsageError(f"cannot configure {client}: {error}") from None
 
 
-def _deliver(found: Configuration, folder: Path | None, client: str, *, force: bool) -> None:
-    """Write the files below ``folder``, or print the main file."""
-    from storectl.client_config.writing import write  # noqa: PLC0415 - `--help` does without
-    from storectl.output import render  # noqa: PLC0415
+def _report(found: Configuration, written: list[Path], client: str) -> None:
+    """Print the paths of the files that were written, or the main file if none was."""
+    from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
-    if folder is not None:
-        for path in write(found.files, folder, force=force):
+    if written:
+        for path in written:
             render.line(str(path))
     else:
         main, *others = (one for one in found.files if one.is_main)

@@ -80,7 +80,7 @@ def command(
     # Report an invalid file before the user types a password.
     with_user(_text(target), user, _ANY_HASH)
     hashed = hash_password(_password(password_stdin=password_stdin))
-    with _locked_folder(target):
+    with _locked_folder(target, settings.lock_timeout_s):
         # Another run may have added a line since.
         _replace(target, with_user(_text(target), user, hashed))
     if as_json:
@@ -121,12 +121,12 @@ def _text(path: Path) -> str:
     return read_text_file(path) if path.exists() else ""
 
 
-def _locked_folder(path: Path) -> AbstractContextManager[None]:
+def _locked_folder(path: Path, limit_s: float) -> AbstractContextManager[None]:
     """Return the lock under which a file is changed; none if the file's folder is missing."""
-    from storectl.system.folder_lock import locked  # noqa: PLC0415 - `--help` does without
+    from store.files.folder_lock import locked  # noqa: PLC0415 - `--help` does without
 
     # The error for a missing folder comes from writing the file.
-    return locked(path.parent) if path.parent.is_dir() else nullcontext()
+    return locked(path.parent, limit_s=limit_s) if path.parent.is_dir() else nullcontext()
 
 
 def _replace(path: Path, text: str) -> None:

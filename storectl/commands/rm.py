@@ -60,7 +60,7 @@ def command(
     from storectl.commands._removal import remove_each  # noqa: PLC0415
     from storectl.commands._suggestions import suggesting  # noqa: PLC0415
 
-    with settings.open() as store:
+    with settings.open(frees=True) as store:
 
         def remove(name: str) -> tuple[RemovedName, ...]:
             with suggesting(store, name):

@@ -15,7 +15,7 @@ from exporter.options import Format, Layers
 from storectl.settings import SAVE_FORMAT_VARIABLE
 from storectl.system.completion import image_names, platforms
 from storectl.system.parameters import FilePath
-from storectl.system.pipes import is_terminal, widen
+from storectl.system.pipes import is_output_closed, is_terminal, widen
 from storectl.verb import Verb, advised, checked_platform, json_option
 
 if TYPE_CHECKING:
@@ -275,7 +275,7 @@ def _require_output(path: Path | None, *, as_json: bool) -> None:
         return
     if as_json:
         raise click.UsageError("--json needs -o FILE: the archive goes to standard output")
-    if sys.stdout is None:
+    if is_output_closed():
         raise click.UsageError(
             "cannot write to standard output: it is closed. Use the -o flag or redirect."
         )

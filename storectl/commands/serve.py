@@ -5,48 +5,61 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from storectl.commands._ceilings import Size, limits
-from storectl.commands._serve_options import (
-    KeptEvents,
-    check_names,
-    check_permissions,
-    check_tls,
-    parse_address,
-    parse_origins,
-    parse_patterns,
-    parse_proxies,
-)
-from storectl.system.addresses import in_url
+from storectl.commands._scrub_options import Age, Rate
+from storectl.commands._serve_options import MIN_SCRUB_EVERY, KeptEvents
+from storectl.commands._server_settings import ServeOptions, server_settings
+from storectl.commands._settings_file import note_arguments, read_again, use_settings
+from storectl.commands._upstream_options import upstream_options
 from storectl.system.groups import shared_option
 from storectl.system.parameters import FilePath, WholeNumber
 from storectl.verb import SectionOption, Verb
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    import logging
+    from collections.abc import Sequence
 
     from storectl.settings import Settings
 
 # Click does not check these files: the mirror reads them and reports errors with its exit codes.
 _FILE = FilePath(path_type=Path)
 
-_network, _access, _tls, _images, _limits, _events, _log = (
+_network, _access, _tls, _images, _limits, _scrub, _events, _log = (
     partial(click.option, cls=SectionOption, section=title)
-    for title in ("Network", "Access", "TLS", "Images", "Limits", "Events", "Log")
+    for title in ("Network", "Access", "TLS", "Images", "Limits", "Scrub", "Events", "Log")
 )
+
+
+class _Serve(Verb):
+    """The command, which reads its arguments again with its settings file."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, and remember them for `read_again`."""
+        note_arguments(ctx, args)
+        return super().parse_args(ctx, args)
 
 
 @click.command(
     "serve",
-    cls=Verb,
+    cls=_Serve,
     examples=(
         "storectl serve",
         "storectl serve --listen :443 --tls-cert cert.pem --tls-key key.pem --htpasswd users",
         "storectl serve --listen 0.0.0.0:5000 --open",
+        "storectl serve --config /etc/storectl/serve.toml",
     ),
+)
+@click.option(
+    "--config",
+    metavar="FILE",
+    type=_FILE,
+    is_eager=True,
+    callback=use_settings,
+    help="Read settings from this TOML file; it is read again on SIGHUP.",
 )
 @_network(
     "--listen",
@@ -180,6 +193,7 @@ _network, _access, _tls, _images, _limits, _events, _log = (
     type=click.Choice(["zstd", "gzip"]),
     help="Also publish images with this layer compression, as TAG-zstd or TAG-gzip (repeatable).",
 )
+@upstream_options
 @_limits(
     "--max-uploads",
     metavar="N",
@@ -209,6 +223,25 @@ _network, _access, _tls, _images, _limits, _events, _log = (
         " they have 64 MiB.  [default: 1000]"
     ),
 )
+@_scrub(
+    "--scrub-every",
+    type=Age(MIN_SCRUB_EVERY),
+    metavar="AGE",
+    default="720h",
+    show_default=True,
+    help=(
+        "Read stored content again when its last check is older than this, to find damage before a"
+        " client does; 0 never."
+    ),
+)
+@_scrub(
+    "--scrub-rate",
+    type=Rate(),
+    metavar="MB/s",
+    default="10",
+    show_default=True,
+    help="Megabytes per second that the scrub reads at most.",
+)
 @_events(
     "--record-pulls",
     metavar="PATTERN",
@@ -235,37 +268,12 @@ _network, _access, _tls, _images, _limits, _events, _log = (
 @_log("-q", "--quiet", is_flag=True, help="Suppress the access log.")
 @shared_option
 @click.pass_obj
-def command(  # noqa: PLR0913 - one for each option
+def command(
     settings: Settings,
+    /,
     *,
-    listen: str,
-    url: str | None,
-    proxies: tuple[str, ...],
-    allowed_hosts: tuple[str, ...],
-    cors_origins: tuple[str, ...],
-    workers: int,
-    grace: int,
-    htpasswd: Path | None,
-    rules: Path | None,
-    no_anonymous: bool,
-    auth: str,
-    is_open: bool,
-    read_only: bool,
-    tls_cert: Path | None,
-    tls_key: Path | None,
-    tls_client_ca: Path | None,
-    default_domain: str,
-    require_children: bool,
-    accept_missing_blobs: bool,
-    offers: tuple[str, ...],
-    max_uploads: int,
-    max_layer_size: int | None,
-    max_ratio: int | None,
-    record_pulls: tuple[str, ...],
-    keep_events: int | timedelta | None,
-    log_format: str | None,
-    quiet: bool,
-    group: int | None,
+    config: Path | None,
+    **given: Any,  # noqa: ANN401 - the values of `ServeOptions`
 ) -> None:
     """Serve the store as a registry (OCI distribution 1.1) that accepts pushes.
 
@@ -275,93 +283,44 @@ def command(  # noqa: PLR0913 - one for each option
     Without --htpasswd and --rules, clients on this machine may push and delete. If other machines
     can reach the server, clients may only read, unless --open is given.
 
-    SIGTERM and Ctrl-C stop the server when the running transfers have finished. Certificates, users
-    and rules are read again when their files change, and on SIGHUP.
+    SIGTERM and Ctrl-C stop the server when the running transfers have finished, or a few seconds
+    after --grace whatever it is doing. Certificates, users and rules are read again when their
+    files change, and on SIGHUP.
+
+    Every option can be a setting of the --config file, without its dashes: `listen = ":5000"`,
+    `open = true`, `offer = ["zstd"]`. Options take precedence. Paths are relative to the folder of
+    the file. On SIGHUP, the file is read again. What it says of certificates, users, rules and the
+    log takes effect at once, and the log names the settings that need a restart.
     """
-    check_tls(tls_cert, tls_key, tls_client_ca)
-    check_permissions(
-        has_logins=htpasswd is not None or rules is not None,
-        no_anonymous=no_anonymous,
-        is_open=is_open,
-        read_only=read_only,
-    )
-    check_names(url, allowed_hosts, default_domain)
-    if offers and read_only:
-        raise click.UsageError(
-            "--offer and --read-only exclude each other: --offer stores new manifests. A read-only"
-            " server serves only manifests that are already stored."
-        )
-    if record_pulls and read_only:
-        raise click.UsageError(
-            "--record-pulls and --read-only exclude each other: a read-only server records nothing"
-        )
-    if require_children and accept_missing_blobs:
-        raise click.UsageError("--require-children and --accept-missing-blobs exclude each other")
-    host, port = parse_address(listen)
+    options = ServeOptions(**given)
+    options.check()
     import logging  # noqa: PLC0415 - `--help` does without
 
-    from mirror.access import AccessFiles  # noqa: PLC0415 - `--help` does without
-    from mirror.access.challenge import Scheme  # noqa: PLC0415
-    from mirror.connections.tls import Certificate  # noqa: PLC0415
-    from mirror.server import ServerSettings, serve  # noqa: PLC0415
-    from mirror.service import MirrorSettings, VariantEncoding  # noqa: PLC0415
-    from store import Platform, Store  # noqa: PLC0415
+    from mirror.server import ServerSettings, serve  # noqa: PLC0415 - `--help` does without
+    from store import Store  # noqa: PLC0415
     from store.content.decoding import Decoding  # noqa: PLC0415
-    from store.registry.registry import Sparse  # noqa: PLC0415
+    from store.errors import InvalidInput  # noqa: PLC0415
+    from store.model.waiting import SERVER_WAIT_LIMIT_S, Waiting  # noqa: PLC0415
     from storectl.output import render  # noqa: PLC0415
-    from storectl.output.remedies import WORDS  # noqa: PLC0415
-    from storectl.system.malloc import (  # noqa: PLC0415
-        SERVER_KEEPS_BYTES,
-        keep_freed,
-        release_memory,
-    )
+    from storectl.system.malloc import SERVER_KEEPS_BYTES, keep_freed  # noqa: PLC0415
 
     keep_freed(SERVER_KEEPS_BYTES)
-    sparse = (
-        Sparse.NOTHING
-        if require_children
-        else Sparse.BLOBS
-        if accept_missing_blobs
-        else Sparse.INDEXES
-    )
-    server = ServerSettings(
-        host,
-        port,
-        certificate=(
-            None
-            if tls_cert is None or tls_key is None
-            else Certificate(tls_cert, tls_key, tls_client_ca)
-        ),
-        workers=workers,
-        grace_s=grace,
-        access=AccessFiles(
-            htpasswd,
-            rules,
-            anonymous_read=not no_anonymous,
-            read_only=read_only,
-            default_domain=default_domain,
-            anonymous_write=is_open,
-        ),
-        mirror=MirrorSettings(
-            default_domain,
-            sparse=sparse,
-            scheme=Scheme(auth),
-            url=url,
-            proxies=parse_proxies(proxies),
-            allowed_hosts=tuple(map(in_url, allowed_hosts)),
-            shared_origins=parse_origins(cors_origins),
-            advice=WORDS,
-            variants=tuple(map(VariantEncoding, dict.fromkeys(offers))),
-            machine=Platform.of("linux", settings.machine),
-            max_uploads=max_uploads,
-            release_memory=release_memory,
-            record_pulls=parse_patterns(record_pulls, default_domain),
-            keep_events=keep_events if isinstance(keep_events, int) else None,
-            keep_events_for=None if isinstance(keep_events, int) else keep_events,
-        ),
-        hangup_ends=sys.stdin is not None and sys.stdin.isatty(),
-    )
-    _configure_logging(log_format, quiet=quiet)
+    read_only = options.read_only
+    again = partial(read_again, click.get_current_context())
+
+    def reread() -> tuple[ServerSettings, Sequence[str]]:
+        try:
+            new = ServeOptions(**again())
+            new.check()
+            effective, waiting = options.changed_to(new)
+            found = server_settings(effective, settings)
+        except click.UsageError as error:
+            raise InvalidInput(error.format_message()) from None
+        _set_log(handler, effective.log_format, quiet=effective.quiet)
+        return found, waiting
+
+    server = server_settings(options, settings, None if config is None else reread)
+    handler = _configure_logging(options.log_format, quiet=options.quiet)
 
     def report_creation(root: Path) -> None:
         logging.getLogger(__name__).info("created a store in %s", root)
@@ -369,16 +328,22 @@ def command(  # noqa: PLR0913 - one for each option
     def prepare() -> None:
         # Create or upgrade the store once, before any worker starts.
         if not read_only:
-            settings.open(create=True, group=group, on_create=report_creation).close()
+            settings.open(
+                create=True, group=options.group, on_create=report_creation, frees=True
+            ).close()
 
     def open_store() -> Store:
-        # No on_wait: in a server, requests often wait for each other to write.
-        return Store.open(
+        store = Store.open(
             settings.root,
             read_only=read_only,
+            frees=not read_only,
             clock=settings.now,
-            decoding=Decoding.of_server(limits(max_layer_size, max_ratio)),
+            # No on_wait: in a server, requests often wait for each other to write.
+            waiting=Waiting(SERVER_WAIT_LIMIT_S),
+            decoding=Decoding.of_server(limits(options.max_layer_size, options.max_ratio)),
         )
+        store.refill_reserve()
+        return store
 
     serve(
         open_store,
@@ -388,15 +353,21 @@ def command(  # noqa: PLR0913 - one for each option
     )
 
 
-def _configure_logging(log_format: str | None, *, quiet: bool) -> None:
+def _configure_logging(log_format: str | None, *, quiet: bool) -> logging.Handler:
+    import logging  # noqa: PLC0415 - `--help` does without
+
+    handler = logging.StreamHandler(sys.stderr)
+    _set_log(handler, log_format, quiet=quiet)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    return handler
+
+
+def _set_log(handler: logging.Handler, log_format: str | None, *, quiet: bool) -> None:
     import logging  # noqa: PLC0415 - `--help` does without
 
     from mirror.process.logs import ACCESS, JsonLines, Text  # noqa: PLC0415
 
-    handler = logging.StreamHandler(sys.stderr)
     if log_format is None:
         log_format = "text" if sys.stderr is not None and sys.stderr.isatty() else "json"
     handler.setFormatter(JsonLines() if log_format == "json" else Text())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    if quiet:
-        ACCESS.setLevel(logging.WARNING)
+    ACCESS.setLevel(logging.WARNING if quiet else logging.NOTSET)

@@ -24,7 +24,7 @@ def command(settings: Settings, *, as_json: bool, names: tuple[str, ...]) -> Exi
     from storectl.commands._removal import remove_each  # noqa: PLC0415 - `--help` does without
     from storectl.commands._suggestions import suggesting  # noqa: PLC0415
 
-    with settings.open() as store:
+    with settings.open(frees=True) as store:
 
         def untag(name: str) -> tuple[RemovedName, ...]:
             with suggesting(store, name):

@@ -26,6 +26,8 @@ class ExitCode(IntEnum):
     READ_ONLY = 8
     NO_PERMISSION = 9
     UNAVAILABLE = 10
+    ACCESS_DENIED = 11
+    REGISTRY_UNAVAILABLE = 12
     HUNG_UP = 129
     INTERRUPTED = 130
     BROKEN_PIPE = 141
@@ -46,8 +48,13 @@ MEANING = {
         "the operating system denied permission, or another user could change the store"
     ),
     ExitCode.UNAVAILABLE: (
-        "the store cannot be used: it is missing or busy, a newer version made it, or an I/O error"
-        " occurred"
+        "the store cannot be used: it is missing or busy, a newer version made it, an I/O error"
+        " occurred, or the system lacks threads, memory or open files"
+    ),
+    ExitCode.ACCESS_DENIED: "a registry refused the credentials, or the action",
+    ExitCode.REGISTRY_UNAVAILABLE: (
+        "a registry cannot be used: it cannot be reached, is not trusted, failed, or limits the"
+        " rate; or the program is offline"
     ),
     ExitCode.HUNG_UP: "the terminal was closed (SIGHUP); no partial result is left",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); no partial result is left",
@@ -58,7 +65,8 @@ MEANING = {
 
 def exit_code(error: StoreError) -> ExitCode:
     """Return the exit code of the error's class, or of its nearest base class in the table."""
-    from store import errors  # noqa: PLC0415 - only when something failed
+    import remote.errors  # noqa: PLC0415 - only when something failed
+    from store import errors  # noqa: PLC0415
 
     table: dict[type[StoreError], ExitCode] = {
         errors.NotFound: ExitCode.NOT_FOUND,
@@ -69,5 +77,7 @@ def exit_code(error: StoreError) -> ExitCode:
         errors.ReadOnlyStore: ExitCode.READ_ONLY,
         errors.PermissionDenied: ExitCode.NO_PERMISSION,
         errors.Unavailable: ExitCode.UNAVAILABLE,
+        remote.errors.AccessDenied: ExitCode.ACCESS_DENIED,
+        remote.errors.RegistryUnavailable: ExitCode.REGISTRY_UNAVAILABLE,
     }
     return next((table[known] for known in type(error).__mro__ if known in table), ExitCode.FAILURE)

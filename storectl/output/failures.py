@@ -9,6 +9,7 @@ import click
 
 from store.errors import StoreError, Unavailable
 from store.files.os_errors import Whose, translate
+from store.files.system_limits import limit_reached
 from storectl.output import messages
 from storectl.output.exit_codes import ExitCode, exit_code
 from storectl.output.remedies import hints
@@ -31,6 +32,7 @@ def report(exc: Exception, *, debug: bool, about: str = "the operating system sa
         import traceback  # noqa: PLC0415 - only then
 
         traceback.print_exception(exc)
+    exc = limit_reached(exc) or exc
     if isinstance(exc, OSError):
         # Errors about the store's files have already been translated into errors of the store.
         exc = _no_current_folder(exc) or translate(exc, exc.filename or about, whose=Whose.OUTPUT)

@@ -52,6 +52,19 @@ def note(text: str) -> None:
         _say(f"storectl: {printable(text)}")
 
 
+def warning(text: str, *, as_json: bool) -> None:
+    """Print a warning on standard error.
+
+    Args:
+        text: The warning; control characters are escaped.
+        as_json: Whether to print JSON.
+    """
+    if as_json:
+        _json_line({"Warning": text})
+    else:
+        _say(f"storectl: warning: {printable(text)}")
+
+
 def _json_line(document: dict[str, object]) -> None:
     # Every terminal and log can show ASCII, and the encoding of standard error is not known here.
     _say(json_text(document, encoding="ascii"))

@@ -27,16 +27,18 @@ DELAY_S: Final = 0.3
 
 
 @contextmanager
-def progress(*, quiet: bool) -> Iterator[Progress]:
+def progress(*, quiet: bool, bars: Bars | None = None) -> Iterator[Progress]:
     """Yield bars if standard error is a terminal, else a `Progress` that shows nothing.
 
     Args:
         quiet: Whether to show nothing even on a terminal.
+        bars: The bars to show; None for new ones. Bars of an operation that prints lines in between
+            are shown several times.
     """
     if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield Silent()
         return
-    bars = Bars()
+    bars = bars or Bars()
     ended = threading.Event()
     thread = threading.Thread(target=_draw, args=(bars, ended), name="progress", daemon=True)
     thread.start()

@@ -12,14 +12,34 @@ if TYPE_CHECKING:
 WORDS: Final = {
     Remedy.LIST_IMAGES: "run `storectl images` to list the images and their tags",
     Remedy.CHECK_STORE: "run `storectl fsck` to list the images that are affected",
+    Remedy.REPAIR_CONTENT: (
+        "run `storectl fsck --repair --from ARCHIVE` with an archive or a store that has this"
+        " content, or import or push it again"
+    ),
+    Remedy.REPAIR_ROWS: "run `storectl fsck --repair` to derive the rows again from the documents",
     Remedy.COLLECT_GARBAGE: "run `storectl gc` to remove unreferenced content",
+    Remedy.KEEP_UNDO: (
+        "give `storectl gc --undo-for AGE`, or set STORECTL_UNDO_FOR, to keep what later rollbacks"
+        " need"
+    ),
     Remedy.CREATE_STORE: (
         "run `storectl import` to create a store there, or name another folder with --root or"
         " STORECTL_ROOT"
     ),
     Remedy.REPLACE_STORE: (
-        "without a backup, keep this folder as it is, and import or push the images into a new"
-        " store: name another folder with --root or STORECTL_ROOT"
+        "run `storectl restore` with a backup, or `storectl rescue` to make the catalogue again"
+        " from the stored files and documents; keep this folder as it is until then"
+    ),
+    Remedy.REPLACE_SOUND_CATALOGUE: (
+        "run `storectl fsck` to check the store; give --force only to lose the history and newer"
+        " changes on purpose"
+    ),
+    Remedy.CONTINUE_RESTORE: (
+        "if no restore is running, run the same `storectl restore` again: it continues"
+    ),
+    Remedy.RESTORE_PARTLY: (
+        "restore another generation with --generation, or another backup; or give --partial to"
+        " restore everything else"
     ),
     Remedy.FORCE_REMOVAL: "give -f to remove the image with all of its names",
     Remedy.NAME_ONE_IMAGE: "choose one image with --image NAME, or rename all with --prefix",
@@ -47,12 +67,15 @@ WORDS: Final = {
     ),
     Remedy.SAVE_SPARSE_INDEX: "give --sparse to keep the images in their index",
     Remedy.CHOOSE_PLATFORM: "choose a stored platform with --platform",
+    Remedy.SEND_FOREIGN_LAYERS: "give --foreign-layers to send such layers as well",
+    Remedy.LOG_IN: "run `storectl login REGISTRY` first, or give --creds USER",
     Remedy.KEEP_LAYERS: "leave out --layers, or save into a new folder",
     Remedy.RECOMPRESS_AS_GZIP: "give --layers gzip to save an archive for older versions",
     Remedy.REBUILD_IMAGE: (
         "build the image again where it was made, and push or import it under the same name: until"
         " then no engine can run it"
     ),
+    Remedy.WAIT_LONGER: "give --lock-timeout SECONDS to wait longer",
     Remedy.LISTEN_ELSEWHERE: "give another address with --listen HOST:PORT",
     Remedy.OPEN_REGISTRY: (
         "start the server with --htpasswd or --rules to add users, or with --open to let every"

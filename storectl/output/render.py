@@ -92,7 +92,7 @@ def lines(texts: Iterable[str]) -> None:
 
 def document(value: Any) -> None:  # noqa: ANN401 - JSON
     """Print one JSON document to standard output, indented."""
-    write(json_text(value, indent=_INDENT, encoding=_encoding()))
+    write(json_text(value, indent=_INDENT, encoding=output_encoding()))
 
 
 def documents(values: Iterable[Any]) -> None:
@@ -101,7 +101,7 @@ def documents(values: Iterable[Any]) -> None:
     Args:
         values: The values of the array. All are read before the first one is printed.
     """
-    encoding = _encoding()
+    encoding = output_encoding()
     kept = [json_text(value, indent=_INDENT, encoding=encoding) for value in values]
     if not kept:
         write("[]")
@@ -118,7 +118,7 @@ def documents(values: Iterable[Any]) -> None:
 
 def json_lines(rows: Iterable[Any]) -> None:
     """Print one JSON value per line, like docker's ``--format json``."""
-    encoding = _encoding()
+    encoding = output_encoding()
     _write_lines([json_text(row, encoding=encoding) for row in rows])
 
 
@@ -129,7 +129,8 @@ def _write_lines(texts: Iterable[str]) -> None:
         write("\n".join(some))
 
 
-def _encoding() -> str | None:
+def output_encoding() -> str | None:
+    """Return the encoding of standard output; None if it has none."""
     return getattr(sys.stdout, "encoding", None)
 
 

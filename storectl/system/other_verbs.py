@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -39,34 +38,25 @@ _NO_BUILDS: Final = (
     "storectl builds no images: import the image that another program has built, as in `docker save"
     " NAME | storectl import -`"
 )
-NO_CLIENT: Final = (
-    "storectl does not connect to registries: run `skopeo copy docker://NAME docker-archive:FILE`,"
-    " then `storectl import FILE`"
-)
-"""What to do instead of a pull."""
-_PUSH: Final = (
-    "storectl does not connect to registries: run `storectl serve` and let clients pull from it, or"
-    " `storectl save -o FILE NAME`, then `skopeo copy docker-archive:FILE docker://NAME`"
-)
-_LOGIN: Final = (
-    "storectl does not log in to registries; `storectl serve --htpasswd` sets the users of the"
-    " mirror"
-)
+PULL: Final = "run `storectl pull NAME` to download an image from a registry"
+"""What to do instead of an import from a registry."""
+_CLOSE: Final = 0.15
+"""How much less similar than the best suggestion another one may be."""
+
 _NO_GROUP: Final = "leave out this word: storectl has the commands {} without it"
 
 INSTEAD: Final = {
     **dict.fromkeys(_ABOUT_CONTAINERS, _NO_CONTAINERS),
     **dict.fromkeys(("build", "buildx", "bake", "bud", "from"), _NO_BUILDS),
-    **dict.fromkeys(("pull", "fetch", "download"), NO_CLIENT),
-    **dict.fromkeys(("push", "upload"), _PUSH),
-    **dict.fromkeys(("login", "logout"), _LOGIN),
-    **dict.fromkeys(("copy", "sync"), "run `storectl import` or `storectl save`"),
+    **dict.fromkeys(("fetch", "download"), PULL),
+    "upload": "run `storectl push NAME [DEST]`",
+    "sync": "run `storectl pull NAME...`, or `storectl copy SRC DST` for each image",
     **dict.fromkeys(("add", "put"), "run `storectl import FILE`"),
     "init": "the first `storectl import` creates the store",
     **dict.fromkeys(("list", "search", "catalog"), "run `storectl images`"),
     **dict.fromkeys(("image", "i"), _NO_GROUP.format("images, import, save, rm and inspect")),
     "system": _NO_GROUP.format("df, events and prune"),
-    **dict.fromkeys(("show", "manifest", "config", "describe"), "run `storectl inspect NAME`"),
+    **dict.fromkeys(("show", "config", "describe"), "run `storectl inspect NAME`"),
     **dict.fromkeys(("remove", "delete", "del", "erase"), "run `storectl rm NAME`"),
     **dict.fromkeys(("rename", "mv"), "run `storectl tag OLD NEW`, then `storectl untag OLD`"),
     **dict.fromkeys(
@@ -76,7 +66,7 @@ INSTEAD: Final = {
     **dict.fromkeys(("du", "usage", "size"), "run `storectl df`"),
     "info": "run `storectl df` for the store, or `storectl version` for the program",
     **dict.fromkeys(("check", "validate", "repair"), "run `storectl fsck`"),
-    **dict.fromkeys(("log", "logs"), "run `storectl events`"),
+    "logs": "run `storectl events`",
     **dict.fromkeys(("server", "registry", "mirror", "daemon", "listen"), "run `storectl serve`"),
     **dict.fromkeys(("migrate", "upgrade"), "run `storectl db upgrade`"),
     **dict.fromkeys(("autocomplete", "completions"), "run `storectl completion SHELL`"),
@@ -124,7 +114,13 @@ def no_such_command(
     message = f"No such command {shown!r}."
     advice = INSTEAD.get(name.lower())
     if advice is None:
+        from difflib import SequenceMatcher, get_close_matches  # noqa: PLC0415 - only for an error
+
         close = get_close_matches(name.lower(), possibilities, n=3)
+        if close:
+            # Only what is nearly as similar as the best one: "imges" is not "digest".
+            best = SequenceMatcher(None, close[0], name.lower()).ratio()
+            close = get_close_matches(name.lower(), possibilities, n=3, cutoff=best - _CLOSE)
         if close:
             choices = " or ".join(repr(one) for one in close)
             message += f" Did you mean {choices}?"

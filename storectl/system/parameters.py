@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import click
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+LOCK_TIMEOUT_S: Final = 60.0
+"""How long a run waits for a lock of another process, in seconds, unless the user says it."""
+
+MAX_SECONDS: Final = 1_000_000
+"""The longest time that an option accepts, in seconds; the system cannot wait for ever."""
 
 
 @final
@@ -63,6 +71,27 @@ class FilePath(click.Path):
         if not self.file_okay and os.path.exists(text) and not os.path.isdir(text):  # noqa: PTH110, PTH112
             self.fail(f"{text!r} is a file, not a folder", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Seconds(click.ParamType[float]):
+    """A time in seconds; a fraction is allowed."""
+
+    name = "seconds"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Return the time; refuse text that is not a number of seconds in the range."""
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not 0 <= seconds <= MAX_SECONDS:
+            self.fail(f"{value!r} is not a number of seconds from 0 to {MAX_SECONDS}", param, ctx)
+        return seconds
 
 
 class WholeNumber(click.IntRange):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ def widen(stream: BinaryIO) -> None:
             # The stream is not a pipe or has no file descriptor, or the user's limit for pipe
             # buffers is reached.
             return
+
+
+def is_output_closed() -> bool:
+    """Return whether the program was started with a closed standard output."""
+    return sys.__stdout__ is None
 
 
 def is_terminal(path: Path) -> bool:

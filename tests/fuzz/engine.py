@@ -22,7 +22,7 @@ import atheris
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PACKAGES: Final = ("store", "exporter", "mirror")
+PACKAGES: Final = ("store", "exporter", "remote", "mirror")
 MEMORY_MIB: Final = 8192
 """Memory limit of the whole process in MiB. The fuzzer's own memory grows over hours."""
 

@@ -14,6 +14,7 @@ from typing import IO, Any
 import pytest
 
 from store import Store
+from storectl.output.exit_codes import ExitCode
 from tests.support.command_files import GOLDEN
 from tests.support.command_line import Runner
 from tests.support.images import A, image, layer
@@ -399,6 +400,32 @@ def test_a_closed_standard_error_changes_no_exit_code(
     assert done.returncode == code
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("images",), ExitCode.UNAVAILABLE),
+        (("df",), ExitCode.UNAVAILABLE),
+        (("--version",), ExitCode.UNAVAILABLE),
+        (("images", "-q", "--filter", "reference=absent"), ExitCode.OK),
+        (("tag", "spec-many", "app:2"), ExitCode.OK),
+    ],
+)
+def test_what_cannot_be_written_to_a_closed_output_is_an_error(
+    filled: Runner, arguments: tuple[str, ...], code: ExitCode
+) -> None:
+    program = [sys.executable, "-m", "storectl", "--root", str(filled.root), *arguments]
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *program],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == code
+    said = "storectl: error: standard output: Bad file descriptor\n"
+    assert done.stderr == (said if code else "")
+
+
 def test_no_file_of_the_store_takes_the_place_of_a_closed_standard_file(
     root: Path, tmp_path: Path
 ) -> None:
@@ -408,7 +435,8 @@ def test_no_file_of_the_store_takes_the_place_of_a_closed_standard_file(
     done = subprocess.run(
         ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *program], timeout=PATIENCE_S, check=False
     )
-    assert done.returncode == 0
+    # The image is imported; its name could not be written.
+    assert done.returncode == ExitCode.UNAVAILABLE
     with Store.open(root) as store:
         assert len(store.images()) == 1
         assert list(store.fsck()) == []

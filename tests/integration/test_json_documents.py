@@ -10,6 +10,7 @@ import pytest
 
 from storectl import cli
 from tests.support.json_schema import SCHEMA, faults
+from tests.support.other_registry import OtherRegistry
 from tests.support.rich_layouts import rich_layout
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def test_every_command_prints_what_the_schema_says(run: Callable[..., Any], tmp_
     assert run("tag", "spec-golden-parent:child", "new:1")["Name"] == "new:1"
     assert run("save", "-o", str(tmp_path / "out.tar"), "new:1")["Images"]
     assert run("untag", "new:1") == [{"Untagged": "new:1"}]
+    assert run("log", "new:1")[0]["New"] is None
+    assert run("rollback", "new:1")["Tags"][0]["Before"] is None
+    assert run("rollback", "--dry-run", "new:1")["Tags"][0]["After"] is None
     assert run("events")
     assert run("rm", "-f", "spec-golden-parent:child")
     assert run("df")["Images"]
@@ -57,6 +61,12 @@ def test_every_command_prints_what_the_schema_says(run: Callable[..., Any], tmp_
     run("gc")
     run("prune", "-f")
     run("fsck")
+    assert run("scrub")["Checked"]["Contents"]["TotalCount"]
+    assert list(faults(run("scrub"), SCHEMA["$defs"]["scrub"])) == []
+    folder = str(tmp_path / "backups")
+    assert run("backup", folder)["Copied"]["TotalCount"]
+    assert len(run("backup --list", folder)) == 1
+    assert run("backup --verify", folder)["Faults"] == []
     for verb in ("db current", "db upgrade", "db check", "version"):
         assert run(verb)
     assert run("completion", "fish")["Shell"] == "fish"
@@ -76,7 +86,37 @@ def test_findings_are_what_the_schema_says(run: Callable[..., Any], root: Path) 
     for path in (root / "blobs").rglob("*"):
         if path.is_file():
             path.write_bytes(b"rot")
+    assert run("scrub", code=5)["Findings"]
     assert run("fsck", code=5)["Findings"]
+
+
+def test_backups_are_what_the_schema_says(
+    run: Callable[..., Any], root: Path, tmp_path: Path
+) -> None:
+    run("import", str(GOLDEN / "multi-layer.tar"))
+    archive = str(tmp_path / "backup.tar")
+    assert run("backup", archive)["Faults"] == []
+    for path in (root / "blobs").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"rot")
+    broken = str(tmp_path / "broken.tar")
+    assert run("backup", broken, code=5)["Faults"]
+    assert run("backup --verify", broken, code=5)["Faults"]
+    root.rename(tmp_path / "old")
+    assert not run("restore", broken, code=5)["Restored"]
+    assert run("restore", "--partial", broken, code=5)["Restored"]
+    root.rename(tmp_path / "broken")
+    assert run("restore", archive)["Restored"]
+
+
+def test_rescues_are_what_the_schema_says(run: Callable[..., Any], root: Path) -> None:
+    run("import", str(GOLDEN / "multi-layer.tar"))
+    (root / "store.db").unlink()
+    assert run("rescue", "--dry-run")["Images"]
+    for path in (root / "blobs").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"rot")
+    assert run("rescue", code=5)["Losses"]
 
 
 def test_the_schema_names_every_command_with_json() -> None:
@@ -91,3 +131,18 @@ def test_the_schema_names_every_command_with_json() -> None:
     used = json.dumps(SCHEMA)
     assert all(f"#/$defs/{name}" in used for name in SCHEMA["$defs"])
     assert all(f"`{name}`" in document for name in ("listedImage", "image", "artifact", "step"))
+
+
+def test_pushes_copies_and_questions_are_what_the_schema_says(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    run("import", str(GOLDEN / "parent-and-tags.tar"))
+    with OtherRegistry(tmp_path / "registry") as registry:
+        target = f"{registry.host}/mine/app:1"
+        assert run("push", "--dry-run", "spec-golden-parent:child", target)["DryRun"]
+        assert run("push", "spec-golden-parent:child", target)["Blobs"]["Sent"]
+        copied = run("copy", target, f"{registry.host}/mine/copied:1")
+        assert copied["Blobs"]["Mounted"]
+        assert run("tags", f"{registry.host}/mine/app") == ["1"]
+        assert run("digest", target)["Digest"] == copied["Digest"]
+        assert run("manifest", target)["Content"]

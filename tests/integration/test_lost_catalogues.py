@@ -69,7 +69,7 @@ def test_every_command_refuses_a_store_without_its_catalogue(
         )
         assert "the catalogue" in storectl.err
         assert "restore store.db from a backup" in storectl.err
-        assert "import or push the images into a new store" in storectl.err
+        assert "storectl rescue" in storectl.err
     assert before == {
         path: path.stat().st_size for path in storectl.root.rglob("*") if path.is_file()
     }

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MIB = 1 << 20
-PEAK_MIB = 200
+PEAK_MIB = 120
+"""Memory in MiB that all pushes may take together, beyond that of an idle server.
+
+The memory of an idle server depends on the tools that run the test: coverage needs 7 MiB.
+"""
 KEPT_MIB = 40
 """Growth in MiB that is allowed: code that first runs, the database's caches, fragmentation."""
 PIECE = random.Random(18).randbytes(MIB)
@@ -94,7 +98,7 @@ def test_many_pushes_at_once_take_little_memory_and_give_it_back(
             client.join()
         assert findings == []
         peak = memory_mib(mirror, "VmHWM")
-        assert peak <= PEAK_MIB
+        assert peak - before <= PEAK_MIB
         print(f"{before:.0f} MiB before, {peak:.0f} at most")  # noqa: T201 - the figure of this run
         until(lambda: memory_mib(mirror, "VmRSS") <= before + KEPT_MIB)
 

@@ -25,21 +25,29 @@ from store.catalog import (
     references,
     repositories,
 )
-from store.catalog.checking import audit, marks, verification
-from store.catalog.collection import grace, history, reachability
+from store.catalog.checking import losses, marks, raw_rows, rebuild, verification
+from store.catalog.collection import garbage, grace, history, reachability
 from store.catalog.events import Event
-from store.catalog.in_progress import uploads
+from store.catalog.in_progress import pushes, uploads
+from store.catalog.lists import recorded_rows
+from store.catalog.upstream import tags as upstream_tags
+from store.db.changes import Position
 from store.db.sqlite.engine import DATABASE
 from store.db.types import ContentKey
 from store.formats.distribution.names import BY_ID
-from store.model.contents import DiffState
-from store.model.digests import Digest, ImageID
-from store.model.limits import ArchiveLimits
+from store.maintenance.reports import Finding, Severity
+from store.model.contents import ContentState, DiffState
+from store.model.digests import DiffID, Digest, ImageID
+from store.model.limits import MIB, ArchiveLimits
 from store.model.platforms import DEFAULT, PlatformChoice
+from store.model.progress import Silent
 from store.model.references import Reference
 from store.registry.registry import Registry
+from store.repair.rows import Rows
+from store.repair.run import Repair, RepairOptions, Source
 from storectl import cli
 from tests.conftest import NOW
+from tests.support.checked_stores import encodings_of
 from tests.support.images import A, B, image
 from tests.support.layouts import EMPTY, INDEX, MANIFEST, Layout, encode, foreign, gzip, plain
 from tests.support.registry_pushes import APP, OTHER, push_blob, push_image, squeezed
@@ -47,17 +55,15 @@ from tests.support.sql_statements import Statements, recorded
 
 MARK: Final = "gc marks: what lives is found from every root, and what does not live is the rest"
 CHECK: Final = "fsck checks every row"
+SCRUB: Final = "a scrub looks through all content for what was not checked for longest"
 SUM: Final = "df sums up the whole store"
 RUNNING: Final = "as many rows as there are running operations"
 
 REASONS: Final = {
-    "audit.encodings": CHECK,
-    "audit.images": CHECK,
-    "audit.layers": CHECK,
-    "audit.manifests": CHECK,
-    "audit.stored": CHECK,
-    "audit.unobtainable": CHECK,
     "audit.unproven": CHECK,
+    "raw_rows.kept_and_named": CHECK,
+    "raw_rows.stored_bytes": CHECK,
+    "raw_rows.wrong_states": CHECK,
     "garbage.dead_contents": MARK,
     "garbage.dead_images": MARK,
     "garbage.dead_layers": MARK,
@@ -74,6 +80,16 @@ REASONS: Final = {
     "events.remove_old_events": "a walk along the key, back to the oldest event that is kept",
     "references.images_of_indexes": SUM,
     "verification.unverified_images": "a page of them, when a server starts or its queue was full",
+    "scrub.due": SCRUB,
+    "scrub.amount": SCRUB,
+    "scrub.checked": SUM,
+    "scrub.last_full_pass": "at most 100 passes are kept",
+    "stored_files.stored_files": "a backup copies every file",
+    "stored_files.newest_files": "the newest few: a walk along the key that a limit ends",
+    "stored_files.number_of_images": "a backup counts the images once",
+    "image_list.every_total_size": "the list of all images",
+    "losses.stored_twice": CHECK,
+    "rebuild.all_images": "a repair writes the layers of all images again, if a layer is wrong",
     "usage.files": SUM,
     "usage.images": SUM,
     "usage.layer_sizes": SUM,
@@ -155,6 +171,7 @@ def call_every_verb(root: Path, folder: Path) -> None:
             events.remove_old_reads(connection, reader="anonymous", keep=0)
             history.remove_old(connection, before=NOW, keep=1)
         list(store.fsck())
+        lose_and_repair(store, folder)
         store.collect(dry_run=True, dangling=True)
         repair_damage(store, image_id)
     for words in (
@@ -167,13 +184,61 @@ def call_every_verb(root: Path, folder: Path) -> None:
         "events",
         "df -v",
         "fsck",
+        "scrub",
+        "scrub",
+        f"backup {folder / 'backups'}",
+        f"fsck --repair --from {folder / 'docker.tar'}",
+        "log demo:2",
+        "log demo",
+        "log --limit 1 demo:2",
+        "rollback demo:2",
+        "rollback --dry-run --steps 2 demo:2",
+        "rollback --all-tags --to 0s demo",
+        "tag --as-of 0s demo:1 team/as-of:1",
         f"rm --force demo:3 team/by-id:1 {image_id.digest.short}",
         "rm team/many:1 team/more:1 team/sbom:1",
+        "rollback team/many:1",
+        "rollback team/many:1",
+        "rm team/app:1",
+        "gc --dangling --undo-for 1h",
         "gc --dangling",
         "images",
     ):
         assert cli.run(["--root", str(root), *words.split()]) in (0, 3), words
     cli.run(["--root", str(root), "prune", "-f"])
+
+
+def lose_and_repair(store: Store, folder: Path) -> None:
+    """Send the statements of a repair that brings back some content and removes the rest."""
+    with store.read() as connection:
+        digests = rebuild.all_images(connection)
+    digests += [digest for one in store.images() for digest in one.manifests]
+    digests += [stored for _, stored in encodings_of(store)]
+    tables = ("layer", "image", "manifest", "encoding")
+    findings = [
+        Finding(Severity.ERROR, "wrong", "", "", digest=digest, table=table)
+        for digest in digests
+        for table in tables
+    ]
+    assert Rows(store, findings).rebuild()
+    with pytest.raises(_EnoughError), store.write() as connection:
+        rebuild.set_size(connection, digests[0], 1)
+        key = content.ensure(connection, digests[0], None, ContentState.ABSENT)
+        rebuild.ensure_chain(connection, [(DiffID(digests[0]), key)] * 2)
+        other = content.ensure(connection, digests[1], None, ContentState.ABSENT)
+        rebuild.ensure_chain(connection, [(DiffID(digests[0]), other)] * 2)
+        raise _EnoughError
+    for number, digest in enumerate(map(store.blobs.digest, list(store.blobs.locations()))):
+        if number % 2:
+            store.blobs.path(digest).unlink()
+    source = Source("docker.tar", folder / "docker.tar")
+    repair = Repair(store, RepairOptions((source,), drop=True, dry_run=True), Silent())
+    list(repair.run())
+    assert repair.report.removed
+    sources = [Source(path.name, path) for path in folder.glob("*.tar")]
+    repair = Repair(store, RepairOptions(sources), Silent())
+    list(repair.run())
+    assert repair.report.lost == []
 
 
 def repair_damage(store: Store, image_id: ImageID) -> None:
@@ -185,14 +250,20 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         foreign_layers.is_foreign(connection, ContentKey(1))
         marks.mark_damaged(connection, image_id.digest)
         marks.clear_damage(connection, image_id.digest)
+        losses.clear(connection, (image_id.digest,))
+        losses.own_manifests(connection, far.manifests)
         marks.mark_damaged(connection, image_id.digest)
         content.forget_file(connection, image_id.digest)
-        for one in audit.encodings(connection):
+        for one in encodings_of(store):
             encodings.note_check(connection, *one, seekable=False)
             encodings.forget(connection, *one)
-        audit.affected(connection, image_id.digest)
+        raw_rows.affected(connection, str(image_id.digest))
+        raw_rows.digest_of(connection, 1)
+        content.has_blob_row(connection, image_id.digest)
         content.has_sound_file(connection, image_id.digest)
         references.holds(connection, APP, far.manifests[0])
+        everything = Position(9**9, 9**9)
+        recorded_rows.page(connection, Position(), everything, max_rows=9**6, max_bytes=MIB)
         verification.unverified_images(connection, limit=9)
         verification.has_unverified(connection, ContentKey(1))
         known, described = manifests.key_of(connection, far.manifests[0]), keys[far.image_id]
@@ -211,6 +282,12 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         repositories.held_blob(connection, APP, image_id.digest)
         repositories.is_fresh(connection, APP, image_id.digest, NOW)
         repositories.is_quiet(connection, APP, NOW)
+        pushes.is_recorded(connection, image_id.digest)
+        garbage.layers_of(connection, [ContentKey(1)])
+        for name in (APP, OTHER):
+            seen = upstream_tags.UpstreamTag(image_id.digest, "", NOW)
+            upstream_tags.put(connection, Reference(name, "1"), seen)
+            assert upstream_tags.get(connection, Reference(name, "1")) == seen
         grace.protections(connection, [key for key in keys.values() if key is not None])
         uploads.get(connection, "0" * 32)
         raise _EnoughError

@@ -259,7 +259,7 @@ def test_a_path_that_does_not_exist_is_no_name(run: Runner, verb: str) -> None:
 def test_a_name_is_not_imported_from_a_registry(run: Runner) -> None:
     run("import", "debian:12", code=ExitCode.INVALID_INPUT)
     assert "cannot import debian:12: no such file" in run.err
-    assert "storectl does not connect to registries" in run.err
+    assert "run `storectl pull NAME`" in run.err
     run("import", "https://example.com//x.tar", code=ExitCode.INVALID_INPUT)
     assert "cannot import https://example.com//x.tar: no such file" in run.err
 

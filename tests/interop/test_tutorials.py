@@ -47,7 +47,7 @@ def clients(workshop: Workshop, needed: set[str], folder: Path) -> dict[str, str
     return environment
 
 
-@pytest.mark.parametrize("name", ["replace-docker-save", "serve-a-registry"])
+@pytest.mark.parametrize("name", ["replace-docker-save", "serve-a-registry", "back-up-and-restore"])
 def test_every_command_of_a_tutorial_does_what_it_shows(
     name: str, workshop: Workshop, tmp_path: Path
 ) -> None:

@@ -138,14 +138,29 @@ def test_the_copy_is_durable_with_its_name_before_the_database_changes(
             seen.append([path.name for path in root.glob("*.bak")])
         fsync(descriptor)
 
-    def begin(root: Path) -> AbstractContextManager[Connection]:
+    def begin(root: Path, wait_limit_s: float) -> AbstractContextManager[Connection]:
         assert seen[-1:] == [[f"store.db.{EVERY[0]}-20260101T000000Z.bak"]]
-        return migrating(root)
+        return migrating(root, wait_limit_s)
 
     monkeypatch.setattr(os, "fsync", note)
     monkeypatch.setattr(upgrade, "_migrating", begin)
     Store.upgrade(root, clock=lambda: NOW)
     assert Store.schema_state(root).is_current
+
+
+def test_a_copy_that_an_upgrade_left_is_removed(
+    full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = old_stores.older_store(full, tmp_path / "old", EVERY[0], tmp_path / "scripts")
+    for name in ("partial", "partial-journal"):
+        (root / f"store.db.{EVERY[0]}-20251231T235959Z.bak.{name}").touch()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(5, "no such luck")))
+        with pytest.raises(errors.Unavailable):
+            Store.upgrade(root, clock=lambda: NOW)
+    assert [path.name for path in root.glob("*.bak*")] == []
+    assert Store.upgrade(root, clock=lambda: NOW).after == HEAD
+    assert [path.suffix for path in root.glob("*.bak*")] == [".bak"]
 
 
 def test_an_upgrade_that_has_nothing_to_do_leaves_no_copy(store: Store, root: Path) -> None:
@@ -273,3 +288,18 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(errors.IntegrityError):
         Store.open(tmp_path)
+
+
+def test_tables_of_another_revision_are_a_sentence(
+    root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from storectl import cli
+
+    Store.open(root, create=True).close()
+    with closing(sqlite3.connect(root / "store.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.commit()
+    assert cli.run(["--root", str(root), "images"]) == 5
+    said = capfd.readouterr().err
+    assert "cannot upgrade the catalogue from revision 0001: " in said
+    assert "internal error" not in said

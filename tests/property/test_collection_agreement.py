@@ -139,9 +139,14 @@ class World:
 
 
 def disk_bytes(root: Path) -> int:
-    """Return the size of all files of a store, without its catalogue."""
+    """Return the size of all files of a store, without its catalogue and the document log.
+
+    The log grows and shrinks with the rows of the catalogue, which it repeats.
+    """
     return sum(
-        path.lstat().st_size for path in root.rglob("*") if path.is_file() and path.parent != root
+        path.lstat().st_size
+        for path in root.rglob("*")
+        if path.is_file() and path.parent not in (root, root / "documents")
     )
 
 

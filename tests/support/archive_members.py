@@ -34,6 +34,9 @@ class MemoryMembers:
     def size(self, path: str) -> int:
         return len(self.document(path))
 
+    def head(self, path: str) -> bytes | None:
+        return self.document(path)[:16]
+
     def document(self, path: str) -> bytes:
         if path not in self.files:
             raise MissingMember("no such member", member=path)

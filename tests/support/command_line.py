@@ -27,13 +27,17 @@ class Runner:
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
         """Run a command, assert its exit code, and return its standard output."""
+        assert self.attempt(*arguments) == code, self.err
+        return self.out
+
+    def attempt(self, *arguments: str) -> int:
+        """Run a command, and return its exit code."""
         self.capture.readouterr()
         got = cli.run(["--root", str(self.root), *arguments])
         sys.stdout.flush()
         self.raw, err = self.capture.readouterr()
         self.out, self.err = self.raw.decode(errors="replace"), err.decode()
-        assert got == code, self.err
-        return self.out
+        return got
 
     def json(self, *arguments: str) -> Any:  # noqa: ANN401 - JSON
         """Return the document that a command prints with ``--json``."""

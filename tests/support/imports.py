@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT: Final = Path(__file__).parents[2]
-PACKAGES: Final = ("store", "exporter", "mirror", "storectl", "migrations")
+PACKAGES: Final = ("store", "exporter", "remote", "mirror", "storectl", "migrations")
 
 
 def modules(packages: tuple[str, ...] = PACKAGES) -> dict[str, Path]:

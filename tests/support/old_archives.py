@@ -249,7 +249,10 @@ def flawed_old_cases(draw: DrawFn) -> OldCase:
                     documents(
                         draw(
                             st.sampled_from(
-                                ("nobody", "bas", "Base", "base/", "./base", "../base", ".")
+                                (
+                                    *("nobody", "bas", "Base", "base/", "./base", "../base", "."),
+                                    *("/base", "//base/.", "/../base", "x/../base", "..", "base/x"),
+                                )
                             )
                         )
                     )

@@ -107,6 +107,7 @@ RESET = {
     "manifest": {"diff_state"},
     "repository": {"blobs_at", "manifest_at"},
     "repository_content": {"media_type", "fresh_at"},
+    "reference_log": {"actor"},
     "upload": {"owner"},
 }
 """Columns by table that an upgrade resets: old proofs do not count, and old owners are unknown."""

@@ -90,7 +90,7 @@ def gated(store: Store, gate: Gate) -> Store:
         with ungated(owner, durability, actor=actor) as connection:
             yield connection
 
-    ungated_operation = store._write_operation
+    ungated_operation = store.write_operation
 
     @contextmanager
     def write_operation(operation_id: str) -> Iterator[Connection]:
@@ -99,7 +99,7 @@ def gated(store: Store, gate: Gate) -> Store:
             yield connection
 
     store.write = write  # type: ignore[method-assign]
-    store._write_operation = write_operation  # type: ignore[method-assign]
+    store.write_operation = write_operation  # type: ignore[method-assign]
     return store
 
 

@@ -24,7 +24,7 @@ from store.model.digests import ImageID
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
 
     from store.model.digests import Digest
 
@@ -56,17 +56,9 @@ def diff_states(connection: Connection, image_digests: Iterable[Digest]) -> dict
     return found
 
 
-def set_diff_state(connection: Connection, image_key: ContentKey, state: str) -> None:
-    """Record the result of a verification.
-
-    Args:
-        connection: An open write transaction.
-        image_key: Row number of the image.
-        state: A `DiffState` value.
-    """
-    connection.execute(
-        update(image).where(image.c.content_id == image_key).values(diff_state=state)
-    )
+def set_diff_states(connection: Connection, states: Mapping[ContentKey, DiffState]) -> None:
+    """Record the result of a verification for images, by their row numbers."""
+    _set_states(connection, image, states)
 
 
 def manifest_states(
@@ -96,10 +88,16 @@ def manifest_states(
 
 def set_manifest_states(connection: Connection, states: Mapping[ContentKey, DiffState]) -> None:
     """Record the result of a verification for manifests, by their row numbers."""
+    _set_states(connection, manifest, states)
+
+
+def _set_states(
+    connection: Connection, table: Table, states: Mapping[ContentKey, DiffState]
+) -> None:
     if states:
         connection.execute(
-            update(manifest)
-            .where(manifest.c.content_id == bindparam("key"))
+            update(table)
+            .where(table.c.content_id == bindparam("key"))
             .values(diff_state=bindparam("state")),
             [{"key": key, "state": state.value} for key, state in states.items()],
         )

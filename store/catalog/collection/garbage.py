@@ -26,7 +26,7 @@ from store.db.types import ContentKey, LayerKey
 from store.model.digests import ImageID
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Select
@@ -61,6 +61,15 @@ def dead_layers(connection: Connection) -> list[LayerKey]:
         .order_by(layer.c.depth.desc())
     )
     return [LayerKey(key) for key in connection.execute(query).scalars()]
+
+
+def layers_of(connection: Connection, diffs: Iterable[ContentKey]) -> set[LayerKey]:
+    """Return the layers whose diffs are among these."""
+    found: set[LayerKey] = set()
+    for some in batches(sorted(set(diffs))):
+        query = select(layer.c.id).where(layer.c.diff_id.in_(some))
+        found.update(map(LayerKey, connection.execute(query).scalars()))
+    return found
 
 
 def dead_contents(connection: Connection, grace: Grace) -> list[ContentKey]:

@@ -83,6 +83,15 @@ def below(connection: Connection, key: ContentKey) -> set[ContentKey]:
     return {key, *(under for _, under in _walk(connection, {key}, _below))}
 
 
+def all_below(connection: Connection, keys: Iterable[ContentKey]) -> set[ContentKey]:
+    """Return the manifests among ``keys``, with everything that `below` returns of each."""
+    start: set[ContentKey] = set()
+    for some in batches(sorted(set(keys))):
+        query = select(manifest.c.content_id).where(manifest.c.content_id.in_(some))
+        start.update(map(ContentKey, connection.execute(query).scalars()))
+    return start | {under for _, under in _walk(connection, start, _below)}
+
+
 def unreached_below(connection: Connection, key: ContentKey) -> list[ContentKey]:
     """Return the manifests below ``key`` that neither a tag nor a kept manifest reaches.
 

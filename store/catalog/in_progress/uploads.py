@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import Integer, bindparam, delete, func, insert, literal, select, update
 
 from store.db.schema import upload
 
@@ -70,8 +70,11 @@ def add(
     repository: str,
     now: datetime,
     owner: str | None = None,
-) -> None:
-    """Record a new upload session without bytes.
+    *,
+    most: int | None = None,
+    most_of_owner: int | None = None,
+) -> bool:
+    """Record a new upload session without bytes, if no ceiling forbids it.
 
     Args:
         connection: An open write transaction.
@@ -79,17 +82,41 @@ def add(
         repository: Full name of the repository.
         now: The current time.
         owner: The user or network that begins the session; None if unknown.
+        most: The largest number of sessions; None for no limit.
+        most_of_owner: The largest number of sessions of the owner; None for no limit.
+
+    Returns:
+        Whether the session was recorded.
     """
-    connection.execute(
-        insert(upload).values(
-            id=upload_id,
-            repository=repository,
-            offset_bytes=0,
-            started_at=now,
-            touched_at=now,
-            owner=owner,
-        )
-    )
+    values = {"upload_id": upload_id, "repository": repository, "now": now, "owner": owner}
+    if most is None:
+        return bool(connection.execute(_ADD, values).rowcount)
+    if owner is None or most_of_owner is None:
+        return bool(connection.execute(_ADD_IF_FEW, {**values, "most": most}).rowcount)
+    ceilings = {"most": most, "most_of_owner": most_of_owner}
+    return bool(connection.execute(_ADD_IF_OWNER_HAS_FEW, {**values, **ceilings}).rowcount)
+
+
+_NEW: Final = select(
+    bindparam("upload_id", type_=upload.c.id.type),
+    bindparam("repository", type_=upload.c.repository.type),
+    literal(0),
+    bindparam("now", type_=upload.c.started_at.type),
+    bindparam("now", type_=upload.c.touched_at.type),
+    bindparam("owner", type_=upload.c.owner.type),
+)
+_COLUMNS: Final = ("id", "repository", "offset_bytes", "started_at", "touched_at", "owner")
+_FEW: Final = select(func.count()).select_from(upload).scalar_subquery() < bindparam(
+    "most", type_=Integer()
+)
+_OWNER_HAS_FEW: Final = select(func.count()).select_from(upload).where(
+    upload.c.owner == bindparam("owner")
+).scalar_subquery() < bindparam("most_of_owner", type_=Integer())
+_ADD: Final = insert(upload).from_select(_COLUMNS, _NEW)
+_ADD_IF_FEW: Final = insert(upload).from_select(_COLUMNS, _NEW.where(_FEW))
+_ADD_IF_OWNER_HAS_FEW: Final = insert(upload).from_select(
+    _COLUMNS, _NEW.where(_FEW, _OWNER_HAS_FEW)
+)
 
 
 def get(connection: Connection | Lookup, upload_id: str) -> UploadRow | None:
@@ -112,11 +139,15 @@ def advance(connection: Connection, upload_id: str, offset_bytes: int, now: date
         offset_bytes: Size of the file in bytes.
         now: The current time.
     """
-    connection.execute(
-        update(upload)
-        .where(upload.c.id == upload_id)
-        .values(offset_bytes=offset_bytes, touched_at=now)
-    )
+    values = {"upload_id": upload_id, "bytes": offset_bytes, "now": now}
+    connection.execute(_ADVANCE, values)
+
+
+_ADVANCE: Final = (
+    update(upload)
+    .where(upload.c.id == bindparam("upload_id"))
+    .values(offset_bytes=bindparam("bytes"), touched_at=bindparam("now"))
+)
 
 
 def forget(
@@ -129,12 +160,14 @@ def forget(
         upload_id: ID of the session.
         untouched_since: Delete the session only if it received its last bytes before this time.
     """
-    over = delete(upload).where(upload.c.id == upload_id)
-    return bool(
-        connection.execute(
-            over if untouched_since is None else over.where(upload.c.touched_at < untouched_since)
-        ).rowcount
-    )
+    if untouched_since is None:
+        return bool(connection.execute(_FORGET, {"upload_id": upload_id}).rowcount)
+    idle_since = {"upload_id": upload_id, "untouched_since": untouched_since}
+    return bool(connection.execute(_FORGET_IDLE, idle_since).rowcount)
+
+
+_FORGET: Final = delete(upload).where(upload.c.id == bindparam("upload_id"))
+_FORGET_IDLE: Final = _FORGET.where(upload.c.touched_at < bindparam("untouched_since"))
 
 
 def idle(connection: Connection, before: datetime, *, is_empty: bool = False) -> tuple[str, ...]:

@@ -7,9 +7,10 @@ left out here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, final
 
-from sqlalchemy import and_, exists, literal, select
+from sqlalchemy import bindparam, exists, literal, select
 
 from store.catalog.images import image_of_index
 from store.catalog.references import above_images, name_ranges
@@ -28,7 +29,7 @@ from store.model.references import Reference, Repository
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import BindParameter, ColumnElement, Connection, Row, Select
 
     from store.db.types import RepositoryKey
     from store.model.platforms import PlatformChoice
@@ -89,8 +90,8 @@ def of_images(
     """
     wanted = set(keys)
     found: dict[ContentKey, list[DigestTarget]] = {}
-    within = repository_content.c.content_id.in_(above_images(keys))
-    for target in _read(connection, within, choice):
+    rows = connection.execute(_of_images(), {"keys": keys}).all()
+    for target in _targets_of(connection, rows, choice):
         if target.image in wanted:
             found.setdefault(target.image, []).append(target)
     return found
@@ -123,9 +124,12 @@ def _read(
     condition: ColumnElement[bool],
     choice: PlatformChoice = DEFAULT_CHOICE,
 ) -> tuple[DigestTarget, ...]:
+    return _targets_of(connection, connection.execute(_untagged().where(condition)).all(), choice)
+
+
+def _untagged() -> Select[Any]:
     # A referrer belongs to its subject.
-    own = and_(manifest.c.subject_id.is_(None), ~_TAGGED, ~_LISTED)
-    rows = connection.execute(
+    return (
         select(
             repository.c.name,
             content.c.digest,
@@ -136,9 +140,21 @@ def _read(
         .join_from(repository_content, repository)
         .join(manifest, manifest.c.content_id == repository_content.c.content_id)
         .join(content, content.c.id == manifest.c.content_id)
-        .where(condition, own)
+        .where(manifest.c.subject_id.is_(None), ~_TAGGED, ~_LISTED)
         .order_by(repository.c.name, content.c.digest)
-    ).all()
+    )
+
+
+@cache
+def _of_images() -> Select[Any]:
+    """Return the statement of `of_images`. Building it takes longer than running it."""
+    keys: BindParameter[Any] = bindparam("keys", expanding=True)
+    return _untagged().where(repository_content.c.content_id.in_(above_images(keys)))
+
+
+def _targets_of(
+    connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], choice: PlatformChoice
+) -> tuple[DigestTarget, ...]:
     images: dict[int, int | None] = {}
     for row in rows:
         if row.content_id not in images:

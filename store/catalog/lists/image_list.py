@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Final, final
 
-from sqlalchemy import exists, func, literal, select, tuple_
+from sqlalchemy import bindparam, exists, func, literal, select, tuple_
 
 from store.catalog.batches import batches
 from store.db.schema import content, image, label, layer, manifest
@@ -16,7 +17,7 @@ from store.model.platforms import Platform
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from store.model.digests import Digest
 
@@ -41,6 +42,43 @@ class ImageSummary:
     parent: ImageID | None
     has_children: bool
     platform: Platform
+
+
+_ROWS: Final = 10_000
+"""How many rows of a long result are in memory at a time."""
+
+
+@cache
+def _summaries() -> Select[Any]:
+    """Return the statement of `summaries`. Building it takes as long as running it."""
+    parent = content.alias("parent")
+    child = image.alias("child")
+    return (
+        select(
+            image.c.content_id,
+            content.c.digest,
+            image.c.created_s,
+            parent.c.digest.label("parent"),
+            exists(select(literal(1)).where(child.c.parent_id == image.c.content_id)),
+            image.c.os,
+            image.c.architecture,
+            image.c.variant,
+        )
+        .join(content, content.c.id == image.c.content_id)
+        .outerjoin(parent, parent.c.id == image.c.parent_id)
+        .where(image.c.content_id.in_(bindparam("keys", expanding=True)))
+    )
+
+
+@cache
+def _manifests() -> Select[Any]:
+    """Return the statement of `manifest_digests`."""
+    return (
+        select(manifest.c.image_id, content.c.digest)
+        .join(content, content.c.id == manifest.c.content_id)
+        .where(manifest.c.image_id.in_(bindparam("keys", expanding=True)))
+        .order_by(content.c.digest)
+    )
 
 
 def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, int]:
@@ -69,6 +107,32 @@ def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[Cont
         .group_by(walk.c.image_id)
     ).all()
     return {ContentKey(row.image_id): row.total or 0 for row in rows}
+
+
+def every_total_size(connection: Connection) -> dict[ContentKey, int]:
+    """Return what `total_sizes` returns, for all images of the store.
+
+    Images share their lower layers. Here the size of each layer is added once.
+
+    Args:
+        connection: An open transaction.
+    """
+    layers = (
+        select(layer.c.id, layer.c.parent_id, content.c.size_bytes)
+        .join(content, content.c.id == layer.c.diff_id)
+        .order_by(layer.c.depth)
+    )
+    tops = select(image.c.content_id, image.c.top_layer_id).where(image.c.top_layer_id.is_not(None))
+    totals: dict[int | None, int] = {None: 0}
+    for some in connection.execute(layers).partitions(_ROWS):
+        for key, parent, size in some:
+            # The order is by depth, so the layer below is known.
+            totals[key] = totals[parent] + (size or 0)
+    return {
+        ContentKey(key): totals[top]
+        for some in connection.execute(tops).partitions(_ROWS)
+        for key, top in some
+    }
 
 
 @final
@@ -153,35 +217,30 @@ def summaries(connection: Connection, keys: Sequence[ContentKey]) -> dict[Conten
         connection: An open transaction.
         keys: Row numbers of at most `BATCH` images.
     """
-    parent = content.alias("parent")
-    child = image.alias("child")
-    has_children = exists(select(literal(1)).where(child.c.parent_id == image.c.content_id))
-    rows = connection.execute(
-        select(
-            image.c.content_id,
-            content.c.digest,
-            image.c.created_s,
-            parent.c.digest.label("parent"),
-            has_children.label("has_children"),
-            image.c.os,
-            image.c.architecture,
-            image.c.variant,
-        )
-        .join(content, content.c.id == image.c.content_id)
-        .outerjoin(parent, parent.c.id == image.c.parent_id)
-        .where(image.c.content_id.in_(keys))
-    ).all()
     return {
-        ContentKey(row.content_id): ImageSummary(
-            ContentKey(row.content_id),
-            ImageID(row.digest),
-            row.created_s,
-            None if row.parent is None else ImageID(row.parent),
-            bool(row.has_children),
-            Platform.of(row.os or "linux", row.architecture, row.variant),
+        key: ImageSummary(
+            ContentKey(key),
+            ImageID(digest),
+            created_s,
+            None if parent is None else ImageID(parent),
+            bool(has_children),
+            _platform(system or "linux", architecture, variant),
         )
-        for row in rows
+        for (
+            key,
+            digest,
+            created_s,
+            parent,
+            has_children,
+            system,
+            architecture,
+            variant,
+        ) in connection.execute(_summaries(), {"keys": keys})
     }
+
+
+_platform: Final = lru_cache(maxsize=256)(Platform.of)
+"""Most images have one of a few platforms."""
 
 
 def manifest_digests(
@@ -194,14 +253,8 @@ def manifest_digests(
         keys: Row numbers of at most `BATCH` images.
     """
     found: dict[ContentKey, list[Digest]] = {}
-    rows = connection.execute(
-        select(manifest.c.image_id, content.c.digest)
-        .join(content, content.c.id == manifest.c.content_id)
-        .where(manifest.c.image_id.in_(keys))
-        .order_by(content.c.digest)
-    ).all()
-    for row in rows:
-        found.setdefault(ContentKey(row.image_id), []).append(row.digest)
+    for key, digest in connection.execute(_manifests(), {"keys": keys}):
+        found.setdefault(ContentKey(key), []).append(digest)
     return found
 
 

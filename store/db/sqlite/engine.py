@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from sqlalchemy import create_engine, event
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from store.db.database import Durability
-from store.errors import (
-    IntegrityError,
-    PermissionDenied,
-    ReadOnlyStore,
-    StorageFull,
-    StoreBusy,
-    Unavailable,
-)
-from store.model.remedies import Remedy
+from store.db.sqlite.row_changes import reported
+from store.model.waiting import WAIT_LIMIT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
 
+    from store.db.changes import UnitListener
     from store.files.write_lock import WriteLock
 
 DATABASE: Final = "store.db"
-BUSY_TIMEOUT_S: Final = 60
 _WRITING: Final = "store_write"
 """The execution option of a write transaction; its value is the durability."""
+_FILE: Final = "store_file"
+"""The execution option of an engine; its value is the path of the database file."""
 
 
 _SYNCHRONOUS: Final = {Durability.SYNCED: "FULL", Durability.SOON: "NORMAL"}
 """SQLite's setting for each durability."""
 
 _PRAGMAS: Final = (
-    f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}",
     "PRAGMA foreign_keys=ON",
     f"PRAGMA synchronous={_SYNCHRONOUS[Durability.SYNCED]}",
     "PRAGMA cache_size=-16384",
@@ -59,7 +54,7 @@ class Access(Enum):
     IMMUTABLE = "ro&immutable=1"
 
 
-def make_engine(database: Path, access: Access) -> Engine:
+def make_engine(database: Path, access: Access, wait_limit_s: float = WAIT_LIMIT_S) -> Engine:
     """Return an engine for a SQLite file. The first connection opens the file.
 
     The driver's implicit transactions are off, because implicit transactions do not cover DDL and
@@ -68,12 +63,18 @@ def make_engine(database: Path, access: Access) -> Engine:
     Args:
         database: Path of the database file.
         access: How to open the file.
+        wait_limit_s: How long to wait for a lock of another program, in seconds.
     """
 
     def connect() -> sqlite3.Connection:
-        uri = f"file:{quote(str(database))}?mode={access.value}"
+        uri = f"file:{quote(os.fsencode(database))}?mode={access.value}"
         return sqlite3.connect(
-            uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256
+            uri,
+            uri=True,
+            timeout=wait_limit_s,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
         )
 
     engine = create_engine(
@@ -83,6 +84,7 @@ def make_engine(database: Path, access: Access) -> Engine:
         pool_size=8,
         max_overflow=24,
         query_cache_size=1000,
+        execution_options={_FILE: database},
     )
 
     @event.listens_for(engine, "connect")
@@ -109,13 +111,17 @@ def make_engine(database: Path, access: Access) -> Engine:
 @contextmanager
 def read_unit(engine: Engine) -> Iterator[Connection]:
     """Open a read unit: every query inside sees the same snapshot."""
-    with database_errors(), engine.connect() as connection, connection.begin():
+    with database_errors(engine), engine.connect() as connection, connection.begin():
         yield connection
 
 
 @contextmanager
 def write_unit(
-    engine: Engine, lock: WriteLock, owner: str, durability: Durability = Durability.SYNCED
+    engine: Engine,
+    lock: WriteLock,
+    owner: str,
+    durability: Durability = Durability.SYNCED,
+    listen: Callable[[], UnitListener] | None = None,
 ) -> Iterator[Connection]:
     """Open a write unit: ``BEGIN IMMEDIATE`` … ``COMMIT``, or ``ROLLBACK`` on any exception.
 
@@ -124,15 +130,16 @@ def write_unit(
         lock: The lock that writers wait for.
         owner: The name of this writer; a writer that waits for it shows this name.
         durability: When the change becomes safe from a power cut.
+        listen: Returns a listener for the rows that the unit changes; None if nobody listens.
 
     Raises:
         StoreBusy: Another program keeps the database locked.
         StorageFull: There is no space for the change.
         ReadOnlyStore: The database cannot be written.
     """
-    with database_errors(), lock.held(owner), engine.connect() as connection:
+    with database_errors(engine), lock.held(owner), engine.connect() as connection:
         writing = for_writing(connection, durability)
-        with writing.begin():
+        with reported(writing, listen), writing.begin():
             yield writing
 
 
@@ -142,52 +149,34 @@ def for_writing(connection: Connection, durability: Durability = Durability.SYNC
 
 
 @contextmanager
-def database_errors() -> Iterator[None]:
-    """Translate SQLite's errors into StoreError; errors in this program's SQL stay unchanged."""
+def database_errors(database: Path | Engine | None = None) -> Iterator[None]:
+    """Translate SQLite's errors into StoreError; errors in this program's SQL stay unchanged.
+
+    Args:
+        database: The database file or its engine, to find the cause of a failed write; None if it
+            is not known.
+
+    Raises:
+        StoreError: The block raised an error of SQLite.
+    """
     try:
         yield
     except DBAPIError as exc:
-        raise _translate(exc.orig if isinstance(exc.orig, sqlite3.Error) else exc) from exc
+        raise _translate(
+            exc.orig if isinstance(exc.orig, sqlite3.Error) else exc, database
+        ) from exc
     except sqlite3.Error as exc:
-        raise _translate(exc) from exc
+        raise _translate(exc, database) from exc
+    except UnicodeDecodeError as exc:
+        # The driver cannot decode an error that quotes a damaged name of the schema.
+        name = sqlite3.DatabaseError("a name or a text is not UTF-8")
+        name.sqlite_errorname = "SQLITE_CORRUPT"
+        raise _translate(name, database) from exc
 
 
-def _translate(error: Exception) -> Exception:  # noqa: PLR0911 - a table
-    name = getattr(error, "sqlite_errorname", "") or ""
-    text = str(error)
-    # SHMSIZE: there is no space for the shared memory, which is a file.
-    if name.startswith("SQLITE_FULL") or name in ("SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"):
-        return StorageFull(
-            f"cannot write the catalogue: {text}",
-            hint="free some space on the store's file system; nothing was changed",
-        )
-    if name.startswith("SQLITE_READONLY"):
-        return ReadOnlyStore(
-            f"cannot write the catalogue: {text}",
-            hint="check the permissions and the mount of the store's root",
-        )
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return StoreBusy(
-            f"cannot lock the catalogue: {text}", hint="try again when the other process has ended"
-        )
-    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
-        return PermissionDenied(
-            f"cannot open the catalogue: {text}",
-            hint="check the owner and permissions of the store's root",
-        )
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return IntegrityError(
-            f"the catalogue is damaged: {text}",
-            hint=f"restore {DATABASE} from a backup",
-            remedy=(
-                Remedy.REPLACE_STORE if name.startswith("SQLITE_NOTADB") else Remedy.CHECK_STORE
-            ),
-        )
-    if name.startswith("SQLITE_IOERR"):
-        return Unavailable(
-            f"cannot read or write the catalogue: {text}",
-            hint="check the file system; network file systems cannot hold a store",
-        )
-    # Any other error (a violated constraint, a statement that does not parse) is a bug in this
-    # program and stays unchanged.
-    return error
+def _translate(error: Exception, database: Path | Engine | None) -> Exception:
+    from store.db.sqlite.errors import translated  # noqa: PLC0415 - only after an error
+
+    if isinstance(database, Engine):
+        database = database.get_execution_options().get(_FILE)
+    return translated(error, database)

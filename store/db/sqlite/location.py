@@ -4,7 +4,7 @@ SQLite reads a database in WAL mode only if it can create files beside it, or if
 that the file never changes (``immutable``). In the second case SQLite silently ignores the log. So
 a database on read-only media is opened as immutable if it has no log. In a folder without write
 permission, the log and shared memory of a running writer are used. Any other database is read from
-a private copy.
+a private copy. So is a database on a full disk, on which the shared memory cannot be made.
 """
 
 from __future__ import annotations
@@ -12,18 +12,22 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from pathlib import Path
-from typing import Final, Self, final
+from typing import TYPE_CHECKING, Final, Self, final
 
 from store.db.sqlite.engine import DATABASE, Access
-from store.errors import StoreBusy, StoreNotFound, printable
+from store.errors import StorageFull, StoreBusy, StoreNotFound, printable
 from store.files.os_errors import translated
 from store.files.sizes import file_bytes
 from store.model.remedies import Remedy
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 LOG: Final = f"{DATABASE}-wal"
 SHARED_MEMORY: Final = f"{DATABASE}-shm"
 _ATTEMPTS: Final = 5
+_TICK_NS: Final = 20_000_000
+"""Nanoseconds in which the kernel may give two changes of a file the same time, at most."""
 
 
 class OpenMode(Enum):
@@ -94,11 +98,13 @@ class DatabaseLocation:
         database: The file to open: the store's own, or a private copy.
         access: How to open the file.
         writable: Whether changes reach the store.
+        full: Why nothing can be written, if the disk is full; None otherwise.
     """
 
     database: Path
     access: Access
     writable: bool
+    full: StorageFull | None = None
     _copied_to: Path | None = field(default=None)
 
     @classmethod
@@ -128,15 +134,43 @@ class DatabaseLocation:
             case OpenMode.IMMUTABLE:
                 return cls(database, Access.IMMUTABLE, writable=False)
             case OpenMode.COPY:
-                folder = _copy(root)
-                # The copy is private, so SQLite may write to it and merge its log.
-                return cls(folder / DATABASE, Access.READ_WRITE, writable=False, _copied_to=folder)
+                return cls.copy_of(root)
+
+    @classmethod
+    def copy_of(cls, root: Path, full: StorageFull | None = None) -> Self:
+        """Copy the database of the store at ``root``; return the location of the private copy.
+
+        Args:
+            root: The store's folder.
+            full: Why the database itself cannot be opened, if the disk is full.
+
+        Raises:
+            StoreBusy: The database changes faster than it can be copied.
+            StorageFull: No folder for temporary files has room for the copy.
+            Unavailable: The database file cannot be read.
+        """
+        folder = _copy(root)
+        # The copy is private, so SQLite may write to it and merge its log.
+        return cls(
+            folder / DATABASE, Access.READ_WRITE, writable=False, full=full, _copied_to=folder
+        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self.close()
+
+    def require_room(self) -> None:
+        """Raise an error if the disk was full when the database was to be opened.
+
+        Raises:
+            StorageFull: The disk was full.
+        """
+        if self.full is not None:
+            raise StorageFull(
+                self.full.message, hint=self.full.hint, remedy=self.full.remedy
+            ) from self.full
 
     def close(self) -> None:
         """Remove the private copy, if there is one."""
@@ -149,12 +183,17 @@ class DatabaseLocation:
 def _copy(root: Path) -> Path:
     """Copy the database and its log, and repeat if either changed meanwhile; return the folder."""
     import shutil  # noqa: PLC0415 - few stores are read from a copy
-    import tempfile  # noqa: PLC0415
+    import time  # noqa: PLC0415
 
-    folder = Path(tempfile.mkdtemp(prefix="storectl-"))
+    from store.files.space.scratch import make_scratch_folder  # noqa: PLC0415
+
+    folder = make_scratch_folder(2 * sum(file_bytes(root / name) for name in (DATABASE, LOG)))
     try:
         for _ in range(_ATTEMPTS):
             before = _stamps(root)
+            if time.time_ns() - max((one[0] for one in before if one), default=0) < _TICK_NS:
+                # The next change could get the same time as the last one.
+                time.sleep(_TICK_NS / 10**9)
             for name in (DATABASE, LOG):
                 with translated(root / name):
                     try:

@@ -43,7 +43,7 @@ class Lookups:
     @contextmanager
     def look(self) -> Iterator[SqliteLookup]:
         """Return this thread's connection. Errors are raised as StoreError."""
-        with database_errors():
+        with database_errors(self._engine):
             known: dict[str, SqliteLookup] = self._local.__dict__
             lookup = known.get("lookup")
             if lookup is None:

@@ -1,7 +1,8 @@
 """The schema's revision: read it, reject a newer revision, migrate an older revision.
 
-Alembic is imported only inside the functions that migrate or compare, so that opening a current
-store does not import it.
+A new database gets its tables from `migrations/schema.sql`, which has the result of all migrations.
+Alembic is imported only inside the functions that migrate or compare, so that neither a new store
+nor opening a current one imports it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from store.files.creation import create_file
 from store.files.durable import sync_folder
 from store.files.os_errors import translated
 from store.files.write_lock import WRITE_LOCK, WriteLock
+from store.model.waiting import WAIT_LIMIT_S, WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,14 +32,23 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
+    from store.model.waiting import Waiting
+
 VERSION_TABLE: Final = "alembic_version"
+_PARTIAL: Final = ".bak.partial"
+"""How the name of a copy ends that is not complete."""
+SCHEMA: Final = "schema.sql"
+"""The script in `migrations/` that creates the tables of the newest revision."""
 
 
-def read_schema_state(location: DatabaseLocation) -> SchemaState:
+def read_schema_state(
+    location: DatabaseLocation, wait_limit_s: float = WAIT_LIMIT_S
+) -> SchemaState:
     """Return a database's revision, read without SQLAlchemy.
 
     Args:
         location: The database, and how to open it.
+        wait_limit_s: How long to wait for a lock of another program, in seconds.
 
     Raises:
         IntegrityError: The file is not a SQLite database, or it is damaged.
@@ -45,11 +56,15 @@ def read_schema_state(location: DatabaseLocation) -> SchemaState:
     # Reading the revision must not write, even if the store is writable.
     access = Access.READ_ONLY if location.access is Access.READ_WRITE else location.access
     uri = f"{location.database.absolute().as_uri()}?mode={access.value}"
-    with database_errors(), closing(sqlite3.connect(uri, uri=True)) as connection:
-        return _read_state(connection)
+    with (
+        database_errors(location.database),
+        closing(sqlite3.connect(uri, uri=True, timeout=wait_limit_s)) as connection,
+    ):
+        return read_connection_state(connection)
 
 
-def _read_state(connection: sqlite3.Connection) -> SchemaState:
+def read_connection_state(connection: sqlite3.Connection) -> SchemaState:
+    """Return the revision of the database behind a connection."""
     if not connection.execute(
         "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (VERSION_TABLE,)
     ).fetchone():
@@ -99,35 +114,41 @@ def upgrade(
     root: Path,
     *,
     now: Callable[[], datetime],
-    on_wait: Callable[[str], None] | None = None,
+    waiting: Waiting = WAITING,
     scripts: Path | None = None,
     accept: Callable[[SchemaState], None] = lambda _: None,
 ) -> UpgradeReport:
     """Migrate the database at ``root`` to the newest revision; create it if there is none.
 
-    All revisions are applied in one transaction. Before an existing database is changed, a copy is
-    made beside the database: ``store.db.<revision>-<time>.bak``.
+    A new database gets the tables of the newest revision at once. All revisions are applied in one
+    transaction. Before an existing database is changed, a copy is made beside the database:
+    ``store.db.<revision>-<time>.bak``.
 
     Args:
         root: The store's folder.
         now: The clock; the backup has the time in its name.
-        on_wait: Called with the name of the writer that this process has to wait for.
-        scripts: A folder with migrations; None for the shipped migrations.
+        waiting: How long to wait for other writers.
+        scripts: A folder with migrations, all of which make a new database; None for the shipped
+            migrations.
         accept: Called with the state of the database before anything is changed.
 
     Raises:
         SchemaMismatch: The database is newer than this program, or belongs to another program.
-        IntegrityError: The migrated rows violate a foreign key.
+        IntegrityError: The migrated rows violate a foreign key, or the tables are not those of
+            their revision.
         StorageFull: There is no space for the backup or the migration.
     """
     database = root / DATABASE
-    with WriteLock(root / WRITE_LOCK, on_wait).held("a schema upgrade"):
+    with WriteLock(root / WRITE_LOCK, waiting).held("a schema upgrade"):
         with translated(database), suppress(FileExistsError):
             # SQLite gives its log and shared memory the mode and the owner of the database.
             os.close(create_file(database))
-        with database_errors(), closing(sqlite3.connect(database)) as probe:
+        with (
+            database_errors(database),
+            closing(sqlite3.connect(database, timeout=waiting.limit_s)) as probe,
+        ):
             probe.execute("PRAGMA journal_mode=WAL")
-            state = _read_state(probe)
+            state = read_connection_state(probe)
             accept(state)
             require_known(state)
             if state.is_current:
@@ -136,12 +157,35 @@ def upgrade(
             if state.current is not None:
                 backup = root / f"{DATABASE}.{state.current}-{now().strftime('%Y%m%dT%H%M%SZ')}.bak"
                 _copy(probe, backup)
-        with _migrating(root) as connection:
-            from alembic import command  # noqa: PLC0415 - only to migrate
-
-            with _configured(connection, scripts) as config:
-                command.upgrade(config, "head")
+        try:
+            if state.current is None and scripts is None:
+                _create_tables(database, waiting.limit_s)
+            else:
+                _migrate(root, waiting.limit_s, scripts)
+        except sqlite3.OperationalError as exc:
+            # The tables are not those of the revision that the database states.
+            raise IntegrityError(
+                f"cannot upgrade the catalogue from revision {state.current}: {exc}",
+                hint=f"nothing was changed; restore {DATABASE} from a backup",
+            ) from exc
         return UpgradeReport(state.current, state.head, backup)
+
+
+def _create_tables(database: Path, wait_limit_s: float) -> None:
+    script = importlib.resources.files("migrations").joinpath(SCHEMA).read_text(encoding="utf-8")
+    with (
+        database_errors(database),
+        closing(sqlite3.connect(database, timeout=wait_limit_s)) as connection,
+    ):
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nCOMMIT;")
+
+
+def _migrate(root: Path, wait_limit_s: float, scripts: Path | None) -> None:
+    with _migrating(root, wait_limit_s) as connection:
+        from alembic import command  # noqa: PLC0415 - only to migrate
+
+        with _configured(connection, scripts) as config:
+            command.upgrade(config, "head")
 
 
 def drift(root: Path) -> tuple[str, ...]:
@@ -159,7 +203,7 @@ def drift(root: Path) -> tuple[str, ...]:
     location = DatabaseLocation.at(root, read_only=True)
     engine = make_engine(location.database, location.access)
     try:
-        with database_errors(), engine.connect() as connection:
+        with database_errors(engine), engine.connect() as connection:
             from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - only to compare
             from alembic.migration import MigrationContext  # noqa: PLC0415
 
@@ -175,26 +219,33 @@ def drift(root: Path) -> tuple[str, ...]:
 def _copy(source: sqlite3.Connection, target: Path) -> None:
     # SQLite's backup includes the write-ahead log; a copy of the file would not include it. The
     # backup gets its final name when it is complete.
-    partial = target.with_name(f"{target.name}.partial")
+    partial = target.with_suffix(_PARTIAL)
     with translated(target):
-        partial.unlink(missing_ok=True)
-        os.close(create_file(partial))
-        with closing(sqlite3.connect(partial)) as copy:
-            source.backup(copy)
-        descriptor = os.open(partial, os.O_RDONLY)
+        # An upgrade that was killed has left them; the write lock is held.
+        for left in target.parent.glob(f"{DATABASE}.*{_PARTIAL}*"):
+            left.unlink()
         try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        partial.replace(target)
+            os.close(create_file(partial))
+            with closing(sqlite3.connect(partial)) as copy:
+                source.backup(copy)
+            descriptor = os.open(partial, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            partial.replace(target)
+        except BaseException:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise
     sync_folder(target.parent)
 
 
 @contextmanager
-def _migrating(root: Path) -> Iterator[Connection]:
-    engine = make_engine(root / DATABASE, Access.CREATE)
+def _migrating(root: Path, wait_limit_s: float = WAIT_LIMIT_S) -> Iterator[Connection]:
+    engine = make_engine(root / DATABASE, Access.CREATE, wait_limit_s)
     try:
-        with database_errors(), engine.connect() as connection:
+        with database_errors(engine), engine.connect() as connection:
             # If foreign keys are enforced, rebuilding a parent table fires ON DELETE CASCADE. The
             # pragma has no effect inside a transaction, so it comes first.
             raw = connection.connection.driver_connection

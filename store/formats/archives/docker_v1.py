@@ -5,6 +5,7 @@ Each directory is an image, and ``repositories`` names the images.
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
@@ -40,16 +41,24 @@ REPOSITORIES: Final = "repositories"
 @final
 @dataclass(frozen=True, slots=True)
 class V1Directory:
-    """One image directory: its name (the v1 ID), the bytes of its ``json``, its parent's name."""
+    """One image directory.
+
+    Attributes:
+        name: The directory's path in the archive, without ``.`` and ``..``: usually the v1 ID.
+        json: The bytes of its ``json``.
+        parent: The ``name`` of its parent's directory; None if it has no parent.
+        parent_text: The parent as ``json`` spells it, for example ``./base``.
+    """
 
     name: str
     json: bytes
     parent: str | None
+    parent_text: str | None = None
 
     @property
     def layer(self) -> str:
         """The path of the directory's layer."""
-        return f"{self.name}/layer.tar"
+        return posixpath.normpath(f"{self.name}/layer.tar")
 
 
 def directories(
@@ -117,34 +126,46 @@ def _follow(
             raise InvalidArchive(
                 f"the parents of {printable(start)!r} form a cycle", member=f"{name}/json"
             )
-        if path and name not in names:
-            above = next(reversed(path))
+        try:
+            step = directory(name)
+        except MissingMember as exc:
+            if not path or name in names:
+                raise
+            above = next(reversed(path.values()))
             raise MissingMember(
-                f"the parent {printable(name)!r} of an image is not in the archive",
-                member=f"{above}/json",
-            )
-        step = path[name] = directory(name)
+                f"the parent {printable(above.parent_text or name)!r} of an image is not in the"
+                " archive",
+                member=f"{above.name}/json",
+            ) from exc
+        path[name] = step
         name = step.parent
 
 
 def _directory(name: str, read: Callable[[str], bytes], limits: Limits) -> V1Directory:
-    if "/" in name or name in {"", ".", ".."}:
-        raise InvalidArchive(
-            f"invalid parent {printable(name)!r} of an image: expected the name of a directory",
-            member="json",
+    member = posixpath.normpath(f"{name}/json")
+    if member.startswith("../"):
+        raise MissingMember(
+            f"the directory {printable(name)!r} is not in the archive", member=member
         )
     try:
-        data = read(f"{name}/json")
+        data = read(member)
     except MissingMember as exc:
         raise MissingMember(
             f"the directory {printable(name)!r} has no json: in an archive without manifest.json,"
             " each directory is an image of Docker before 1.10",
-            member=f"{name}/json",
+            member=member,
             hint="check that `docker save` wrote the archive",
         ) from exc
-    return V1Directory(
-        name, data, v1_parent(data, limits, document=f"{printable(name)}/json") or None
-    )
+    parent = v1_parent(data, limits, document=printable(member))
+    return V1Directory(name, data, _path(parent) if parent else None, parent or None)
+
+
+def _path(parent: str) -> str:
+    """Return the path of a parent's directory. Docker joins the text to the archive's folder."""
+    if parent.startswith("/"):
+        # Go's filepath.Clean drops ``..`` at the root, and Join takes the rest as relative.
+        return posixpath.normpath("/" + parent.lstrip("/"))[1:] or "."
+    return posixpath.normpath(parent)
 
 
 def claim(
@@ -208,7 +229,10 @@ def claim(
             )
         configs[step.name] = config
     data = read(REPOSITORIES)
-    targets = _targets(parse_repositories(data, limits))
+    targets = _targets(
+        parse_repositories(data, limits),
+        {step.parent_text: step.parent for step in ordered if step.parent in configs},
+    )
     broken = [
         BrokenImage(error, tuple(targets.get(name, ())), f"{name}/json")
         for name, error in errors.items()
@@ -238,12 +262,21 @@ def claim(
     return ArchiveClaim(Digest.of(data), _merge(images), broken=tuple(broken))
 
 
-def _targets(repositories: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
-    """Return the names that ``repositories`` gives to each directory, valid or not."""
+def _targets(
+    repositories: Mapping[str, Mapping[str, str]], spellings: Mapping[str | None, str | None]
+) -> dict[str, list[str]]:
+    """Return the names that ``repositories`` gives to each directory, valid or not.
+
+    Args:
+        repositories: The names, and the directory of each tag.
+        spellings: The path of each directory that is a parent, by the text that names the parent.
+            ``repositories`` may use that text too.
+    """
     found: dict[str, list[str]] = {}
     for name in sorted(repositories):
         for tag in sorted(repositories[name]):
-            names = found.setdefault(repositories[name][tag], [])
+            target = repositories[name][tag]
+            names = found.setdefault(spellings.get(target) or target, [])
             text = _tagged(name, tag)
             if text not in names:
                 names.append(text)

@@ -49,6 +49,7 @@ class Choice:
             a tag without a repository, the prefix is the repository.
         no_tags: Import the images without names.
         require_all: Refuse an index if some of its content is absent.
+        notes_absent: Note the content of indexes that is absent.
     """
 
     platforms: tuple[Platform, ...] = ()
@@ -57,6 +58,7 @@ class Choice:
     prefix: str = ""
     no_tags: bool = False
     require_all: bool = False
+    notes_absent: bool = True
 
 
 ALL: Final = Choice()
@@ -86,7 +88,7 @@ def choose(claim: ArchiveClaim, choice: Choice) -> ArchiveClaim:
         wanted=choice.images,
     )
     validate(named, require_all=choice.require_all)
-    return with_sparse_notes(named)
+    return with_sparse_notes(named) if choice.notes_absent else named
 
 
 def select(claim: ArchiveClaim, choice: Choice) -> ArchiveClaim:

@@ -12,6 +12,7 @@ import re
 from typing import Final, TypeAlias
 
 from store.errors import InvalidReference, printable
+from store.model.base_errors import is_text
 
 _ANY: Final = "[^/]"
 
@@ -28,8 +29,14 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     time to match is linear in the length of the text.
 
     Raises:
-        InvalidReference: Go refuses the pattern (``path.ErrBadPattern``).
+        InvalidReference: Go refuses the pattern (``path.ErrBadPattern``), or it is not text.
     """
+    if not is_text(pattern):
+        raise InvalidReference(
+            f"invalid pattern {printable(pattern)!r}: it is not UTF-8 text",
+            text=pattern,
+            hint="no name of an image has such bytes",
+        )
     if "**" in pattern.split("/"):
         return re.compile(_runs(_parts(pattern)), re.DOTALL)
     return re.compile(_stars(_chunks(pattern)), re.DOTALL)

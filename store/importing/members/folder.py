@@ -16,6 +16,7 @@ from store.errors import (
     UnsafePath,
 )
 from store.files.os_errors import Whose, translated
+from store.formats.compression.codecs import MAGIC_BYTES
 from store.formats.compression.growth import Outermost
 from store.formats.compression.settings import FRAME_BYTES
 from store.importing.members.parts import DocumentCeiling, Part, PartStaging, joined
@@ -105,6 +106,12 @@ class FolderMembers:
             if name in files:
                 found.append(os.path.relpath(Path(folder) / name, self._folder))
         return tuple(sorted(found, key=os.fsencode))
+
+    def head(self, path: str) -> bytes | None:
+        """Return the first bytes of a file."""
+        file, _ = self._file(path)
+        with translated(file, whose=Whose.INPUT), file.open("rb", buffering=0) as opened:
+            return opened.read(MAGIC_BYTES)
 
     def document(self, path: str) -> bytes:
         """Return the bytes of a small file."""

@@ -37,6 +37,9 @@ class Members(Protocol):
     def size(self, path: str) -> int:
         """Return the size of a file in bytes."""
 
+    def head(self, path: str) -> bytes | None:
+        """Return the first bytes of a file, which tell its codec; None if all was read already."""
+
     def document(self, path: str) -> bytes:
         """Return the bytes of a small file.
 

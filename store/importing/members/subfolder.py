@@ -32,6 +32,10 @@ class SubfolderMembers:
         """Return the size of a file in bytes."""
         return self._members.size(self._prefix + path)
 
+    def head(self, path: str) -> bytes | None:
+        """Return the first bytes of a file; None if all was read already."""
+        return self._members.head(self._prefix + path)
+
     def document(self, path: str) -> bytes:
         """Return the bytes of a small file."""
         return self._members.document(self._prefix + path)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, final
 
 from store.errors import StoreError
+from store.formats.compression.codecs import MAGIC_BYTES
 from store.formats.compression.settings import FRAME_BYTES
 from store.formats.tar.reader import TarReader
 from store.formats.tar.tree import Tree
@@ -69,6 +70,12 @@ class FileMembers:
     def find_all(self, name: str) -> tuple[str, ...]:
         """Return the paths of all files with a name, in any folder, sorted by their bytes."""
         return self._tree.find_all(name)
+
+    def head(self, path: str) -> bytes | None:
+        """Return the first bytes of a file."""
+        member = self._tree.resolve(path).member
+        with closing(self._reader.reread(member, MAGIC_BYTES)) as pieces:
+            return next(pieces, b"")
 
     def document(self, path: str) -> bytes:
         """Return the bytes of a small file."""

@@ -203,3 +203,27 @@ def test_decoding_stops_when_the_server_ends() -> None:
 
     images.run(steps)
     assert not images.done
+
+
+def test_failure_while_the_server_ends_is_a_line_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    images = Images()
+    may_fail = threading.Event()
+
+    def fail(image_id: ImageID, *, is_stopped: Callable[[], bool]) -> DiffState:
+        images.begun.append(image_id)
+        while not is_stopped():
+            may_fail.wait(0.01)
+        raise StorageFull("no space left")
+
+    images.verify_image = fail  # type: ignore[method-assign]
+
+    async def steps(checked: Verification) -> None:
+        checked.queue("app", image("late"))
+        await until_in_loop(lambda: images.begun)
+
+    images.run(steps)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"cannot verify image={image('late')}: no space left"
+    ]

@@ -27,9 +27,9 @@ def shell(
     tmp_path: Path,
 ) -> Shell:
     def resolve(
-        root: str | None, environment: Mapping[str, str], *, debug: bool = False
+        root: str | None, environment: Mapping[str, str], *, debug: bool, lock_timeout_s: float
     ) -> settings.Settings:
-        del root, environment
+        del root, environment, lock_timeout_s
         return settings.Settings(tmp_path, debug, lambda: NOW)
 
     def opened(_self: settings.Settings, **options: bool | None) -> FakeStore:

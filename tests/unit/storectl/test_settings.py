@@ -85,3 +85,20 @@ def test_a_waiting_run_names_the_other_process(capsys: pytest.CaptureFixture[str
         capsys.readouterr().err
         == "storectl: waiting for import-1\\x1b[0m…\nstorectl: waiting for another process…\n"
     )
+
+
+def test_a_variable_says_how_long_files_stay_in_quarantine(tmp_path: Path) -> None:
+    environment = {"HOME": "/h", "STORECTL_UNDO_FOR": "168h"}
+    assert resolve("x", environment).undo_for == timedelta(days=7)
+    assert resolve("x", {"HOME": "/h"}).undo_for is None
+    with pytest.raises(click.UsageError, match="STORECTL_UNDO_FOR: invalid age"):
+        resolve("x", {"HOME": "/h", "STORECTL_UNDO_FOR": "7d"})
+    environment = {"HOME": "/h", "STORECTL_QUARANTINE": "720h"}
+    with resolve(str(tmp_path / "store"), environment).open(create=True) as store:
+        assert store.quarantine_for == timedelta(days=30)
+    for text, age in (("0", timedelta(0)), ("", None)):
+        settings = resolve("x", {"HOME": "/h", "STORECTL_QUARANTINE": text})
+        assert settings.quarantine_for == age
+    for text in ("30d", "-1h", "87601h"):
+        with pytest.raises(click.UsageError, match="STORECTL_QUARANTINE"):
+            resolve("x", {"HOME": "/h", "STORECTL_QUARANTINE": text})

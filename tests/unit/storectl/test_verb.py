@@ -66,17 +66,18 @@ def test_options_stand_in_their_sections_and_all_others_after_them() -> None:
 Usage: make [OPTIONS]
 
 Form:
-  --size TEXT    Size of it.
-  --shape TEXT   Shape of it.
+  --size TEXT             Size of it.
+  --shape TEXT            Shape of it.
 
 Paint:
-  --colour TEXT  Colour of it.
+  --colour TEXT           Colour of it.
 
 Other options:
-  --quiet        Print nothing.
-  --root DIR     Folder of the store.
-  --debug        Log each step and print tracebacks.
-  --help         Show this message and exit.
+  --quiet                 Print nothing.
+  --root DIR              Folder of the store.
+  --lock-timeout SECONDS  How long to wait for a lock of another process.
+  --debug                 Log each step and print tracebacks.
+  --help                  Show this message and exit.
 
 Example:
   storectl make"""

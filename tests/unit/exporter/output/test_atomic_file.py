@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -32,6 +33,18 @@ def test_a_failed_block_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         raise KeyboardInterrupt
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_cleaning_does_not_hide_the_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_given: object, **_options: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with pytest.raises(KeyboardInterrupt), atomic_file(tmp_path / "out.tar") as file:
+        file.write(b"new")
+        monkeypatch.setattr(os, "unlink", refuse)
+        raise KeyboardInterrupt
 
 
 def test_a_named_pipe_is_written_directly(tmp_path: Path) -> None:

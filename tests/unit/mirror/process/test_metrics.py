@@ -12,6 +12,8 @@ def test_counters_of_all_processes_are_added_up() -> None:
     metrics.use_row(0)
     metrics.count_answer("blob", "GET", 206, 0.02, 1000)
     metrics.count_received(5)
+    metrics.count_scrubbed(3, 700, 1)
+    metrics.note_oldest_check(1.5)
     child = os.fork()
     if not child:
         metrics.use_row(1)
@@ -34,6 +36,10 @@ def test_counters_of_all_processes_are_added_up() -> None:
         'storectl_http_response_bytes_total{resource="blob"} 1500',
         "storectl_http_request_body_bytes_total 5",
         "storectl_http_requests_in_progress 1",
+        "storectl_scrub_contents_total 3",
+        "storectl_scrub_bytes_total 700",
+        "storectl_scrub_errors_total 1",
+        "storectl_scrub_oldest_check_timestamp_seconds 1.5",
         "storectl_workers 1",
         "extra 1.5",
         "# TYPE extra gauge",

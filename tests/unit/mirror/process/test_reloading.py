@@ -30,7 +30,9 @@ def test_renewed_certificate_is_loaded_and_a_broken_one_is_not(
     async def main() -> None:
         reload_requested = asyncio.Event()
         task = asyncio.create_task(
-            watch("certificate", certificate.paths, renew, reload_requested, interval_s=0.02)
+            watch(
+                "certificate", lambda: certificate.paths, renew, reload_requested, interval_s=0.02
+            )
         )
         await asyncio.sleep(0.1)
         assert not caplog.records
@@ -64,7 +66,9 @@ def test_files_are_applied_once_the_system_has_descriptors_again(
         applied.set()
 
     async def run() -> None:
-        task = asyncio.create_task(watch("users", (file,), apply, asyncio.Event(), interval_s=0.01))
+        task = asyncio.create_task(
+            watch("users", lambda: (file,), apply, asyncio.Event(), interval_s=0.01)
+        )
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await asyncio.sleep(0.05)

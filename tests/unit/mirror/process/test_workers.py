@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import signal
 from typing import TYPE_CHECKING, final
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 class Supervisor:
     """A supervisor process with two workers; every event creates a file in ``folder``."""
 
-    def __init__(self, folder: Path, work: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self, folder: Path, work: Callable[[int], None] | None = None, grace_s: float = 60.0
+    ) -> None:
         self._folder = folder
         self.pid = os.fork()
         if self.pid:
@@ -30,7 +34,12 @@ class Supervisor:
         code = 1
         try:
             Workers(
-                work or self._work, 2, self._note("refreshed"), reloads=True, interval_s=3600.0
+                work or self._work,
+                2,
+                self._note("refreshed"),
+                reloads=True,
+                interval_s=3600.0,
+                grace_s=grace_s,
             ).run(self._note("started"), self._note("stopping"))
             code = 0
         except Unavailable:
@@ -84,6 +93,49 @@ def test_killed_worker_is_replaced(supervisor: Supervisor) -> None:
     assert supervisor.stop() == 0
 
 
+def fail_fork(monkeypatch: pytest.MonkeyPatch, failing: int) -> None:
+    """Let one fork fail: the first one makes the supervisor, the next two make the workers."""
+    fork, calls = os.fork, 0
+
+    def flaky() -> int:
+        nonlocal calls
+        calls += 1
+        if calls == failing:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return fork()
+
+    monkeypatch.setattr(os, "fork", flaky)
+
+
+def test_a_worker_is_replaced_later_if_there_is_no_room_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "_RETRY_S", 0.2)
+    fail_fork(monkeypatch, 4)
+    logging.getLogger(workers.__name__).addHandler(logging.FileHandler(tmp_path / "log"))
+    try:
+        running = Supervisor(tmp_path)
+    finally:
+        logging.getLogger(workers.__name__).handlers.pop().close()
+    until(lambda: len(running.names("worker-")) == 2 and running.names("started"))
+    (victim,) = running.names("worker-1-")
+    os.kill(int(victim.rpartition("-")[2]), signal.SIGKILL)
+    until(lambda: len(running.names("worker-1-")) == 2)
+    assert "cannot start worker 1: Resource temporarily unavailable; trying again" in (
+        (tmp_path / "log").read_text()
+    )
+    assert running.stop() == 0
+
+
+def test_a_server_without_room_for_its_first_workers_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_fork(monkeypatch, 3)
+    running = Supervisor(tmp_path)
+    assert running.wait() == 2
+    assert running.names("started") == []
+
+
 def test_hangup_reloads_the_supervisor_and_every_worker(supervisor: Supervisor) -> None:
     os.kill(supervisor.pid, signal.SIGHUP)
     until(lambda: supervisor.names("re") == ["refreshed", "reloaded-0", "reloaded-1"])
@@ -107,3 +159,27 @@ def test_workers_that_die_at_once_are_given_up(
 ) -> None:
     monkeypatch.setattr(workers, "_MAX_EARLY_DEATHS", 2)
     assert Supervisor(tmp_path, lambda _number: os._exit(3)).wait() == 2
+
+
+def test_workers_that_do_not_end_are_killed_even_if_they_are_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "END_LIMIT_S", 0.1)
+    monkeypatch.setattr(workers, "_KILL_AFTER_S", 0.1)
+    # A busy machine takes more than a second to free the memory of a killed process.
+    monkeypatch.setattr(workers, "_KILLED_LIMIT_S", 60.0)
+
+    def hang(number: int) -> None:
+        (tmp_path / f"worker-{number}-{os.getpid()}").touch()
+        if number:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        while True:
+            signal.sigwait((signal.SIGTERM,))
+
+    running = Supervisor(tmp_path, hang, grace_s=0.1)
+    until(lambda: len(running.names("worker-")) == 2)
+    pids = [int(name.rpartition("-")[2]) for name in running.names("worker-")]
+    assert running.stop() == 2
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from mirror.protocol.errors import _TABLE, WireError
-from store.errors import IncompleteImage, MissingBlobs, StorageFull, StoreError
+from store.errors import IncompleteImage, MissingBlobs, StorageFull, StoreBusy, StoreError
 from store.formats.distribution.errors import ErrorCode
 from store.model.digests import Digest
 
@@ -53,6 +53,13 @@ def test_answer_tells_what_a_client_can_use_and_nothing_about_the_server() -> No
     assert json.loads(WireError(400, ErrorCode.UNKNOWN, "a\x1b[31mb").body) == {
         "errors": [{"code": "UNKNOWN", "message": "a\\x1b[31mb"}]
     }
+
+
+def test_a_client_is_told_when_to_try_again_and_not_for_whom_it_waited() -> None:
+    busy = WireError.of(StoreBusy("waited 5 s for process 4711 (storectl)"))
+    assert (busy.status, busy.code, busy.headers) == (503, "UNAVAILABLE", {"Retry-After": "5"})
+    assert b"4711" not in busy.body
+    assert WireError.of(StorageFull("full")).headers == {}
 
 
 def test_the_body_of_an_error_has_a_ceiling() -> None:

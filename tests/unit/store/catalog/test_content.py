@@ -114,7 +114,7 @@ def test_encodings_are_offered_cheapest_first_and_damaged_ones_not_at_all(rows: 
 
 
 def test_a_forgotten_file_is_no_source(rows: Rows) -> None:
-    content.add_blob(rows.connection, named("file"), 3, NOW)
+    rows.blob("file", 3)
     assert content.sources(rows.connection, [named("file")])[named("file")].in_file
     content.forget_file(rows.connection, named("file"))
     assert not content.sources(rows.connection, [named("file")])[named("file")].in_file

@@ -10,13 +10,16 @@ import pytest
 from store.blobs.directory import DirectoryBlobs
 from store.blobs.memory import MemoryBlobs
 from store.blobs.open_file import OpenFile
-from store.content.examination import Condition, examine, is_unchanged
+from store.content.examination import Condition, examine, is_unchanged, pieces
 from store.files.os_errors import translate
 from store.model.contents import ContentState, Sources
 from store.model.digests import Digest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from store.blobs.protocol import OpenBlob
 
 DATA = bytes(range(256)) * 9000  # more than two reads
 DIGEST = Digest.of(DATA)
@@ -38,6 +41,19 @@ def test_only_a_wrong_digest_is_damage(blobs: DirectoryBlobs) -> None:
         found = examine(blobs, SOURCES)
         assert (found.condition, found.size_bytes) == (Condition.DAMAGED, len(wrong))
         assert f"{len(wrong)} of {len(DATA)} bytes" in found.reason
+
+
+def test_the_caller_may_read_the_bytes(blobs: DirectoryBlobs) -> None:
+    read: list[int] = []
+
+    def noted(blob: OpenBlob) -> Iterator[bytes]:
+        for piece in pieces(blob):
+            read.append(len(piece))
+            yield piece
+
+    assert examine(blobs, SOURCES, noted).condition is Condition.SOUND
+    assert len(read) > 2
+    assert sum(read) == len(DATA)
 
 
 def test_bytes_in_the_catalogue_are_hashed() -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from store.files import kernel_copy
-from store.files.kernel_copy import copy_in_kernel
+from store.files.kernel_copy import clone, copy_in_kernel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,3 +78,32 @@ def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(OSError, match="No space") as caught:
         copy(tmp_path, 7, source_offset=0, target_offset=0)
     assert caught.value.errno == errno.ENOSPC
+
+
+def test_a_clone_has_all_bytes_or_does_not_happen(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(b"data" * 1000)
+    with (tmp_path / "one").open("rb") as source, (tmp_path / "two").open("wb") as target:
+        cloned = clone(source.fileno(), target.fileno())
+    assert (tmp_path / "two").read_bytes() == (b"data" * 1000 if cloned else b"")
+
+
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL])
+def test_a_file_system_without_clones_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, "x")
+
+    monkeypatch.setattr(fcntl, "ioctl", refuse)
+    assert not clone(0, 1)
+
+
+def test_other_errors_are_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(fcntl, "ioctl", full)
+    with pytest.raises(OSError, match="full"):
+        clone(0, 1)
+    monkeypatch.setattr(fcntl, "ioctl", lambda *_: 0)
+    assert clone(0, 1)

@@ -15,6 +15,7 @@ from store.errors import (
     Unavailable,
 )
 from store.files.os_errors import Whose, reading_input, translate, translated
+from tests.support.small_disks import full_of_files, small_disk
 
 PATH = Path("/somewhere/file")
 
@@ -113,3 +114,25 @@ def test_a_file_that_is_too_large_needs_no_free_space(whose: Whose) -> None:
     found = translate(os_error(errno.EFBIG), PATH, whose=whose)
     assert found.remedy is None
     assert "FAT" in (found.hint or "")
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE])
+def test_an_error_of_the_system_says_what_to_do(number: int) -> None:
+    found = translate(os_error(number), PATH)
+    assert type(found) is Unavailable
+    assert found.hint
+    assert found.remedy is None
+
+
+def test_a_quota_is_told_from_a_full_disk() -> None:
+    full, quota = (translate(os_error(number), PATH) for number in (errno.ENOSPC, errno.EDQUOT))
+    assert "quota" in (quota.hint or "")
+    assert "quota" not in (full.hint or "")
+
+
+def test_a_lack_of_inodes_is_told_from_a_lack_of_space(tmp_path: Path) -> None:
+    with small_disk(tmp_path, files=40) as disk:
+        full_of_files(disk)
+        found = translate(os_error(errno.ENOSPC), disk / "file")
+    assert isinstance(found, StorageFull)
+    assert "inode" in found.message

@@ -100,3 +100,36 @@ def test_a_writeback_that_can_begin_later_is_not_an_error(
 ) -> None:
     monkeypatch.setattr(page_cache, "_sync_file_range", failing(errno.EAGAIN))
     begin_writeback(0, 0, 1)
+
+
+def test_the_pages_of_a_written_file_are_in_memory_until_they_are_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        file.write(DATA)
+        os.fsync(file.fileno())
+    with path.open("rb") as file:
+        assert page_cache.is_cached(file.fileno(), 0)
+        assert page_cache.is_cached(file.fileno(), len(DATA))
+        page_cache.drop(file.fileno(), 0, len(DATA))
+        assert file.read() == DATA
+
+
+def test_a_page_that_needs_the_disk_is_not_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    def blocking(*_arguments: object) -> int:
+        raise BlockingIOError
+
+    def unsupported(*_arguments: object) -> int:
+        raise OSError(errno.EOPNOTSUPP, "")
+
+    monkeypatch.setattr(os, "preadv", blocking)
+    assert not page_cache.is_cached(0, 0)
+    monkeypatch.setattr(os, "preadv", unsupported)
+    assert page_cache.is_cached(0, 0)
+    monkeypatch.delattr(os, "RWF_NOWAIT")
+    assert page_cache.is_cached(0, 0)
+
+
+def test_a_hint_that_fails_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    page_cache.drop(-1, 0, 1)
+    monkeypatch.delattr(os, "posix_fadvise")
+    page_cache.drop(-1, 0, 1)

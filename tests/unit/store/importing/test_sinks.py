@@ -101,3 +101,24 @@ def test_a_kept_sink_hashes_both_sides(tmp_path: Path, pool: Pool) -> None:
     assert (tmp_path / "file").read_bytes() == bytes(range(50))
     assert stored == Hashed(Digest.of(bytes(range(50)), "sha512"), 50)
     assert diff.digest.hex == hashlib.sha256(stream.getvalue()).hexdigest()
+
+
+@pytest.mark.parametrize("written", [0, 1, (1 << 20) - 1, 1 << 20, len(DATA) - 1, len(DATA)])
+@pytest.mark.parametrize("kind", ["plain", "kept"])
+def test_bytes_that_the_file_has_already_are_hashed_and_not_written(
+    tmp_path: Path, pool: Pool, kind: str, written: int
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(DATA[:written])
+    with path.open("r+b", buffering=0) as file:
+        file.seek(written)
+        sink = (
+            PlainSink(file, pool, written_bytes=written)
+            if kind == "plain"
+            else KeptSink(file, pool, written_bytes=written)
+        )
+        for piece in pieces(DATA, 1 << 20):
+            sink.feed_stored(piece) if isinstance(sink, KeptSink) else sink.feed(piece)
+        _, stored = sink.finish()
+    assert stored == Hashed(Digest.of(DATA), len(DATA))
+    assert path.read_bytes() == DATA

@@ -11,11 +11,13 @@ import lzma
 import os
 import random
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
 
 from store import Store, errors
+from store.blobs.downloads import Downloads
 from store.errors import InvalidArchive, TooLarge
 from store.formats.compression.settings import Compression
 from store.importing.staging import Staged, Stager, plain_bytes
@@ -28,7 +30,7 @@ from tests.support.images import A
 from tests.support.processes import open_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from store.workspace.operations import Operation
@@ -219,3 +221,51 @@ def test_a_blob_that_does_not_decode_is_closed_at_once(tmp_path: Path) -> None:
             for target in held
             if target.startswith(str(tmp_path)) and target.endswith(" (deleted)")
         ]
+
+
+@pytest.mark.parametrize("there", [0, 1, 5000])
+@pytest.mark.parametrize("kind", ["identity", "gzip", "bzip2", "blob"])
+def test_received_bytes_go_to_the_file_of_a_download(
+    store: Store, operation: Operation, pool: Pool, kind: str, there: int
+) -> None:
+    data = LAYER if kind == "identity" else LAYER[: 9 * 1024]
+    if kind in {"gzip", "bzip2"}:
+        data = gzip.compress(data) if kind == "gzip" else bz2.compress(data)
+    download = Downloads(store.root).open(Digest.of(data))
+    assert download is not None
+    download.file.write(data[:there])
+    download.size_bytes = there
+    stager = Stager(operation, pool, Compression(), DEFAULT_LIMITS)
+    take: Callable[..., Staged] = (
+        stager.blob if kind == "blob" else partial(stager.layer, keep_original=True)
+    )
+    staged = take(
+        (data[at : at + MIB] for at in range(0, len(data), MIB)),
+        "layer",
+        lambda _size: None,
+        download=download,
+    )
+    assert download.path.read_bytes() == data
+    assert staged.received.digest == Digest.of(data)
+    # What is stored as it came is not written twice.
+    kept = (staged.original or staged).path
+    assert (kept == download.path) == (kind != "identity")
+    download.close()
+
+
+def test_the_file_of_a_download_stays_when_its_source_fails(
+    store: Store, operation: Operation, pool: Pool
+) -> None:
+    download = Downloads(store.root).open(Digest.of(b"whole"))
+    assert download is not None
+
+    def broken() -> Iterator[bytes]:
+        yield gzip.compress(LAYER)[:4000]
+        raise errors.Unavailable("the connection broke")
+
+    stager = Stager(operation, pool, Compression(), DEFAULT_LIMITS)
+    with pytest.raises(errors.Unavailable):
+        stager.layer(broken(), "layer", lambda _size: None, download=download)
+    assert download.path.stat().st_size == 4000
+    assert list(operation.folder.iterdir()) == []
+    download.close()

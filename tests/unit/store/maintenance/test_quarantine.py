@@ -38,7 +38,10 @@ def test_a_file_without_a_row_stays_for_a_week(root: Path) -> None:
         assert (report.orphan_files, report.freed_bytes) == (0, 0)
         assert not store.blobs.path(digest).exists()
         usage = store.usage(each=False)
-        assert (usage.kept, usage.on_disk_bytes) == (report.kept, usage.database_bytes + 6)
+        assert (usage.kept, usage.on_disk_bytes) == (
+            report.kept,
+            usage.database_bytes + usage.reserve_bytes + 6,
+        )
         now = NOW + WEEK - timedelta(seconds=1)
         assert store.collect().kept == report.kept
         now = NOW + WEEK
@@ -74,3 +77,16 @@ def test_a_dry_run_removes_nothing(store: Store) -> None:
         assert (tally.orphans, tally.freed_bytes) == (1, 6)
         assert len(list((store.root / "quarantine").iterdir())) == 1
         assert quarantine.kept(later, tally, dry_run=True) == []
+
+
+def test_the_user_says_how_long_files_stay(store: Store) -> None:
+    put_orphan(store)
+    store.quarantine_for = timedelta(days=30)
+    (kept,) = store.collect().kept
+    assert kept.until == NOW + timedelta(days=30)
+    with Store.open(store.root, clock=lambda: NOW + WEEK) as later:
+        later.quarantine_for = timedelta(days=30)
+        assert later.collect().orphan_files == 0
+        later.quarantine_for = timedelta(0)
+        assert later.collect().orphan_files == 1
+    assert list((store.root / "quarantine").iterdir()) == []

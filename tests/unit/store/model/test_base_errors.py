@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from store.errors import StorageFull, TruncatedInput
-from store.model.base_errors import StoreError, printable
+from store.model.base_errors import StoreError, is_text, printable
 from store.model.remedies import Remedy
 
 
@@ -32,3 +32,8 @@ def test_a_remedy_replaces_the_hint_of_the_class_but_not_a_hint_of_its_own() -> 
     assert TruncatedInput("x", remedy=Remedy.LIST_IMAGES).hint is None
     both = StoreError("x", hint="import it again", remedy=Remedy.CHECK_STORE)
     assert (both.hint, both.remedy) == ("import it again", Remedy.CHECK_STORE)
+
+
+def test_bytes_beyond_utf8_are_no_text() -> None:
+    assert is_text("größe/\U0001f600")
+    assert not is_text("a\udcff")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from store import ImageFilter, ImageID, Store, errors
@@ -117,3 +119,19 @@ def test_manifests_without_an_image_have_a_list_of_their_own(store: Store) -> No
     assert [reference.familiar for reference in named.references] == ["list:2"]
     assert store.manifests(ImageFilter(labels=("stage",))) == ()
     assert store.manifests(ImageFilter(dangling=True)) == ()
+
+
+def test_a_long_list_and_a_page_have_the_same_sizes(store: Store) -> None:
+    put_image(store, A, tags=("x:1",))
+    put_image(store, B, tags=("y:1",))
+    whole = store.images()
+    assert whole == store.images(ImageFilter(limit=10))
+    assert whole == store.images(ImageFilter(references=("*",)))
+    assert all(one.size_bytes for one in whole)
+
+
+def test_manifests_are_left_out_if_they_are_not_needed(store: Store) -> None:
+    put_image(store, A, tags=("x:1",))
+    (full,), (short,) = store.images(), store.images(ImageFilter(with_manifests=False))
+    assert full.manifests
+    assert short == replace(full, manifests=())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from store.catalog.checking.scrub import CheckedContent
 from store.maintenance.reports import CollectionReport, Kept, KeptReason
 from store.queries.usage import Usage, UsageRow, completed
 from tests.support.images import A, B, E
@@ -33,6 +34,13 @@ def test_a_layer_of_one_unnamed_image_is_reclaimable(store: Store) -> None:
     assert 0 < blobs.reclaimable_bytes < blobs.size_bytes
 
 
+def test_the_usage_says_how_much_content_was_checked(store: Store) -> None:
+    assert store.usage().checked == CheckedContent(0, 0, None)
+    put_image(store, A, tags=("x:1",))
+    # A layer, and a config and a manifest that were never checked.
+    assert store.usage().checked == CheckedContent(3, 0, None)
+
+
 def test_each_image_has_its_own_and_its_shared_part(store: Store) -> None:
     put_image(store, A, B, tags=("x:1",))
     put_image(store, A, tags=("y:1",))
@@ -50,7 +58,7 @@ def test_the_catalogue_the_other_files_and_a_dry_run_complete_the_report() -> No
     tried = CollectionReport((), 0, 0, (), 10, 0, 0, dry_run=True, kept=kept)
     blobs = UsageRow("Blobs", 1, 1, 5, 0)
     report = completed(
-        Usage((blobs,), (), on_disk_bytes=5, database_bytes=0),
+        Usage((blobs,), (), 5, 0, checked=CheckedContent(1, 0, None)),
         database_bytes=7,
         other_bytes=20,
         collection=tried,

@@ -47,3 +47,12 @@ def test_no_module_above_names_the_engine() -> None:
         if not name.startswith(ENGINE) and any(one.startswith(ENGINE) for one in targets)
     }
     assert naming == allowed
+
+
+def test_a_lost_catalogue_is_refused_before_it_is_examined(tmp_path: Path) -> None:
+    engines.upgrade(tmp_path, now=lambda: NOW)
+    assert list(engines.examine(tmp_path)) == []
+    (tmp_path / "store.db").unlink()
+    (tmp_path / "blobs" / "sha256").mkdir(parents=True)
+    with pytest.raises(errors.IntegrityError, match="is missing"):
+        engines.examine(tmp_path)

@@ -34,6 +34,9 @@ class MemoryLocks:
     def lock_upload(self, upload_id: str) -> MemoryLock | None:
         return self._lock(f"upload {upload_id}")
 
+    def lock_scrub(self) -> MemoryLock | None:
+        return self._lock("scrub")
+
     def _lock(self, name: str) -> MemoryLock | None:
         if name in self._held:
             return None
@@ -60,6 +63,17 @@ def locks(request: pytest.FixtureRequest, tmp_path: Path) -> Locks:
 
 def lock_functions(locks: Locks) -> list[Callable[[str], Lock | None]]:
     return [locks.lock_operation, locks.lock_upload]
+
+
+def test_one_scrub_runs_at_a_time(locks: Locks, tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    held = locks.lock_scrub()
+    assert held is not None
+    assert locks.lock_scrub() is None
+    held.release()
+    again = locks.lock_scrub()
+    assert again is not None
+    again.release()
 
 
 def test_a_lock_is_held_once_until_it_is_released(locks: Locks) -> None:

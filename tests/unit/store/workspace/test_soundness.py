@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,23 @@ from store import Store, errors
 from store.blobs.directory import DirectoryBlobs
 from store.blobs.open_file import OpenFile
 from store.catalog import content
+from store.catalog.in_progress import pushes
 from store.db.schema import document
 from store.files.os_errors import translate
 from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.registry.registry import Registry
-from store.workspace.soundness import is_kept_otherwise, lost, mark_lost, touched, unsound
+from store.workspace.soundness import (
+    is_kept_otherwise,
+    lost,
+    mark_lost,
+    sound_files,
+    touched,
+    unsound,
+)
 from store.workspace.workspace import utc_now
 from tests.support.images import A
-from tests.support.registry_pushes import push_blob
+from tests.support.registry_pushes import APP, push_blob
 from tests.support.stored_images import put_image
 
 if TYPE_CHECKING:
@@ -82,6 +91,25 @@ def test_a_copy_that_keeps_the_time_of_the_last_write_is_hashed(
         content.note_published(connection, (digest,), datetime(2000, 1, 1, tzinfo=UTC))
     os.utime(path, (0, 0))
     assert touched_files(store, digest) == {digest}
+
+
+def test_a_file_of_the_right_size_is_sound_until_it_is_changed(store: Store) -> None:
+    registry = Registry(store)
+    digests = [push_blob(registry, data) for data in (b"kept", b"changed", b"cut", b"gone")]
+    kept, changed, cut, gone = digests
+    store.blobs.path(changed).write_bytes(b"chang_d")
+    store.blobs.path(cut).write_bytes(b"cu")
+    store.blobs.path(gone).unlink()
+    with store.read() as connection:
+        held = pushes.held_content(connection, APP, digests)
+    assert set(held) == set(digests)
+    # The times of a file that was just written may equal those of its publication.
+    os.utime(store.blobs.path(changed), (4e9, 4e9))
+    sound = sound_files(store.blobs, held.values(), is_untouched=True)
+    assert sound == {kept}
+    assert sound_files(store.blobs, held.values(), is_untouched=False) == {kept, changed}
+    no_file = [replace(held[kept], file_at=None)]
+    assert sound_files(store.blobs, no_file, is_untouched=False) == frozenset()
 
 
 def test_a_file_that_was_restored_is_hashed_once(

@@ -37,6 +37,10 @@ class RecordingDatabase:
         self.written: list[tuple[str, Durability]] = []
         self.is_closed = False
 
+    def require_writable(self) -> None:
+        if not self.is_writable:
+            raise errors.ReadOnlyStore("read-only")
+
     def write(self, owner: str, durability: Durability) -> AbstractContextManager[Connection]:
         self.written.append((owner, durability))
         return nullcontext(Mock())
@@ -123,7 +127,7 @@ def test_an_operation_that_cannot_be_ended_is_left_to_the_next_one(
         raise errors.StorageFull("full")
 
     with pytest.raises(errors.StorageFull), store.operation("test") as operation:
-        monkeypatch.setattr(store, "_write_operation", refuse)
+        monkeypatch.setattr(store, "write_operation", refuse)
         raise RuntimeError
     monkeypatch.undo()
     assert operation.folder.exists()

@@ -74,3 +74,16 @@ def test_json_has_every_group(shell: Shell, fake: FakeStore) -> None:
         "Repository": "team/app",
         "Until": "2026-01-02T03:04:05Z",
     }
+
+
+def test_interrupted_downloads_are_named(shell: Shell, fake: FakeStore) -> None:
+    one = Kept(KeptReason.DOWNLOAD, 2, 15, until=NOW)
+    fake.answers["collect"] = collection_report(kept=(one,), downloads=3)
+    lines = shell("gc").splitlines()
+    assert "Deleted: 3 interrupted download(s)" in lines
+    assert lines[-1] == (
+        "Kept: 2 interrupted download(s), 15B, for the next pull, until 2026-01-02T03:04:05Z"
+    )
+    assert shell.err == (
+        "hint: `storectl gc --now` removes interrupted downloads before that time\n"
+    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from store import Reference
+from store.catalog.checking.scrub import CheckedContent
 from store.maintenance.reports import Kept, KeptReason
 from store.queries.usage import ImageUsage, Usage, UsageRow
 from tests.support.fake_shell import NOW, ONE, TWO, FakeStore, Shell, as_json
@@ -28,6 +30,7 @@ USAGE = Usage(
     ),
     on_disk_bytes=123_456,
     database_bytes=100_000,
+    checked=CheckedContent(12, 1, NOW - timedelta(days=3)),
     collectable_bytes=1000,
     prunable_bytes=3000,
     kept=(
@@ -50,6 +53,7 @@ def test_the_table_is_followed_by_disk_usage_and_shared_bytes(
         "on disk: 123.5kB, including 100kB for the database",
         "saved by sharing layers between images: 2.048kB (uncompressed)",
         "reclaimable: 1kB with `storectl gc`, 3kB with `storectl prune`",
+        "checked: 12 content(s), 1 damaged; the oldest check: 3 days ago",
         "Kept: 1 file(s), 10B, in use by a running operation",
     ]
     assert shell("df").splitlines() == expected
@@ -89,3 +93,9 @@ def test_format_prints_dockers_fields_and_nothing_else(shell: Shell, fake: FakeS
     }
     assert shell("df", "--format", "{{.Type}}={{.Reclaimable}}").splitlines()[2] == "Blobs=0B"
     shell("df", "-v", "--format", "json", code=2)
+
+
+def test_the_reserve_is_shown(shell: Shell, fake: FakeStore) -> None:
+    fake.answers["usage"] = replace(USAGE, reserve_bytes=1_048_576)
+    assert "including 100kB for the database and 1.049MB in reserve for a full disk" in shell("df")
+    assert as_json(shell("df", "--json"))["Reserve"] == 1_048_576

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from store import Store
+from store.model.digests import Digest
+from storectl import cli
 from tests.support.fake_shell import ONE, PRESENT, FakeStore, Shell, as_json, collection_report
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_dry_run_prints_what_would_be_removed(shell: Shell, fake: FakeStore) -> None:
@@ -32,8 +40,22 @@ def test_a_dry_run_prints_what_would_be_removed(shell: Shell, fake: FakeStore) -
         "OrphanFiles": 1,
         "DeadOperations": 0,
         "Uploads": 0,
+        "Downloads": 0,
         "DryRun": True,
         "Kept": [],
     }
     shell("gc", "--now")
     assert fake.asked[-1][2] == {"dry_run": False, "dangling": False, "end_grace": True}
+
+
+def test_the_quarantine_can_be_ended(root: Path) -> None:
+    with Store.open(root, create=True) as store:
+        digest = Digest.of(b"orphan")
+        path = store.blobs.path(digest)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"orphan")
+    assert cli.run(["--root", str(root), "gc"]) == 0
+    assert list((root / "quarantine").iterdir())
+    assert cli.run(["--root", str(root), "gc", "--quarantine", "0"]) == 0
+    assert not list((root / "quarantine").iterdir())
+    assert cli.run(["--root", str(root), "gc", "--quarantine", "30d"]) == 2

@@ -26,7 +26,7 @@ CERTIFICATE = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
 PARSERS: dict[str, Callable[[str], object]] = {
     "docker": json.loads,
     "containerd": tomllib.loads,
-    "podman": tomllib.loads,
+    **dict.fromkeys(("podman", "buildah", "skopeo"), tomllib.loads),
     "cri-o": tomllib.loads,
     "k3s": yaml.safe_load,
     "rke2": yaml.safe_load,

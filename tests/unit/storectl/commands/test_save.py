@@ -109,8 +109,9 @@ def test_terminals_and_closed_outputs_are_refused(
         shell.err.splitlines()[0]
         == "storectl: error: Cowardly refusing to save to a terminal. Use the -o flag or redirect."
     )
-    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.__stdout__", None)
     shell("save", "x", code=2)
+    assert "it is closed" in shell.err
 
 
 @pytest.mark.parametrize(

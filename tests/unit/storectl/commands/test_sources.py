@@ -10,10 +10,10 @@ from storectl.commands._sources import absent_source
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("debian:12", "run `skopeo copy docker://NAME"),
-        ("debian", "run `skopeo copy docker://NAME"),
-        ("quay.io/team/app:1", "run `skopeo copy docker://NAME"),
-        ("docker://debian", "run `skopeo copy docker://NAME"),
+        ("debian:12", "run `storectl pull NAME`"),
+        ("debian", "run `storectl pull NAME`"),
+        ("quay.io/team/app:1", "run `storectl pull NAME`"),
+        ("docker://debian", "run `storectl pull NAME`"),
         ("https://example.com/x.tar", "curl -fL URL | storectl import -"),
         ("docker-archive:x.tar", "give the path alone, without docker-archive:"),
         ("oci:layout", "give the path alone, without oci:"),

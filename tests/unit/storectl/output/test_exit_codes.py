@@ -85,6 +85,8 @@ def test_every_code_has_a_meaning() -> None:
         "READ_ONLY": 8,
         "NO_PERMISSION": 9,
         "UNAVAILABLE": 10,
+        "ACCESS_DENIED": 11,
+        "REGISTRY_UNAVAILABLE": 12,
         "HUNG_UP": 129,
         "INTERRUPTED": 130,
         "BROKEN_PIPE": 141,

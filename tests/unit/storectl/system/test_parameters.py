@@ -9,7 +9,7 @@ from typing import Any
 import click
 import pytest
 
-from storectl.system.parameters import FilePath, WholeNumber
+from storectl.system.parameters import FilePath, Seconds, WholeNumber
 
 
 def refused(kind: click.ParamType[Any], value: str) -> str:
@@ -50,3 +50,13 @@ def test_other_paths_are_accepted(tmp_path: Path) -> None:
 def test_a_number_is_called_a_number() -> None:
     assert refused(WholeNumber(min=1), "abc") == "'abc' is not a valid whole number."
     assert WholeNumber(min=1).convert(7, None, None) == 7
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("0", 0), ("2.5", 2.5), ("1e6", 1_000_000)])
+def test_a_time_may_have_a_fraction(value: str, seconds: float) -> None:
+    assert Seconds().convert(value, None, None) == seconds
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "1e7", "soon", ""])
+def test_a_time_that_nobody_can_wait_is_refused(value: str) -> None:
+    assert refused(Seconds(), value) == (f"{value!r} is not a number of seconds from 0 to 1000000")

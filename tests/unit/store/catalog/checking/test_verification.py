@@ -24,7 +24,7 @@ def test_an_image_is_unverified_until_it_is_marked(rows: Rows) -> None:
 
 def test_a_mismatch_is_remembered(rows: Rows) -> None:
     key = rows.image("app", verified=False)
-    verification.set_diff_state(rows.connection, key, DiffState.MISMATCH)
+    verification.set_diff_states(rows.connection, {key: DiffState.MISMATCH})
     assert verification.diff_state(rows.connection, key) == "mismatch"
 
 

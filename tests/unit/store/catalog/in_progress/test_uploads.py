@@ -57,3 +57,20 @@ def test_a_session_that_received_bytes_meanwhile_does_not_expire(connection: Con
     assert not uploads.forget(connection, "one", untouched_since=NOW)
     assert uploads.forget(connection, "one", untouched_since=NOW + HOUR)
     assert not uploads.forget(connection, "one")
+
+
+def test_no_more_sessions_are_recorded_than_the_ceilings_allow(connection: Connection) -> None:
+    def add(name: str, owner: str | None) -> bool:
+        return uploads.add(connection, name, "app", NOW, owner, most=4, most_of_owner=2)
+
+    assert [add(name, "bob") for name in ("one", "two", "three")] == [True, True, False]
+    assert [add(name, "eve") for name in ("four", "five", "six")] == [True, True, False]
+    assert not add("seven", None)
+    assert uploads.add(connection, "eight", "app", NOW)
+    assert {one.id for one in uploads.sessions(connection)} == {
+        "one",
+        "two",
+        "four",
+        "five",
+        "eight",
+    }

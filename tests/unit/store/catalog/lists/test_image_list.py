@@ -63,6 +63,19 @@ def test_a_repeated_layer_counts_each_time(rows: Rows) -> None:
     assert image_list.total_sizes(rows.connection, [app, scratch]) == {app: 3 * LAYER_BYTES}
 
 
+def test_the_sizes_of_all_images_are_those_of_each(rows: Rows) -> None:
+    keys = [
+        rows.image("scratch"),
+        rows.image("base", "a"),
+        rows.image("app", "a", "b", "a"),
+        rows.image("other", "c", "b"),
+        rows.image("same", "a", "b", "a"),
+    ]
+    assert image_list.every_total_size(rows.connection) == image_list.total_sizes(
+        rows.connection, keys
+    )
+
+
 def test_manifests_of_images_are_in_order(rows: Rows) -> None:
     app, other = rows.image("app"), rows.image("other")
     rows.manifest("one", app)

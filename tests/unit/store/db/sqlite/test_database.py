@@ -7,17 +7,15 @@ import pytest
 from store import Store, errors
 from store.db.database import Durability
 from store.db.sqlite.database import SqliteDatabase
+from store.model.waiting import WAITING, Waiting
 from tests.conftest import NOW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 
-def opened(
-    root: Path, *, read_only: bool = False, on_wait: Callable[[str], None] | None = None
-) -> SqliteDatabase:
-    return SqliteDatabase.open(root, read_only=read_only, now=lambda: NOW, on_wait=on_wait)
+def opened(root: Path, *, read_only: bool = False, waiting: Waiting = WAITING) -> SqliteDatabase:
+    return SqliteDatabase.open(root, read_only=read_only, now=lambda: NOW, waiting=waiting)
 
 
 def set_revision(root: Path, revision: str) -> None:
@@ -57,4 +55,15 @@ def test_backups_count_as_part_of_the_catalogue(store: Store) -> None:
     (store.root / "store.db.0001-20260101T000000Z.bak").write_bytes(bytes(1000))
     (store.root / "other.db").write_bytes(bytes(1000))
     assert database.size_bytes() == before + 1000
+    database.close()
+
+
+def test_any_text_can_be_read_in_a_raw_unit_and_only_there(store: Store) -> None:
+    odd = "SELECT CAST(x'61ff' AS TEXT)"
+    database = opened(store.root)
+    with database.raw() as connection:
+        assert connection.exec_driver_sql(odd).scalar() == "a\udcff"
+    for _ in range(2):
+        with database.read() as connection:
+            assert connection.exec_driver_sql("SELECT 'ä'").scalar() == "ä"
     database.close()

@@ -9,6 +9,7 @@ from store import errors
 from store.db.database import Durability
 from store.db.sqlite.engine import Access, database_errors, make_engine, read_unit, write_unit
 from store.files.write_lock import WriteLock
+from tests.support.sqlite_errors import BRANCHES, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,27 +33,7 @@ def lock(tmp_path: Path) -> WriteLock:
     return WriteLock(tmp_path / "write.lock")
 
 
-def refused(name: str) -> sqlite3.OperationalError:
-    error = sqlite3.OperationalError("refused")
-    error.sqlite_errorname = name
-    return error
-
-
-@pytest.mark.parametrize(
-    ("name", "error"),
-    [
-        ("SQLITE_FULL", errors.StorageFull),
-        ("SQLITE_IOERR_WRITE", errors.StorageFull),
-        ("SQLITE_IOERR_SHMSIZE", errors.StorageFull),
-        ("SQLITE_READONLY_DBMOVED", errors.ReadOnlyStore),
-        ("SQLITE_BUSY", errors.StoreBusy),
-        ("SQLITE_LOCKED_SHAREDCACHE", errors.StoreBusy),
-        ("SQLITE_CANTOPEN", errors.PermissionDenied),
-        ("SQLITE_CORRUPT", errors.IntegrityError),
-        ("SQLITE_NOTADB", errors.IntegrityError),
-        ("SQLITE_IOERR_READ", errors.Unavailable),
-    ],
-)
+@pytest.mark.parametrize(("name", "error"), BRANCHES)
 def test_errors_of_sqlite_have_their_branch(name: str, error: type[Exception]) -> None:
     with pytest.raises(errors.StoreError) as caught, database_errors():
         raise refused(name)

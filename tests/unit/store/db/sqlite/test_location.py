@@ -156,7 +156,8 @@ def test_a_user_without_write_permission_can_read(filled: Path, writer_runs: boo
     )
     script += ".execute('SELECT count(*) FROM image').fetchone())"
     # Load the modules first, because the user of the child process may not be able to read them.
-    preload = "import sqlite3, tempfile, shutil, store.db.sqlite.location\n"
+    preload = "import sqlite3, tempfile, shutil, time\n"
+    preload += "import store.db.sqlite.location, store.files.space.scratch\n"
     done = subprocess.run(
         [sys.executable, "-c", preload + script, str(filled)],
         capture_output=True,
@@ -173,7 +174,7 @@ def test_a_catalogue_that_changes_all_the_time_is_not_copied(
 ) -> None:
     monkeypatch.setattr(Conditions, "mode", lambda _self: OpenMode.COPY)
     counted = iter(range(100))
-    monkeypatch.setattr(location, "_stamps", lambda _root: (next(counted),))
+    monkeypatch.setattr(location, "_stamps", lambda _root: ((next(counted), 0),))
     with pytest.raises(errors.StoreBusy):
         DatabaseLocation.at(filled, read_only=True)
 

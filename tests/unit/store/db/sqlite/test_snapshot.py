@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,7 +10,8 @@ from sqlalchemy import func, select
 
 from store.db.schema import event
 from store.db.sqlite.engine import Access, make_engine, read_unit
-from store.db.sqlite.snapshot import copied
+from store.db.sqlite.snapshot import copied, merge_log
+from store.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,3 +60,23 @@ def test_a_copy_is_removed_at_the_end(
         assert fails
     assert list(folder.iterdir()) == []
     shutil.rmtree(folder)
+
+
+def test_a_log_is_merged_before_its_database_is_moved(store: Store, tmp_path: Path) -> None:
+    with store.write() as connection:
+        connection.exec_driver_sql(ADD)
+    # The copy has what a process leaves that could not merge the log.
+    shutil.copytree(store.root, tmp_path / "left")
+    database = tmp_path / "left" / "store.db"
+    assert database.with_name("store.db-wal").stat().st_size
+    merge_log(database)
+    assert [path.name for path in database.parent.glob("store.db-*")] == []
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT count(*) FROM event").fetchone() == (1,)
+
+
+def test_the_log_of_a_database_in_use_is_not_merged(store: Store) -> None:
+    with store.read() as connection:
+        assert connection.execute(COUNT).scalar() == 0
+        with pytest.raises(StoreError):
+            merge_log(store.root / "store.db")

@@ -70,7 +70,7 @@ def test_a_directory_without_json_is_refused() -> None:
 
 
 def test_a_parent_that_is_not_in_the_archive_is_refused() -> None:
-    for parent in ("gone", "../x", "a/b"):
+    for parent in ("gone", "../x", "..", ".", "a/b", "/../../y"):
         with pytest.raises(MissingMember) as caught:
             ordered(x=parent)
         assert caught.value.member == "x/json"
@@ -85,10 +85,31 @@ def test_cycles_of_parents_are_refused(parents: dict[str, str]) -> None:
         ordered(**parents)
 
 
-@pytest.mark.parametrize("name", ["", ".", ".."])
-def test_special_names_are_not_directories_of_images(name: str) -> None:
-    with pytest.raises(InvalidArchive, match="invalid parent"):
-        refused(name)
+@pytest.mark.parametrize(
+    "text", ["base/", "./base", "/base", "//base", "/../base", "x/../base", "base/."]
+)
+def test_a_parent_may_be_written_as_a_path(text: str) -> None:
+    found = ordered(top=text, base=None)
+    assert [(step.name, step.parent) for step in found] == [("base", None), ("top", "base")]
+    images = claimed({"app": {"1": text}}, top={"parent": text}, base={}).images
+    assert [image.tags for image in images] == [("app:1",), ()]
+
+
+def test_a_name_spells_a_directory_as_the_archive_or_a_parent_does() -> None:
+    made = claimed({"app": {"1": "./base", "2": "base/"}}, top={"parent": "base/"}, base={})
+    assert [image.tags for image in made.images] == [("app:2",), ()]
+    assert [image.tags for image in made.broken] == [("app:1",)]
+
+
+def test_a_parent_may_lie_in_any_folder_of_the_archive() -> None:
+    files = {"top/json": encode({"parent": "a/b"}), "a/b/json": encode({"parent": "."})}
+    files["json"] = encode({})
+    found = directories(("top",), MemoryFiles(files).document, DEFAULT_LIMITS, {})
+    assert [(step.name, step.layer) for step in found] == [
+        (".", "layer.tar"),
+        ("a/b", "a/b/layer.tar"),
+        ("top", "top/layer.tar"),
+    ]
 
 
 def test_a_config_has_the_layers_and_the_history_of_all_ancestors() -> None:

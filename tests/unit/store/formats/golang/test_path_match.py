@@ -109,3 +109,8 @@ def test_patterns_that_go_refuses_are_refused(pattern: str) -> None:
 )
 def test_the_literal_start_ends_at_the_first_special_character(pattern: str, start: str) -> None:
     assert literal_start(pattern) == start
+
+
+def test_a_pattern_with_bytes_beyond_utf8_is_refused() -> None:
+    with pytest.raises(InvalidReference, match="is not UTF-8 text"):
+        compile_pattern("a\udcff*")

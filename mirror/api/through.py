@@ -1,0 +1,168 @@
+"""Requests that an upstream registry answers, because the store lacks what they ask for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from mirror.api.byte_range import wanted
+from mirror.protocol.conditions import etag
+from mirror.protocol.errors import WireError
+from mirror.transfer.channels import hang_up
+from remote.errors import BlobNotFound, ManifestNotFound, Offline, RateLimited, RegistryError
+from store.errors import NotFound, StoreError, printable
+from store.formats.distribution.errors import ErrorCode
+from store.model.digests import Digest
+from store.model.references import Reference
+from store.registry.manifests import ServedManifest
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from mirror.api.call import Call
+    from remote.through.cache import PullThrough
+    from remote.through.fetches import Fetch
+    from store.formats.image.manifests import Document
+
+logger = logging.getLogger(__name__)
+
+_OFFLINE: Final = "the store does not have it, and this server is offline"
+
+
+async def manifest(
+    call: Call, through: PullThrough, stored: ServedManifest | None
+) -> tuple[ServedManifest, dict[str, str]]:
+    """Return the manifest to answer with, and the headers that say how old the answer is.
+
+    Args:
+        call: The request, with a repository and a tag or digest.
+        through: The upstream registries, one of which has the repository.
+        stored: The manifest of the store; None if the store does not serve it.
+
+    Raises:
+        WireError: Neither the store nor the upstream registry has the manifest.
+    """
+    target = call.tag_or_digest
+    try:
+        if isinstance(target, Digest):
+            if stored is not None:
+                return stored, {}
+            return _served(await through.document(call.repository, target)), {}
+        answer = await through.tag(
+            Reference(call.repository, target), None if stored is None else stored.digest
+        )
+    except Offline:
+        raise WireError(404, ErrorCode.MANIFEST_UNKNOWN, _OFFLINE) from None
+    except RegistryError as exc:
+        raise _wire_error(exc) from None
+    if answer.document is not None:
+        return _served(answer.document), {}
+    assert stored is not None  # noqa: S101 - else there is a document or an error
+    headers = {} if answer.age is None else {"Age": str(int(answer.age.total_seconds()))}
+    if answer.problem is not None:
+        # RFC 9111 has no warnings any more; the distribution specification has code 299 alone.
+        headers["Warning"] = f'299 - "{_warning(answer.age)}"'
+    return stored, headers
+
+
+async def blob(call: Call, through: PullThrough) -> web.StreamResponse:
+    """Answer GET and HEAD of a blob that the store does not serve, while it is fetched.
+
+    Args:
+        call: The request, with a repository and a digest.
+        through: The upstream registries, one of which has the repository.
+
+    Raises:
+        WireError: The upstream registry does not have the blob, or cannot be asked.
+    """
+    request, digest = call.request, call.digest
+    try:
+        fetch = await through.blob(call.repository, digest)
+    except Offline:
+        raise WireError(404, ErrorCode.BLOB_UNKNOWN, _OFFLINE) from None
+    except RegistryError as exc:
+        raise _wire_error(exc) from None
+    size, tag = fetch.target.size_bytes, etag(digest)
+    headers = {
+        "Docker-Content-Digest": str(digest),
+        "ETag": tag,
+        "Accept-Ranges": "bytes",
+        "Content-Type": "application/octet-stream",
+    }
+    part = wanted(request, tag, size)
+    start, stop = (0, size) if part is None else (part.start, part.stop)
+    if part is not None:
+        headers["Content-Range"] = part.content_range
+    headers["Content-Length"] = str(stop - start)
+    response = web.StreamResponse(status=200 if part is None else 206, headers=headers)
+    if request.method == "HEAD" or start == stop:
+        await response.prepare(request)
+        await response.write_eof()
+        return response
+    await _send(call, through, fetch, response, start, stop)
+    return response
+
+
+async def _send(
+    call: Call,
+    through: PullThrough,
+    fetch: Fetch,
+    response: web.StreamResponse,
+    start: int,
+    stop: int,
+) -> None:
+    try:
+        async for piece in through.read(fetch, start, stop):
+            if not response.prepared:
+                # An error before the first byte has a status of its own.
+                await response.prepare(call.request)
+            async with asyncio.timeout(call.service.settings.body_timeout_s):
+                await response.write(piece)
+        await response.write_eof()
+    except RegistryError as exc:
+        if not response.prepared:
+            raise _wire_error(exc) from None
+        _cut_off(call, exc)
+    except StoreError as exc:
+        if not response.prepared:
+            raise
+        _cut_off(call, exc)
+    except (ConnectionError, TimeoutError) as exc:
+        logger.info("the transfer of blob=%s was cut off: %s", fetch.target.digest, exc)
+        hang_up(call.request)
+
+
+def _cut_off(call: Call, error: StoreError) -> None:
+    """Close the connection, so that the client does not take the part for the whole."""
+    logger.error("the transfer of blob=%s was cut off: %s", call.target, printable(error.message))
+    hang_up(call.request)
+
+
+def _served(document: Document) -> ServedManifest:
+    return ServedManifest(document.digest, document.media_type, document.data)
+
+
+def _warning(age: timedelta | None) -> str:
+    if age is None:
+        return "the upstream registry cannot be asked"
+    seconds = int(age.total_seconds())
+    unit, size = next(
+        (one for one in (("d", 86_400), ("h", 3600), ("m", 60)) if seconds >= one[1]), ("s", 1)
+    )
+    return f"last checked {seconds // size} {unit} ago"
+
+
+def _wire_error(error: RegistryError) -> WireError:
+    """Return the answer for an error of the upstream registry."""
+    message = f"upstream: {printable(error.message)}"
+    if isinstance(error, BlobNotFound):
+        return WireError(404, ErrorCode.BLOB_UNKNOWN, message)
+    if isinstance(error, ManifestNotFound | NotFound):
+        return WireError(404, ErrorCode.MANIFEST_UNKNOWN, message)
+    if isinstance(error, RateLimited):
+        return WireError(429, ErrorCode.TOOMANYREQUESTS, message)
+    # What upstream refuses this server is not the fault of the client.
+    return WireError(503, ErrorCode.UNAVAILABLE, message)

@@ -1,0 +1,1 @@
+"""Images from elsewhere: the client of other registries."""

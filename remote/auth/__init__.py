@@ -1,0 +1,1 @@
+"""How a request gets its ``Authorization``: challenges, credentials and tokens."""

@@ -1,0 +1,1 @@
+"""Files in which people describe registries: certificates, mirrors, blocks and short names."""

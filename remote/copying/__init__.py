@@ -1,0 +1,1 @@
+"""Copies of images between registries, stores, archives, folders and engines."""

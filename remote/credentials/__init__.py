@@ -1,0 +1,1 @@
+"""Where people keep credentials for registries, as docker and podman read and write them."""

@@ -1,0 +1,38 @@
+"""The options of a pull."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, final
+
+from store.model.limits import DEFAULT_LIMITS, Limits
+from store.model.platforms import DEFAULT
+
+if TYPE_CHECKING:
+    from store.model.platforms import Platform
+
+JOBS: Final = 6
+"""How many blobs are downloaded at once, unless the user says otherwise."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PullOptions:
+    """What to pull, and how.
+
+    Attributes:
+        platforms: The images to take from an index: for each platform the one that suits it best;
+            empty for the image that suits ``machine`` best.
+        all_platforms: Whether to take everything that an index lists.
+        machine: The platform of this machine.
+        has_referrers: Whether to take signatures, attestations and SBOMs as well.
+        jobs: How many blobs are downloaded at once.
+        limits: Ceilings for documents and layers.
+    """
+
+    platforms: tuple[Platform, ...] = ()
+    all_platforms: bool = False
+    machine: Platform = DEFAULT
+    has_referrers: bool = False
+    jobs: int = JOBS
+    limits: Limits = DEFAULT_LIMITS

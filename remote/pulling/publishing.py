@@ -1,0 +1,80 @@
+"""The publication of a remote image: one import, in one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from remote.pulling.members import RemoteMembers
+from store.formats.archives.selection import Choice
+from store.importing.importer import ImportOptions, MembersSource, import_members
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from remote.pulling.documents import RemoteImage
+    from remote.pulling.transfer import Transfers
+    from store.importing.report import ImportReport
+    from store.importing.staging import Stager
+    from store.model.limits import Limits
+    from store.model.progress import Progress
+    from store.workspace.workspace import Workspace
+
+_KIND: Final = "pull"
+
+
+def publish_image(
+    workspace: Workspace,
+    image: RemoteImage,
+    transfers: Transfers,
+    *,
+    limits: Limits,
+    jobs: int,
+    progress: Progress,
+    on_publish: Callable[[Connection], None] | None = None,
+) -> ImportReport:
+    """Fetch what the store lacks of an image, and publish the image with its names.
+
+    Args:
+        workspace: The opened store.
+        image: The documents of the image.
+        transfers: Fetch the blobs.
+        limits: Ceilings for layers.
+        jobs: How many blobs are fetched at once.
+        progress: Receives the progress of each blob.
+        on_publish: Called in the transaction that publishes the image, before all changes; an error
+            that it raises ends the import. None for nothing.
+
+    Returns:
+        What the import changed. After an error, what was fetched stays for the next pull.
+
+    Raises:
+        StoreError: A blob cannot be fetched, or the image cannot be imported.
+    """
+    members: list[RemoteMembers] = []
+
+    def opened(stager: Stager) -> RemoteMembers:
+        members.append(RemoteMembers(image, transfers, stager, limits, progress))
+        return members[0]
+
+    is_stored = False
+    try:
+        report = import_members(
+            workspace,
+            MembersSource(opened),
+            ImportOptions(
+                limits=limits,
+                readers=jobs,
+                source_name=f"docker://{image.reference}",
+                # Only what was asked for is missing, so a note would say nothing new.
+                choice=Choice(notes_absent=False),
+                kind=_KIND,
+                on_publish=on_publish,
+            ),
+        )
+        is_stored = True
+    finally:
+        for one in members:
+            one.close(is_stored=is_stored)
+    return report

@@ -1,0 +1,1 @@
+"""Sending of images: what a registry lacks, in which order it is sent, and from where it comes."""

@@ -1,0 +1,1 @@
+"""One registry over HTTP: requests, retries, redirects, limits, TLS and proxies."""

@@ -1,0 +1,122 @@
+"""Find out how to open the catalogue's file, also on a full disk, and read its revision."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from store.db.sqlite.engine import DATABASE, Access, database_errors
+from store.db.sqlite.location import SHARED_MEMORY, DatabaseLocation
+from store.db.sqlite.upgrade import read_schema_state
+from store.errors import StorageFull
+from store.files.os_errors import translate
+from store.files.sizes import file_bytes
+from store.files.space.database_room import require_room
+from store.files.space.shortage import has_no_inodes
+from store.files.write_lock import WRITE_LOCK, WriteLock
+from store.model.waiting import WAIT_LIMIT_S
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from store.db.schema_state import SchemaState
+    from store.model.waiting import Waiting
+
+
+JOURNAL: Final = f"{DATABASE}-journal"
+"""The rollback journal, which SQLite uses until a new database has its log."""
+
+
+def locate(root: Path, *, read_only: bool) -> tuple[DatabaseLocation, SchemaState]:
+    """Return the location of the database at ``root``, and the revision of its schema.
+
+    SQLite needs a small file beside the database even to read it. If it cannot be made because the
+    disk is full, the location is that of a private copy.
+
+    Args:
+        root: The store's folder.
+        read_only: Whether the caller only reads.
+
+    Raises:
+        StoreNotFound: There is no store at ``root``.
+        StorageFull: The disk is full, and there is no room for a copy elsewhere.
+        Unavailable: The database cannot be read.
+    """
+    location = place(root, read_only=read_only)
+    try:
+        return location, read_schema_state(location)
+    except StorageFull as full:
+        location.close()
+        location = DatabaseLocation.copy_of(root, full)
+        return location, _state(location)
+    except BaseException:
+        location.close()
+        raise
+
+
+def _roll_back(root: Path) -> None:
+    """Undo the change of a process that died before the new database had its log.
+
+    SQLite does this at the first read, but only through a connection that may write. A connection
+    that only reads would report a read-only database.
+    """
+    if file_bytes(root / JOURNAL) == 0 or not os.access(root, os.W_OK):
+        return
+    uri = f"{(root / DATABASE).absolute().as_uri()}?mode={Access.READ_WRITE.value}"
+    with (
+        database_errors(root / DATABASE),
+        closing(sqlite3.connect(uri, uri=True, timeout=WAIT_LIMIT_S)) as connection,
+    ):
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+
+
+def place(root: Path, *, read_only: bool) -> DatabaseLocation:
+    """Return the location of the database at ``root``: that of a private copy on a full disk.
+
+    A change that a process or a power cut has left unfinished is undone.
+
+    Args:
+        root: The store's folder.
+        read_only: Whether the caller only reads.
+
+    Raises:
+        StoreNotFound: There is no store at ``root``.
+        StorageFull: The disk is full, and there is no room for a copy elsewhere.
+        IntegrityError: The database is damaged, and has an unfinished change.
+    """
+    location = DatabaseLocation.at(root, read_only=read_only)
+    if location.database.parent != root:
+        return location
+    try:
+        if not (root / SHARED_MEMORY).exists():
+            require_room(location.database)
+            if has_no_inodes(root):
+                raise translate(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), location.database)
+        if location.access is not Access.IMMUTABLE:
+            _roll_back(root)
+    except StorageFull as full:
+        location.close()
+        return DatabaseLocation.copy_of(root, full)
+    return location
+
+
+def _state(location: DatabaseLocation) -> SchemaState:
+    try:
+        return read_schema_state(location)
+    except BaseException:
+        location.close()
+        raise
+
+
+def exclusive(root: Path, waiting: Waiting) -> AbstractContextManager[None]:
+    """Keep writers out of a store, without a database.
+
+    Args:
+        root: The store's folder.
+        waiting: How long to wait for another writer.
+    """
+    return WriteLock(root / WRITE_LOCK, waiting).held("rescue")

@@ -1,0 +1,114 @@
+"""Find out what a file system lacks: space, inodes, quota or permission to write.
+
+Some programs and libraries report every failed write in the same way. A small write of our own
+tells the reasons apart.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from store.files.page_cache import reserve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROBE_BYTES: Final = 64 * 1024
+"""The size of a file that is made to find out whether a file can be made."""
+
+_MODE: Final = 0o600
+_NO_TMPFILE: Final = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL})
+_STATFS_BYTES: Final = 512
+"""More than the size of ``struct statfs``, whose first member is the type of the file system."""
+_MASK: Final = 0xFFFFFFFF
+_BTRFS, _ZFS, _BCACHEFS = 0x9123683E, 0x2FC12FC1, 0xCA451A4E
+_COPY_ON_WRITE: Final = frozenset({_BTRFS, _ZFS, _BCACHEFS})
+_statfs = ctypes.CDLL(None).statfs if sys.platform == "linux" else None
+
+_PATIENCE: Final = 8
+"""The most folders above a path that are asked for the file system."""
+
+
+def free_bytes(path: Path) -> int:
+    """Return how many bytes this process can still write on the file system of ``path``.
+
+    A quota is not counted, because the kernel does not tell it here.
+
+    Args:
+        path: A file or folder on the file system.
+
+    Raises:
+        OSError: The file system cannot be asked.
+    """
+    found = os.statvfs(path)
+    # Some file systems keep a part of the space for root.
+    blocks = found.f_bfree if os.geteuid() == 0 else found.f_bavail
+    return blocks * found.f_frsize
+
+
+def has_no_inodes(path: Path) -> bool:
+    """Return whether the file system of ``path`` has space left, but no inode for a new file.
+
+    Args:
+        path: A file or folder; if it does not exist, the nearest folder above it is asked.
+    """
+    for one in (path, *path.parents[:_PATIENCE]):
+        try:
+            found = os.statvfs(one)
+        except OSError:
+            continue
+        # A file system that does not limit the number of files reports 0 files.
+        left = found.f_ffree if os.geteuid() == 0 else found.f_favail
+        return bool(found.f_files) and left == 0 and found.f_bavail > 0
+    return False
+
+
+def copies_on_write(path: Path) -> bool:
+    """Return whether the file system of ``path`` needs new space for bytes that are overwritten.
+
+    Args:
+        path: An existing file or folder.
+    """
+    buffer = ctypes.create_string_buffer(_STATFS_BYTES)
+    if _statfs is None or _statfs(os.fsencode(path), buffer):
+        return False
+    return ctypes.c_long.from_buffer(buffer).value & _MASK in _COPY_ON_WRITE
+
+
+def obstacle(folder: Path, size_bytes: int = PROBE_BYTES) -> OSError | None:
+    """Return the error that the kernel reports when a file is made in a folder; None if it works.
+
+    The file has no name where the file system permits that, and is removed at once.
+
+    Args:
+        folder: The folder.
+        size_bytes: The size of the file.
+    """
+    try:
+        descriptor = _nameless(folder)
+    except OSError as exc:
+        return exc
+    try:
+        reserve(descriptor, 0, size_bytes)
+        os.pwrite(descriptor, bytes(1), size_bytes - 1)
+    except OSError as exc:
+        return exc
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _nameless(folder: Path) -> int:
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, _MODE)
+    except OSError as exc:
+        if exc.errno not in _NO_TMPFILE:
+            raise
+    path = folder / f".storectl-{os.urandom(8).hex()}.probe"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+    path.unlink()
+    return descriptor

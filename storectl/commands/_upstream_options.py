@@ -1,0 +1,222 @@
+"""The options of `serve` for upstream registries, whose images the mirror pulls through."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar, final
+
+import click
+
+from storectl.commands._remote import RemoteOptions
+from storectl.commands._scrub_options import Age
+from storectl.system.addresses import in_url
+from storectl.system.parameters import FilePath
+from storectl.verb import SectionOption
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from remote.auth.credentials import CredentialSource
+    from remote.configuration.settings import ConfiguredRegistries
+    from remote.through.cache import PullThrough
+    from remote.through.upstreams import Upstreams
+    from store import Store
+    from storectl.settings import Settings
+
+    Result = TypeVar("Result")
+
+_SECTION: Final = "Upstream"
+_RETRIES: Final = 1
+"""A client waits meanwhile, and often the store has an answer."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class UpstreamOptions:
+    """The upstream registries of a server.
+
+    Attributes:
+        names: The values of ``--upstream``.
+        is_offline: Whether no request is sent to them.
+        max_age: How long a tag is answered without a request.
+        authfile: The one file with credentials to read; None for the usual ones.
+        cert_dir: The one folder with certificates to read; None for the usual ones.
+    """
+
+    names: tuple[str, ...] = ()
+    is_offline: bool = False
+    max_age: timedelta = timedelta(minutes=1)
+    authfile: Path | None = None
+    cert_dir: Path | None = None
+
+    def check(self, *, read_only: bool, workers: int = 1) -> None:
+        """Refuse options that need each other, or that exclude each other.
+
+        Args:
+            read_only: Whether the server stores nothing.
+            workers: The number of processes of the server.
+
+        Raises:
+            click.UsageError: The options contradict each other.
+        """
+        if not self.names:
+            for option, is_given in (
+                ("--offline", self.is_offline),
+                ("--upstream-authfile", self.authfile is not None),
+                ("--upstream-cert-dir", self.cert_dir is not None),
+            ):
+                if is_given:
+                    raise click.UsageError(f"{option} needs --upstream")
+        elif read_only:
+            raise click.UsageError(
+                "--upstream and --read-only exclude each other: what clients pull from an upstream"
+                " registry is stored"
+            )
+        elif workers > 1:
+            # Each process knows only the manifests that it has served, so none would see an image
+            # whose parts were fetched by several of them.
+            raise click.UsageError("--upstream needs --workers 1")
+
+    def opener(
+        self, settings: Settings, *, is_shared: bool
+    ) -> Callable[[Store], AbstractAsyncContextManager[PullThrough]] | None:
+        """Return what opens the upstream registries of a store; None if there are none.
+
+        Args:
+            settings: The settings of the run.
+            is_shared: Whether clients of other machines reach the server without users and rules.
+                Then the credentials of this machine are not used.
+
+        Raises:
+            click.UsageError: An upstream is invalid, or there are credentials that every client
+                could use.
+            StoreError: A file with settings is not valid.
+        """
+        if not self.names:
+            return None
+        remote = RemoteOptions(authfile=self.authfile, cert_dir=self.cert_dir, retries=_RETRIES)
+        upstreams, registries = self._upstreams(), remote.registries(settings)
+        credentials = remote.credentials(settings)
+        if is_shared:
+            credentials = self._no_credentials(upstreams, registries, credentials)
+        client = replace(remote.client_settings(settings), is_offline=self.is_offline)
+        max_age = self.max_age
+
+        @asynccontextmanager
+        async def opened(store: Store) -> AsyncIterator[PullThrough]:
+            from remote.registry.client import RegistryClient  # noqa: PLC0415 - `--help` without
+            from remote.through.cache import PullThrough  # noqa: PLC0415
+            from remote.through.tag_rows import TagRows  # noqa: PLC0415
+
+            async with RegistryClient(
+                client, credentials=credentials, registries=upstreams.settings(registries)
+            ) as connected:
+                through = PullThrough(
+                    store, upstreams, connected, TagRows(store), max_age=max_age, now=store.now
+                )
+                try:
+                    yield through
+                finally:
+                    await through.close()
+
+        return opened
+
+    def _upstreams(self) -> Upstreams:
+        from remote.through.upstreams import Upstream, Upstreams  # noqa: PLC0415 - `--help` without
+        from store.errors import StoreError  # noqa: PLC0415
+
+        try:
+            return Upstreams([Upstream.parse(one) for one in self.names])
+        except StoreError as exc:
+            hint = f"; {exc.hint}" if exc.hint else ""
+            raise click.UsageError(f"--upstream: {exc.message}{hint}") from None
+
+    def _no_credentials(
+        self, upstreams: Upstreams, registries: ConfiguredRegistries, found: CredentialSource
+    ) -> CredentialSource:
+        from remote.auth.credentials import NoCredentials  # noqa: PLC0415 - `--help` without
+
+        for one in upstreams:
+            if (
+                self.authfile is not None
+                or found.credentials_for(one.registry, one.prefix) is not None
+                or registries.settings_for(one.registry).client_certificates
+            ):
+                raise click.UsageError(
+                    f"there are credentials for {one.registry}, and clients of other machines could"
+                    " use them without logging in: give --htpasswd or --rules, or listen on a"
+                    " loopback address"
+                )
+        # Credentials that are stored later are not used either.
+        return NoCredentials()
+
+
+def is_shared(address: str, *, url: str | None, has_proxies: bool, has_logins: bool) -> bool:
+    """Return whether clients of other machines reach a server without logging in.
+
+    Args:
+        address: The host of ``--listen``; empty for every address.
+        url: The value of ``--url``.
+        has_proxies: Whether the server trusts proxies.
+        has_logins: Whether there are users or rules.
+    """
+    from mirror.origin.hosts import Host, serves_this_machine_only  # noqa: PLC0415 - `--help`
+
+    host = Host.parse(in_url(address)) if address else None
+    # A name such as localhost counts as its address.
+    where = "127.0.0.1" if host is not None and host.is_loopback else address
+    return not has_logins and not serves_this_machine_only(where, url=url, has_proxies=has_proxies)
+
+
+def upstream_options(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Add the options for upstream registries; the command gets their values by name."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def _option(*names: str, **facts: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - click's signature
+    return click.option(*names, cls=SectionOption, section=_SECTION, **facts)
+
+
+_OPTIONS: Final = (
+    _option(
+        "--upstream",
+        "upstreams",
+        metavar="NAME[=URL]",
+        multiple=True,
+        help=(
+            "Fetch images of this registry that clients ask for and the store lacks, and keep them"
+            " (repeatable). URL is another registry that has them."
+        ),
+    ),
+    _option(
+        "--upstream-max-age",
+        type=Age(),
+        metavar="AGE",
+        default="1m",
+        show_default=True,
+        help="Answer a tag for this long without asking the upstream registry again.",
+    ),
+    _option(
+        "--upstream-authfile",
+        type=FilePath(path_type=Path),
+        metavar="FILE",
+        help="Use only this file for credentials of upstream registries.",
+    ),
+    _option(
+        "--upstream-cert-dir",
+        type=FilePath(folder=True, path_type=Path),
+        metavar="DIR",
+        help="Use only the certificates in this folder for upstream registries.",
+    ),
+    _option(
+        "--offline",
+        is_flag=True,
+        help="Send nothing to upstream registries; answer with what is stored.",
+    ),
+)

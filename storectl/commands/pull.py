@@ -1,0 +1,369 @@
+"""``pull``: images from registries into the store."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from storectl.commands._remote_options import remote_options
+from storectl.output.units import human_size
+from storectl.system.completion import platforms
+from storectl.system.parameters import FilePath, WholeNumber
+from storectl.verb import Verb, checked_platform, json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from remote.pulling.options import PullOptions
+    from remote.pulling.report import PlannedImage, PulledImage, PullOutcome
+    from store import Reference, Store
+    from storectl.commands._remote import Connection, RemoteOptions
+    from storectl.output.bars import Bars
+    from storectl.settings import Settings
+
+_MAX_JOBS = 64
+
+
+@click.command(
+    "pull",
+    cls=Verb,
+    examples=(
+        "storectl pull debian:12",
+        "storectl pull --all-platforms --referrers quay.io/team/app:1.4",
+        "storectl pull --platform linux/arm64 --dry-run registry.example:5000/app",
+    ),
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print only the names of the images.")
+@click.option(
+    "--platform",
+    "wanted",
+    multiple=True,
+    metavar="OS/ARCH",
+    shell_complete=platforms,
+    callback=checked_platform,
+    help="Pull the image for this platform (repeatable).  [default: that of this machine]",
+)
+@click.option(
+    "--all-platforms", is_flag=True, help="Pull the images for all platforms, with attestations."
+)
+@click.option(
+    "--referrers",
+    is_flag=True,
+    help="Also pull signatures, attestations and SBOMs of the images, with their cosign tags.",
+)
+@click.option(
+    "-j",
+    "--jobs",
+    type=WholeNumber(min=1, max=_MAX_JOBS),
+    default=6,
+    show_default=True,
+    metavar="N",
+    help="How many blobs to download at once.",
+)
+@click.option(
+    "--digest-file",
+    type=FilePath(path_type=Path),
+    metavar="FILE",
+    help="Write the digest of each image to this file, one on each line.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be downloaded; change nothing.")
+@remote_options
+@json_option
+@click.argument("references", nargs=-1, required=True, metavar="REF...")
+@click.pass_obj
+def command(  # noqa: PLR0913 - one for each option
+    settings: Settings,
+    *,
+    quiet: bool,
+    wanted: tuple[str, ...],
+    all_platforms: bool,
+    referrers: bool,
+    jobs: int,
+    digest_file: Path | None,
+    dry_run: bool,
+    remote: RemoteOptions,
+    as_json: bool,
+    references: tuple[str, ...],
+) -> None:
+    """Download images from registries into the store.
+
+    REF is a name as docker reads it, with a tag or a digest, or the same after `docker://`. Of an
+    index, the image for this machine is pulled, and the index itself stays as it is. A later pull
+    adds what another option asks for.
+
+    Content that the store has is not downloaded again, unless it is damaged. A tag that has not
+    moved costs one request. Each image is stored completely or not at all. What an interrupted pull
+    has downloaded stays for 7 days, and the next pull continues there.
+
+    If an image cannot be pulled, the command goes on with the next one. The exit code is that of
+    the first failure.
+    """
+    from remote.pulling.pull import Puller  # noqa: PLC0415 - `--help` does without
+    from storectl.output import render  # noqa: PLC0415
+    from storectl.output.bars import Bars  # noqa: PLC0415
+    from storectl.system.malloc import keep_freed  # noqa: PLC0415
+    from storectl.system.signals import interruption  # noqa: PLC0415
+
+    keep_freed()
+    for text in references:
+        _reference(text)
+    options = _options(
+        settings, wanted, all_platforms=all_platforms, referrers=referrers, jobs=jobs
+    )
+    settings.refuse_own_files(digest_file)
+    outcomes: list[PullOutcome] = []
+    with (
+        remote.connected(settings, jobs=jobs) as connection,
+        _opened_store(settings, dry_run=dry_run) as store,
+    ):
+        meant = [_alternatives(connection, text) for text in references]
+        names = [first for first, *_ in meant]
+        others = {first: rest for first, *rest in meant if rest}
+        bars = Bars()
+        puller = Puller(store, connection.pull_repositories, connection.loop, options, bars)
+        found = (puller.plan if dry_run else puller.pull)(names, others)
+        try:
+            for outcome in _waited_for(found, bars, quiet=quiet or as_json):
+                outcomes.append(outcome)
+                _show(outcome, quiet=quiet, as_json=as_json)
+        except BaseException as exc:
+            if interruption(exc) is not None:
+                _show_kept(store)
+            raise
+        finally:
+            # The images before an interruption have been pulled.
+            if as_json and outcomes:
+                render.document([_as_json(outcome) for outcome in outcomes])
+    if digest_file is not None:
+        _write_digests(digest_file, outcomes)
+    _exit_for(outcomes, dry_run=dry_run, as_json=as_json)
+
+
+def _waited_for(found: Iterator[PullOutcome], bars: Bars, *, quiet: bool) -> Iterator[PullOutcome]:
+    """Yield the outcomes; while the next one is waited for, show bars."""
+    from storectl.output.progress import progress  # noqa: PLC0415 - `--help` does without
+
+    while True:
+        # The bars are erased before a line is printed.
+        with progress(quiet=quiet, bars=bars):
+            outcome = next(found, None)
+        if outcome is None:
+            return
+        yield outcome
+
+
+def _exit_for(outcomes: Sequence[PullOutcome], *, dry_run: bool, as_json: bool) -> None:
+    """End the command with the exit code of the first failure, if there is one."""
+    from remote.pulling.report import FailedImage  # noqa: PLC0415 - `--help` does without
+    from storectl.output import render  # noqa: PLC0415
+    from storectl.output.exit_codes import exit_code  # noqa: PLC0415
+
+    failed = [one for one in outcomes if isinstance(one, FailedImage)]
+    if not failed:
+        return
+    if len(outcomes) > 1 and not as_json:
+        render.line(
+            f"{len(outcomes) - len(failed)} of {len(outcomes)} images were"
+            f" {'checked' if dry_run else 'pulled'}",
+            err=True,
+        )
+    click.get_current_context().exit(exit_code(failed[0].error))
+
+
+def _alternatives(connection: Connection, text: str) -> list[Reference]:
+    """Return the images that a name may mean, the first one first.
+
+    Only a short name without a transport may mean several.
+    """
+    from remote.names import Transport  # noqa: PLC0415 - `--help` does without
+
+    if text.startswith(Transport.REGISTRY.value):
+        return [_reference(text)]
+    return [one.with_default_tag() for one in connection.named_references(text)]
+
+
+def _reference(text: str) -> Reference:
+    from remote.names import RegistryImage, Transport, parse_location  # noqa: PLC0415
+    from store.errors import InvalidReference, printable  # noqa: PLC0415
+
+    location = parse_location(text, Transport.REGISTRY)
+    if not isinstance(location, RegistryImage):
+        raise InvalidReference(
+            f"cannot pull {printable(text)!r}: it is not in a registry",
+            text=text,
+            hint="give the name of an image in a registry; `storectl import` reads archives",
+        )
+    return location.reference.with_default_tag()
+
+
+def _options(
+    settings: Settings,
+    wanted: tuple[str, ...],
+    *,
+    all_platforms: bool,
+    referrers: bool,
+    jobs: int,
+) -> PullOptions:
+    from remote.pulling.options import PullOptions  # noqa: PLC0415 - `--help` does without
+    from store import Platform  # noqa: PLC0415
+
+    if all_platforms and wanted:
+        raise click.UsageError("--all-platforms excludes --platform")
+    return PullOptions(
+        platforms=tuple(Platform.parse(text) for text in wanted),
+        all_platforms=all_platforms,
+        machine=Platform.of("linux", settings.machine),
+        has_referrers=referrers,
+        jobs=jobs,
+    )
+
+
+@contextmanager
+def _opened_store(settings: Settings, *, dry_run: bool) -> Iterator[Store]:
+    """Open the store, or create it; without a store, a dry run gets an empty temporary one."""
+    from store.errors import StoreNotFound  # noqa: PLC0415
+
+    try:
+        opened = settings.open(create=not dry_run)
+    except StoreNotFound:
+        if not dry_run:
+            raise
+        with (
+            TemporaryDirectory(prefix="storectl-dry-run-") as folder,
+            replace(settings, root=Path(folder)).open(
+                create=True, on_create=lambda _root: None
+            ) as store,
+        ):
+            yield store
+        return
+    with opened:
+        yield opened
+
+
+def _show(outcome: PullOutcome, *, quiet: bool, as_json: bool) -> None:
+    """Print what became of an image, in the words of docker. With JSON, print errors alone."""
+    from remote.pulling.report import FailedImage, PlannedImage  # noqa: PLC0415
+    from storectl.output import render  # noqa: PLC0415
+    from storectl.output.failures import print_error  # noqa: PLC0415
+    from storectl.output.remedies import note_lines  # noqa: PLC0415
+
+    if isinstance(outcome, FailedImage):
+        print_error(outcome.error)
+        return
+    if as_json:
+        return
+    name = outcome.reference
+    if not quiet:
+        for line in note_lines(outcome.notes):
+            render.line(line, err=True)
+    if isinstance(outcome, PlannedImage):
+        _show_plan(outcome)
+        return
+    if not quiet:
+        tag = str(name.digest) if name.digest is not None else name.tag
+        render.line(f"{tag}: Pulling from {name.repository.path}")
+        render.line(f"Digest: {outcome.digest}")
+        render.line(
+            f"Status: Downloaded newer image for {name.familiar}"
+            if outcome.is_new
+            else f"Status: Image is up to date for {name.familiar}"
+        )
+    render.line(str(name))
+    if not quiet:
+        render.line(_summary(outcome), err=True)
+
+
+def _summary(outcome: PulledImage) -> str:
+    resumed = (
+        f" and {human_size(outcome.resumed_bytes)} of an interrupted pull"
+        if outcome.resumed_bytes
+        else ""
+    )
+    return (
+        f"{outcome.fetched_blobs} blob(s) downloaded, {human_size(outcome.fetched_bytes)}{resumed};"
+        f" {outcome.present_blobs} already present"
+    )
+
+
+def _show_plan(outcome: PlannedImage) -> None:
+    from storectl.output import render  # noqa: PLC0415
+
+    if not outcome.is_new:
+        render.line(f"Image is up to date for {outcome.reference.familiar} ({outcome.digest})")
+        return
+    resumed = (
+        f", {human_size(outcome.resumed_bytes)} of an interrupted pull"
+        if outcome.resumed_bytes
+        else ""
+    )
+    render.line(
+        f"Would pull {outcome.reference.familiar} ({outcome.digest}): {len(outcome.blobs)} blob(s),"
+        f" {human_size(outcome.fetched_bytes)} to download{resumed}; {outcome.present_blobs}"
+        " already present"
+    )
+
+
+def _show_kept(store: Store) -> None:
+    """Say on standard error what an interrupted pull has downloaded."""
+    from store.blobs.downloads import Downloads  # noqa: PLC0415 - only after a signal
+    from storectl.output import messages  # noqa: PLC0415
+
+    files = Downloads(store.root).interrupted()
+    if files:
+        size = human_size(sum(one.size_bytes for one in files))
+        messages.note(f"{size} of {len(files)} blob(s) stay for the next pull")
+
+
+def _write_digests(path: Path, outcomes: Iterable[PullOutcome]) -> None:
+    from exporter.output.atomic_file import atomic_file  # noqa: PLC0415 - one option
+    from remote.pulling.report import FailedImage  # noqa: PLC0415
+
+    lines = [f"{one.digest}\n" for one in outcomes if not isinstance(one, FailedImage)]
+    with atomic_file(path) as file:
+        file.write("".join(lines).encode())
+
+
+def _as_json(outcome: PullOutcome) -> dict[str, Any]:
+    from remote.pulling.report import FailedImage, PlannedImage  # noqa: PLC0415
+    from storectl.output.exit_codes import exit_code  # noqa: PLC0415
+    from storectl.output.remedies import hints  # noqa: PLC0415
+
+    name = outcome.reference.familiar
+    if isinstance(outcome, FailedImage):
+        error = outcome.error
+        return {
+            "Reference": name,
+            "Error": {
+                "Message": error.message,
+                "Hints": list(hints(error)),
+                "ExitCode": int(exit_code(error)),
+            },
+        }
+    found: dict[str, Any] = {
+        "Reference": name,
+        "Digest": str(outcome.digest),
+        "MediaType": outcome.media_type,
+        "Changed": outcome.is_new,
+        "DryRun": isinstance(outcome, PlannedImage),
+        "DownloadedBlobs": (
+            len(outcome.blobs) if isinstance(outcome, PlannedImage) else outcome.fetched_blobs
+        ),
+        "DownloadedBytes": outcome.fetched_bytes,
+        "ResumedBytes": outcome.resumed_bytes,
+        "PresentBlobs": outcome.present_blobs,
+        "Notes": list(outcome.notes),
+    }
+    if isinstance(outcome, PlannedImage):
+        found["Blobs"] = [
+            {"MediaType": one.media_type, "Digest": str(one.digest), "Size": one.size_bytes}
+            for one in outcome.blobs
+        ]
+        return found
+    images = () if outcome.report is None else outcome.report.images
+    found["Images"] = [str(image) for image in images]
+    return found

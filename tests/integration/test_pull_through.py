@@ -1,0 +1,89 @@
+"""A server that pulls through from another server, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from store import Store
+from store.model.digests import Digest
+from storectl import cli
+from tests.support.images import A, B
+from tests.support.layouts import Layout, gzip
+from tests.support.mirror_process import Mirror
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+MANIFESTS = "/v2/team/app/manifests"
+ACCEPT = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
+
+
+def served(root: Path) -> str:
+    """Fill a store with an image, and return the digest of its manifest."""
+    layout = Layout()
+    manifest = layout.image(gzip(A), gzip(B))
+    layout.root(manifest, "docker.io/team/app:1")
+    path = root.with_suffix(".tar")
+    path.write_bytes(layout.tar())
+    with Store.open(root, create=True) as store:
+        store.import_archive(path)
+    return str(manifest["digest"])
+
+
+def pulled(mirror: Mirror, root: Path) -> str:
+    """Pull the image into a new store, and return the digest that the client prints."""
+    digests = root.with_suffix(".digests")
+    arguments = ["pull", "-q", "--plain-http", "--digest-file", str(digests)]
+    code = cli.run(["--root", str(root), *arguments, f"{mirror.host}/team/app:1"])
+    assert code == os.EX_OK
+    with Store.open(root) as store:
+        assert list(store.fsck()) == []
+    return digests.read_text().strip()
+
+
+def test_an_image_is_pulled_through_and_stays_without_upstream(tmp_path: Path) -> None:
+    digest = served(tmp_path / "far")
+    near = tmp_path / "near"
+    with Mirror(tmp_path / "far") as far:
+        upstream = ("--upstream", f"docker.io=http://{far.host}")
+        with Mirror(near, *upstream, "--upstream-max-age", "0") as mirror:
+            assert pulled(mirror, tmp_path / "first") == digest
+            until(lambda: mirror.request("GET", "/v2/team/app/tags/list")[0] == 200)
+            status, headers, _ = mirror.request("GET", f"{MANIFESTS}/1", headers=ACCEPT)
+            assert (status, headers["Warning"]) == (200, None)
+            far.stop()
+            status, headers, body = mirror.request("GET", f"{MANIFESTS}/1", headers=ACCEPT)
+            assert (status, str(Digest.of(body))) == (200, digest)
+            assert headers["Warning"].startswith('299 - "last checked ')
+            assert pulled(mirror, tmp_path / "second") == digest
+            assert mirror.request("GET", f"{MANIFESTS}/2", headers=ACCEPT)[0] == 503
+    with Store.open(near) as store:
+        assert list(store.fsck()) == []
+    with Mirror(near, *upstream, "--offline") as mirror:
+        assert pulled(mirror, tmp_path / "third") == digest
+        for path, code in (
+            (f"{MANIFESTS}/2", "MANIFEST_UNKNOWN"),
+            (f"{MANIFESTS}/{Digest.of(b'absent')}", "MANIFEST_UNKNOWN"),
+            (f"/v2/team/app/blobs/{Digest.of(b'absent')}", "BLOB_UNKNOWN"),
+        ):
+            status, _, body = mirror.request("GET", path, headers=ACCEPT)
+            assert (status, json.loads(body)["errors"][0]["code"]) == (404, code)
+
+
+def test_credentials_are_not_for_every_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    auths = {"auths": {"registry.example": {"auth": "dXNlcjpzZWNyZXQ="}}}
+    (tmp_path / "config.json").write_text(json.dumps(auths))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    serve = ["--root", str(tmp_path / "store"), "serve", "--upstream", "registry.example"]
+    assert cli.run([*serve, "--listen", "0.0.0.0:0"]) == 2
+    said = capsys.readouterr().err
+    assert "there are credentials for registry.example" in said
+    assert "secret" not in said
+    assert not (tmp_path / "store").exists()

@@ -1,0 +1,146 @@
+"""A mirror that answers with content of an upstream registry while it fetches it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import uvloop
+
+from mirror.service import MirrorSettings
+from remote.http.settings import ClientSettings
+from remote.registry.client import RegistryClient
+from remote.through.cache import PullThrough
+from remote.through.tag_rows import TagRows
+from remote.through.upstreams import Upstream as UpstreamRegistry
+from remote.through.upstreams import Upstreams
+from tests.support.faulty_registry import Answer, Rewrite
+from tests.support.images import A, B
+from tests.support.layouts import Layout, gzip
+from tests.support.mirror_in_process import InProcessMirror
+from tests.support.pulls import Upstream
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from store import Store
+
+ACCEPT = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"
+MANIFEST = "/v2/team/app/manifests"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Iterator[Upstream]:
+    with Upstream(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def mirror(upstream: Upstream, store: Store, clock: Clock) -> Iterator[InProcessMirror]:
+    @asynccontextmanager
+    async def opened(store: Store) -> AsyncIterator[PullThrough]:
+        upstreams = Upstreams(
+            [UpstreamRegistry.parse(f"docker.io=http://{upstream.registry.host}")]
+        )
+        async with RegistryClient(
+            ClientSettings(retries=0), registries=upstreams.settings()
+        ) as client:
+            through = PullThrough(
+                store,
+                upstreams,
+                client,
+                TagRows(store),
+                max_age=timedelta(minutes=1),
+                now=lambda: clock.now,
+            )
+            yield through
+            await through.close()
+
+    settings = MirrorSettings(through=opened)
+    with InProcessMirror(store, settings, uvloop.new_event_loop) as running:
+        yield running
+
+
+def pull(mirror: InProcessMirror, layout: Layout, digest: str) -> None:
+    document = json.loads(layout.blobs[digest])
+    for link in (document["config"], *document["layers"]):
+        answer = mirror("GET", f"/v2/team/app/blobs/{link['digest']}")
+        assert (answer.status, answer.body) == (200, layout.blobs[link["digest"]])
+
+
+def test_an_index_is_served_sparse_and_stays_when_upstream_is_gone(
+    upstream: Upstream, mirror: InProcessMirror, store: Store, clock: Clock
+) -> None:
+    layout = Layout()
+    amd64, arm64 = layout.image(gzip(A)), layout.image(gzip(B), platform="linux/arm64")
+    index = layout.index(amd64, arm64)
+    layout.root(index, "docker.io/team/app:1")
+    upstream.serve(layout)
+    for target, wanted in (("1", index), (amd64["digest"], amd64)):
+        answer = mirror("GET", f"{MANIFEST}/{target}", Accept=ACCEPT)
+        assert (answer.status, answer.body) == (200, layout.blobs[wanted["digest"]])
+        assert answer.headers["Docker-Content-Digest"] == wanted["digest"]
+    pull(mirror, layout, amd64["digest"])
+    until(lambda: [str(one) for one in store.names("", 9)] == ["docker.io/team/app:1"])
+    assert upstream.registry.count("", arm64["digest"]) == 0
+    assert list(store.fsck()) == []
+    upstream.registry.clear()
+    upstream.registry.always(Answer(503))
+    clock.now += timedelta(hours=3)
+    answer = mirror("GET", f"{MANIFEST}/1", Accept=ACCEPT)
+    assert (answer.status, answer.body) == (200, layout.blobs[index["digest"]])
+    assert answer.headers["Warning"] == '299 - "last checked 3 h ago"'
+    assert answer.headers["Age"] == "10800"
+    pull(mirror, layout, amd64["digest"])
+    assert mirror("GET", f"{MANIFEST}/{arm64['digest']}", Accept=ACCEPT).status == 503
+
+
+@pytest.mark.parametrize(("status", "answered"), [(404, 404), (401, 503), (429, 429), (500, 503)])
+def test_a_miss_says_why(
+    upstream: Upstream, mirror: InProcessMirror, status: int, answered: int
+) -> None:
+    upstream.registry.always(Answer(status))
+    answer = mirror("GET", f"{MANIFEST}/1", Accept=ACCEPT)
+    assert answer.status == answered
+    assert upstream.registry.host in json.loads(answer.body)["errors"][0]["message"]
+
+
+def test_a_range_and_a_head_of_a_blob(upstream: Upstream, mirror: InProcessMirror) -> None:
+    layout = Layout()
+    layout.root(layout.image(gzip(A)), "docker.io/team/app:1")
+    upstream.serve(layout)
+    blob = gzip(A).data
+    digest = next(key for key, data in layout.blobs.items() if data == blob)
+    path = f"/v2/team/app/blobs/{digest}"
+    answer = mirror("HEAD", path)
+    assert (answer.status, answer.headers["Content-Length"]) == (200, str(len(blob)))
+    answer = mirror("GET", path, Range="bytes=10-19")
+    assert (answer.status, answer.body) == (206, blob[10:20])
+
+
+def test_false_bytes_are_never_a_whole_answer(upstream: Upstream, mirror: InProcessMirror) -> None:
+    layout = Layout()
+    layout.root(layout.image(gzip(A)), "docker.io/team/app:1")
+    upstream.serve(layout)
+    digest = next(key for key, data in layout.blobs.items() if data == gzip(A).data)
+    upstream.registry.always(Rewrite(flip=True), method="GET", path=digest)
+    try:
+        answer = mirror("GET", f"/v2/team/app/blobs/{digest}")
+    except Exception:  # noqa: BLE001 - the connection was closed
+        return
+    assert answer.status != 200 or len(answer.body) < len(gzip(A).data)

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from remote.errors import (
+    BlobNotFound,
+    FalseAnswer,
+    InvalidAnswer,
+    RegistryError,
+    RegistryFailed,
+    Unreachable,
+)
+from store.model.digests import Descriptor, Digest
+from tests.support.faulty_registry import (
+    Answer,
+    CutAfter,
+    Endless,
+    FaultyRegistry,
+    HangAfter,
+    LoseAnswer,
+    Rewrite,
+)
+from tests.support.remote_client import NAME, Pauses, blob, parts, read, use
+
+if TYPE_CHECKING:
+    from remote.registry.repository import Repository
+    from tests.support.mirror_in_process import InProcessMirror
+
+DATA = b"".join(number.to_bytes(4, "big") for number in range(100_000))
+BLOBS = "/blobs/sha256"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _content(upstream: InProcessMirror) -> None:
+    async def send(repository: Repository) -> None:
+        await repository.send_blob(blob(DATA), parts(DATA))
+
+    use(f"127.0.0.1:{upstream.port}", send)
+
+
+def test_a_blob_is_read_from_any_offset(faulty: FaultyRegistry) -> None:
+    for offset in (0, 1, len(DATA) - 1):
+        assert use(faulty.host, partial(read, data=DATA, offset=offset)) == (offset, DATA[offset:])
+    faulty.clear()
+    assert use(faulty.host, lambda it: read(it, DATA, len(DATA))) == (len(DATA), b"")
+    assert faulty.seen == []
+
+
+@pytest.mark.parametrize("cuts", [1, 3])
+def test_a_cut_body_goes_on_where_it_stopped(cuts: int, faulty: FaultyRegistry) -> None:
+    faulty.inject(CutAfter(100_000), path=BLOBS, times=cuts)
+    pauses = Pauses()
+    assert use(faulty.host, lambda it: read(it, DATA), pauses=pauses) == (0, DATA)
+    ranges = [one.headers.get("Range", "") for one in faulty.requests("GET", BLOBS)]
+    assert ranges == ["", *(f"bytes={100_000 * cut}-" for cut in range(1, cuts + 1))]
+    # Each attempt made progress, so the pauses do not grow.
+    assert pauses.slept == [0.5] * cuts
+
+
+def test_a_registry_without_ranges_sends_the_whole_blob_again(faulty: FaultyRegistry) -> None:
+    faulty.inject(CutAfter(100_000), path=BLOBS)
+    faulty.inject(Answer(200, {}, DATA), path=BLOBS)
+    assert use(faulty.host, lambda it: read(it, DATA)) == (0, DATA)
+    assert use(faulty.host, lambda it: read(it, DATA, 7)) == (7, DATA[7:])
+    faulty.inject(Answer(200, {}, DATA), path=BLOBS)
+    assert use(faulty.host, lambda it: read(it, DATA, 7)) == (0, DATA)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(206, {"Content-Range": f"bytes 9-{len(DATA) - 1}/{len(DATA)}"}, DATA[9:]),
+        Answer(206, {"Content-Range": "bytes */*"}, DATA[7:]),
+        Answer(206, {}, DATA[7:]),
+        Answer(416, {"Content-Range": f"bytes */{len(DATA)}"}),
+    ],
+)
+def test_a_wrong_range_is_not_used(answer: Answer, faulty: FaultyRegistry) -> None:
+    faulty.inject(answer, path=BLOBS)
+    assert use(faulty.host, lambda it: read(it, DATA, 7)) == (0, DATA)
+    assert faulty.count("GET", BLOBS) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer(200, {}, DATA[:-1]), "announces 399999"),
+        (Answer(200, {}, DATA + b"x"), "announces 400001"),
+        (Endless(), "sends more than the 400000 bytes"),
+        (Endless({"Content-Type": "application/octet-stream"}), "sends more"),
+    ],
+)
+def test_a_wrong_length_is_an_error(
+    answer: Answer | Endless, reason: str, faulty: FaultyRegistry
+) -> None:
+    faulty.always(answer, path=BLOBS)
+    with pytest.raises(FalseAnswer, match=reason) as raised:
+        use(faulty.host, lambda it: read(it, DATA))
+    assert (raised.value.registry, raised.value.repository) == (faulty.host, NAME)
+    assert str(Digest.of(DATA)) in raised.value.message
+    assert faulty.count(path=BLOBS) == 1
+
+
+def test_a_range_of_a_blob_of_another_size_is_an_error(faulty: FaultyRegistry) -> None:
+    faulty.inject(Answer(206, {"Content-Range": "bytes 7-99/100"}, bytes(93)), path=BLOBS)
+    with pytest.raises(FalseAnswer, match="announces 100"):
+        use(faulty.host, lambda it: read(it, DATA, 7))
+
+
+def test_cuts_without_progress_end(faulty: FaultyRegistry) -> None:
+    faulty.always(CutAfter(0), path=BLOBS)
+    with pytest.raises(RegistryFailed, match="ended the connection"):
+        use(faulty.host, lambda it: read(it, DATA), retries=2)
+    assert faulty.count(path=BLOBS) == 3
+
+
+def test_lost_answers_are_asked_for_again(faulty: FaultyRegistry) -> None:
+    faulty.inject(LoseAnswer(), path=BLOBS, times=2)
+    assert use(faulty.host, lambda it: read(it, DATA)) == (0, DATA)
+
+
+def test_a_silent_body_is_asked_for_again(faulty: FaultyRegistry) -> None:
+    faulty.inject(HangAfter(1000), path=BLOBS)
+    assert use(faulty.host, lambda it: read(it, DATA), idle_timeout_s=0.2) == (0, DATA)
+    faulty.always(HangAfter(0), path=BLOBS)
+    with pytest.raises(Unreachable, match="did not answer in time"):
+        use(faulty.host, lambda it: read(it, DATA), idle_timeout_s=0.1, retries=1)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_faults_in_the_middle_are_passed(status: int, faulty: FaultyRegistry) -> None:
+    faulty.inject(CutAfter(1000), path=BLOBS)
+    faulty.inject(Answer(status), path=BLOBS)
+    assert use(faulty.host, lambda it: read(it, DATA)) == (0, DATA)
+
+
+def test_a_redirected_blob_is_read_from_there(
+    faulty: FaultyRegistry, scripted: FaultyRegistry
+) -> None:
+    target = f"http://{scripted.host}/cdn/blob?signature=x"
+    faulty.always(Answer(307, {"Location": target}), path=BLOBS)
+    scripted.inject(Answer(200, {"Content-Length": str(len(DATA))}, DATA[:5000]), path="/cdn")
+    scripted.inject(
+        Answer(206, {"Content-Range": f"bytes 5000-399999/{len(DATA)}"}, DATA[5000:]), path="/cdn"
+    )
+
+    async def run(repository: Repository) -> bytes:
+        return (await read(repository, DATA))[1]
+
+    # The first answer announces more bytes than it has, and the server then says nothing.
+    assert use(faulty.host, run, idle_timeout_s=0.3) == DATA
+    assert [one.headers.get("Range") for one in scripted.seen] == [None, "bytes=5000-"]
+    assert faulty.count("GET", BLOBS) == 2
+
+
+def test_a_blob_that_is_not_there(faulty: FaultyRegistry) -> None:
+    absent = b"absent"
+    with pytest.raises(BlobNotFound, match="BLOB_UNKNOWN"):
+        use(faulty.host, lambda it: read(it, absent))
+    assert use(faulty.host, lambda it: it.blob_size(Digest.of(absent))) is None
+
+
+def test_sizes(faulty: FaultyRegistry) -> None:
+    digest = Digest.of(DATA)
+    assert use(faulty.host, lambda it: it.blob_size(digest)) == len(DATA)
+    faulty.inject(Rewrite({"Content-Length": None}), method="HEAD")
+    assert use(faulty.host, lambda it: it.blob_size(digest)) == len(DATA)
+    faulty.inject(Rewrite({"Content-Length": None}), method="HEAD")
+    faulty.inject(Endless(), method="GET")
+    with pytest.raises(InvalidAnswer, match="does not state the blob's size"):
+        use(faulty.host, lambda it: it.blob_size(digest))
+
+
+def test_the_smallest_blob(faulty: FaultyRegistry) -> None:
+    async def run(repository: Repository) -> tuple[int, bytes]:
+        await repository.send_blob(blob(b""), parts(b""))
+        return await read(repository, b"")
+
+    assert use(faulty.host, run) == (0, b"")
+    faulty.always(Answer(404), path=BLOBS)
+    empty = Descriptor("x", Digest.of(b""), 0)
+
+    async def absent(repository: Repository) -> None:
+        async with repository.open_blob(empty):
+            pass
+
+    with pytest.raises(RegistryError):
+        use(faulty.host, absent)

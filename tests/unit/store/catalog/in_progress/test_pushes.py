@@ -1,0 +1,59 @@
+"""The hot path of a push: new content, and what a repository holds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from store.catalog import content, repositories, serving
+from store.catalog.in_progress import pushes
+from store.model.contents import ContentState
+from store.model.digests import Digest
+from store.model.references import Repository
+from tests.support.catalog_rows import NOW, named
+
+if TYPE_CHECKING:
+    from tests.support.catalog_rows import Rows
+
+APP, OTHER = Repository("docker.io", "team/app"), Repository("docker.io", "team/other")
+ABSENT = ContentState.ABSENT
+
+
+def test_a_file_or_document_is_added_only_if_its_digest_has_no_row(rows: Rows) -> None:
+    known = rows.content("known", None, ABSENT)
+    assert not pushes.is_recorded(rows.connection, named("file"))
+    key = pushes.add_blob(rows.connection, named("file"), 3, NOW)
+    assert key is not None
+    assert content.find(rows.connection, [named("file")])[named("file")].key == key
+    assert content.published_at(rows.connection, [named("file")]) == {named("file"): NOW}
+    assert pushes.is_recorded(rows.connection, named("file"))
+    assert pushes.add_blob(rows.connection, named("file"), 3, NOW) is None
+    assert pushes.add_blob(rows.connection, named("known"), 3, NOW) is None
+    assert pushes.add_document(rows.connection, named("known"), b"x") is None
+    found = content.find(rows.connection, [named("known")])[named("known")]
+    assert (found.key, found.state) == (known, ABSENT)
+    text = Digest.of(b"text")
+    new = pushes.add_document(rows.connection, text, b"text")
+    assert new not in {None, key, known}
+    assert content.sources(rows.connection, [text])[text].inline == b"text"
+
+
+def test_a_new_blob_is_held_by_a_repository_that_is_made_if_it_is_missing(rows: Rows) -> None:
+    for name in ("first", "second"):
+        key = rows.blob(name)
+        pushes.hold_new_blob(rows.connection, APP, key, NOW)
+    found = pushes.held_content(
+        rows.connection, APP, [named("first"), named("second"), named("unknown")]
+    )
+    assert set(found) == {named("first"), named("second")}
+    assert all(one.is_fresh and one.file_at == NOW for one in found.values())
+    assert not any(one.is_inline for one in found.values())
+    assert not repositories.is_quiet(rows.connection, APP, NOW - timedelta(seconds=1))
+    assert pushes.held_content(rows.connection, OTHER, [named("first")]) == {}
+    serving.settle(
+        rows.connection,
+        serving.ensure_repositories(rows.connection, (APP,))[APP],
+        [one.key for one in found.values()],
+    )
+    again = pushes.held_content(rows.connection, APP, [named("first")])
+    assert not again[named("first")].is_fresh

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from storectl.commands._upstream_options import UpstreamOptions, is_shared
+from storectl.settings import Settings, resolve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "registry.example"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    auths = {"auths": {NAME: {"auth": "dXNlcjpzZWNyZXQ="}}}
+    (tmp_path / "config.json").write_text(json.dumps(auths))
+    return resolve(str(tmp_path / "store"), {"HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("address", "url", "has_proxies", "has_logins", "shared"),
+    [
+        ("127.0.0.1", None, False, False, False),
+        ("::1", None, False, False, False),
+        ("localhost", None, False, False, False),
+        ("localhost", "https://mirror.example", False, False, True),
+        ("127.0.0.1", None, True, False, True),
+        ("", None, False, False, True),
+        ("0.0.0.0", None, False, False, True),  # noqa: S104 - the test does not listen
+        ("mirror.example", None, False, False, True),
+        ("", None, False, True, False),
+    ],
+)
+def test_a_server_that_clients_reach_without_logging_in(
+    address: str, url: str | None, *, has_proxies: bool, has_logins: bool, shared: bool
+) -> None:
+    assert is_shared(address, url=url, has_proxies=has_proxies, has_logins=has_logins) == shared
+
+
+def test_credentials_need_users_where_other_machines_are(
+    settings: Settings, tmp_path: Path
+) -> None:
+    options = UpstreamOptions((NAME,))
+    assert options.opener(settings, is_shared=False) is not None
+    with pytest.raises(click.UsageError, match=r"credentials for registry\.example"):
+        options.opener(settings, is_shared=True)
+    mapped = UpstreamOptions((f"docker.io=https://{NAME}/cache",))
+    with pytest.raises(click.UsageError, match=r"credentials for registry\.example"):
+        mapped.opener(settings, is_shared=True)
+    chosen = UpstreamOptions(("quay.io",), authfile=tmp_path / "other.json")
+    with pytest.raises(click.UsageError, match=r"credentials for quay\.io"):
+        chosen.opener(settings, is_shared=True)
+    assert UpstreamOptions(("quay.io",)).opener(settings, is_shared=True) is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (UpstreamOptions(is_offline=True), "--offline needs --upstream"),
+        (UpstreamOptions((NAME,)), "--upstream and --read-only exclude each other"),
+    ],
+)
+def test_options_that_need_or_exclude_each_other(options: UpstreamOptions, message: str) -> None:
+    with pytest.raises(click.UsageError, match=message):
+        options.check(read_only=True)
+
+
+def test_a_server_that_pulls_through_is_one_process() -> None:
+    UpstreamOptions((NAME,)).check(read_only=False)
+    UpstreamOptions().check(read_only=False, workers=2)
+    with pytest.raises(click.UsageError, match="--upstream needs --workers 1"):
+        UpstreamOptions((NAME,)).check(read_only=False, workers=2)
+
+
+@pytest.mark.parametrize("names", [("a/b",), (NAME, NAME), (f"{NAME}=ftp://x",)])
+def test_a_wrong_upstream_is_wrong_usage(settings: Settings, names: tuple[str, ...]) -> None:
+    with pytest.raises(click.UsageError, match="--upstream: invalid"):
+        UpstreamOptions(names).opener(settings, is_shared=False)
+
+
+def test_without_upstreams_nothing_is_opened(settings: Settings) -> None:
+    assert UpstreamOptions().opener(settings, is_shared=True) is None
