@@ -106,7 +106,25 @@ class AccessDenied(RegistryError):
 
 
 class RegistryUnavailable(RegistryError, Unavailable):
-    """A registry that cannot be used now."""
+    """A registry that cannot be used now.
+
+    Attributes:
+        retry_after_s: The seconds that the registry asks the client to wait; None if it does not
+            say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        registry: str,
+        repository: str = "",
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        **advice: Unpack[Advice],
+    ) -> None:
+        super().__init__(message, registry=registry, repository=repository, status=status, **advice)
+        self.retry_after_s = retry_after_s
 
 
 class Unreachable(RegistryUnavailable):
@@ -126,27 +144,9 @@ class RegistryFailed(RegistryUnavailable):
 
 
 class RateLimited(RegistryUnavailable):
-    """A registry that asks the client to send fewer requests.
-
-    Attributes:
-        retry_after_s: The seconds that the registry asks the client to wait; None if it does not
-            say.
-    """
+    """A registry that asks the client to send fewer requests."""
 
     usual_hint = "try again later; registries often have higher limits for users who log in"
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        registry: str,
-        repository: str = "",
-        status: int | None = None,
-        retry_after_s: float | None = None,
-        **advice: Unpack[Advice],
-    ) -> None:
-        super().__init__(message, registry=registry, repository=repository, status=status, **advice)
-        self.retry_after_s = retry_after_s
 
 
 class Offline(RegistryUnavailable):

@@ -45,21 +45,28 @@ async def get(call: Call) -> web.StreamResponse:
             blob = await call.service.pools.read(registry.open_blob, call.repository, call.digest)
     except NotFound:
         upstream = call.service.through
-        if upstream is None or not upstream.has(call.repository):
+        if upstream is None or not upstream.has(call.repository) or _is_before_push(call):
+            # A client that is told of a blob does not send it, so a push would lack the blobs that
+            # only the upstream registry has.
             raise
         return await through.blob(call, upstream)
     with blob:
         return await _answer(call, blob)
 
 
+def _is_before_push(call: Call) -> bool:
+    """Return whether a client that may push checks for a blob, because it may rely on it."""
+    return (
+        call.request.method == "HEAD"
+        and not is_from_other_site(call.request)
+        and call.service.access.allows(call.caller, Action.WRITE, call.repository)
+    )
+
+
 async def _answer(call: Call, blob: ServedBlob) -> web.StreamResponse:
     service, request, digest = call.service, call.request, call.digest
-    if (
-        request.method == "HEAD"
-        and not is_from_other_site(request)
-        and service.access.allows(call.caller, Action.WRITE, call.repository)
-        # A client that may push and checks for a blob is about to rely on it.
-        and not await service.pools.write(service.registry.renew, call.repository, digest)
+    if _is_before_push(call) and not await service.pools.write(
+        service.registry.renew, call.repository, digest
     ):
         raise unknown_blob(call.repository, digest)
     tag = etag(digest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -12,7 +13,14 @@ from mirror.api.byte_range import wanted
 from mirror.protocol.conditions import etag
 from mirror.protocol.errors import WireError
 from mirror.transfer.channels import hang_up
-from remote.errors import BlobNotFound, ManifestNotFound, Offline, RateLimited, RegistryError
+from remote.errors import (
+    BlobNotFound,
+    ManifestNotFound,
+    Offline,
+    RateLimited,
+    RegistryError,
+    RegistryUnavailable,
+)
 from store.errors import NotFound, StoreError, printable
 from store.formats.distribution.errors import ErrorCode
 from store.model.digests import Digest
@@ -162,7 +170,9 @@ def _wire_error(error: RegistryError) -> WireError:
         return WireError(404, ErrorCode.BLOB_UNKNOWN, message)
     if isinstance(error, ManifestNotFound | NotFound):
         return WireError(404, ErrorCode.MANIFEST_UNKNOWN, message)
+    wait_s = error.retry_after_s if isinstance(error, RegistryUnavailable) else None
+    headers = {} if wait_s is None else {"Retry-After": str(math.ceil(wait_s))}
     if isinstance(error, RateLimited):
-        return WireError(429, ErrorCode.TOOMANYREQUESTS, message)
+        return WireError(429, ErrorCode.TOOMANYREQUESTS, message, headers=headers)
     # What upstream refuses this server is not the fault of the client.
-    return WireError(503, ErrorCode.UNAVAILABLE, message)
+    return WireError(503, ErrorCode.UNAVAILABLE, message, headers=headers)

@@ -45,7 +45,7 @@ def refusal(call: Call, answer: Answer, body: bytes, *, now_s: float) -> Fault:
             reason += f"; it asks to wait {wait_s:.0f} s"
         error = call.fault(RateLimited, reason, status=status, retry_after_s=wait_s)
     elif status in TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        error = call.fault(RegistryFailed, reason, status=status)
+        error = call.fault(RegistryFailed, reason, status=status, retry_after_s=wait_s)
     elif status in _CONTENT and call.method not in {"GET", "HEAD"}:
         error = call.fault(ContentRefused, reason, status=status)
     else:

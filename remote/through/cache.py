@@ -7,47 +7,41 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn, final
+from typing import TYPE_CHECKING, Final, final
 
-from remote.errors import BlobNotFound, ManifestNotFound, Offline, RegistryError
-from remote.pulling.documents import PulledRoot
-from remote.pulling.held import HeldContent
-from remote.pulling.options import JOBS
-from remote.pulling.publishing import publish_image
-from remote.pulling.transfer import Traffic, Transfers
+from remote.errors import BlobNotFound, ManifestNotFound, Offline, RegistryError, Unreachable
 from remote.registry.values import Tag
+from remote.through.failures import Failures
 from remote.through.fetches import Fetches
 from remote.through.memory import Absences, SeenTag
 from remote.through.pending import Pending
+from remote.through.publishing import Publisher
+from remote.through.shared_work import SharedWork
 from store.blobs.downloads import Downloads
-from store.catalog import references
-from store.errors import NotFound, StoreError, Unavailable, printable
-from store.formats.image.manifests import Document
+from store.errors import NotFound, printable
 from store.model.digests import Descriptor
 from store.model.limits import DEFAULT_LIMITS
-from store.model.progress import Silent
-from store.model.references import Reference
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from datetime import datetime, timedelta
 
-    from sqlalchemy import Connection
-
-    from remote.pulling.documents import RemoteImage
     from remote.registry.client import RegistryClient
     from remote.registry.repository import Repository as RemoteRepository
     from remote.through.fetches import Fetch
     from remote.through.memory import TagMemory
     from remote.through.upstreams import Upstreams
+    from store.formats.image.manifests import Document
     from store.model.digests import Digest
     from store.model.limits import Limits
-    from store.model.references import Repository
+    from store.model.references import Reference, Repository
     from store.workspace.workspace import Workspace
 
 logger = logging.getLogger(__name__)
+
+STORED_WAIT_S: Final = 3.0
+"""How long a client waits for an upstream registry if the store has an answer, in seconds."""
 
 _ANY: Final = "application/octet-stream"
 
@@ -94,22 +88,28 @@ class PullThrough:
         now: Callable[[], datetime],
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self._workspace = workspace
         self._upstreams = upstreams
         self._client = client
         self._memory = memory
         self._max_age = max_age
         self._now = now
-        self._limits = limits
-        self._held = HeldContent(workspace)
         self._downloads = Downloads(workspace.root)
-        self._fetches = Fetches(self._downloads, self._fetched)
+        self._fetches = Fetches(self._downloads, self._fetch_ended)
         self._pending = Pending()
         self._absent = Absences(now)
-        self._etags: dict[Reference, tuple[Digest, str]] = {}
+        self._failures = Failures(now)
+        self._asking: SharedWork[Document | None] = SharedWork()
+        self._reading: SharedWork[Document] = SharedWork()
         self._askers: dict[Digest, set[Repository]] = {}
-        self._publishing: set[asyncio.Task[None]] = set()
-        self._one_at_a_time = asyncio.Lock()
+        self._publisher = Publisher(
+            workspace,
+            self._downloads,
+            self._pending,
+            memory,
+            remote=self._remote,
+            now=now,
+            limits=limits,
+        )
 
     def has(self, repository: Repository) -> bool:
         """Return whether an upstream registry has the images of a repository."""
@@ -133,39 +133,49 @@ class PullThrough:
         age = None if seen is None else self._now() - seen.checked_at
         if current is not None and age is not None and age < self._max_age:
             return TagAnswer(age=age)
+        if current is None or seen is None:
+            return TagAnswer(await self._asking.result(name, lambda: self._ask(name, None)))
         try:
-            document = await self._ask(name, seen if current is not None else None)
+            return TagAnswer(await self._ask_briefly(name, seen))
         except RegistryError as exc:
-            if current is None:
-                raise
-            if not isinstance(exc, Offline):
-                logger.warning("serving %s from the store: %s", name, printable(exc.message))
             return TagAnswer(age=age, problem=exc)
-        return TagAnswer(document)
+
+    async def _ask_briefly(self, name: Reference, seen: SeenTag) -> Document | None:
+        """Ask for a tag that the store has, without letting the client wait for long.
+
+        The request goes on if it takes longer, and later clients see its outcome.
+        """
+        registry = self._remote(name.repository).registry
+        self._failures.check(registry)
+        task = self._asking.start(name, lambda: self._ask(name, seen))
+        if not self._failures.has_failed(registry):
+            await asyncio.wait({task}, timeout=STORED_WAIT_S)
+        if task.done():
+            return task.result()
+        raise Unreachable(f"{registry} has not answered yet", registry=registry)
 
     async def _ask(self, name: Reference, seen: SeenTag | None) -> Document | None:
         """Return the manifest of a tag; None if it is still that which was seen."""
         assert name.tag is not None  # noqa: S101 - the caller asks for a tag
         remote = self._remote(name.repository)
         self._require_not_absent(str(name), remote)
-        tag, etag = Tag(name.tag), ""
         try:
-            if seen is None:
-                found = await remote.manifest(tag)
-                document, etag = found.document, found.etag
-            else:
-                resolved = await remote.resolve_if_changed(tag, seen.etag)
-                if resolved is None or resolved.descriptor.digest == seen.digest:
-                    etag = seen.etag if resolved is None else resolved.etag
-                    fresh = SeenTag(seen.digest, etag, self._now())
-                    await asyncio.to_thread(self._memory.put, name, fresh)
-                    return None
-                etag = resolved.etag
-                document = (await remote.manifest(resolved.descriptor.digest)).document
+            with self._failures.request(remote.registry):
+                found = await _changed(remote, Tag(name.tag), seen)
         except ManifestNotFound:
             self._absent.add(str(name))
             raise
-        self._etags[name] = (document.digest, etag)
+        except RegistryError as exc:
+            if seen is not None and not isinstance(exc, Offline):
+                logger.warning("serving %s from the store: %s", name, printable(exc.message))
+            raise
+        document, etag = found
+        if document is None:
+            assert seen is not None  # noqa: S101 - else there is a document
+            fresh = SeenTag(seen.digest, etag, self._now())
+            await asyncio.to_thread(self._memory.put, name, fresh)
+            return None
+        self._publisher.note_tag(name, document.digest, etag)
         self._keep(name.repository, document, name.tag)
         return document
 
@@ -183,11 +193,16 @@ class PullThrough:
         kept = self._pending.find(repository, digest)
         if kept is not None:
             return kept
+        name = f"{repository}@{digest}"
+        return await self._reading.result(name, lambda: self._read_document(repository, digest))
+
+    async def _read_document(self, repository: Repository, digest: Digest) -> Document:
         remote = self._remote(repository)
         name = f"{repository}@{digest}"
         self._require_not_absent(name, remote)
         try:
-            document = (await remote.manifest(digest)).document
+            with self._failures.request(remote.registry):
+                document = (await remote.manifest(digest)).document
         except ManifestNotFound:
             self._absent.add(name)
             raise
@@ -208,7 +223,8 @@ class PullThrough:
         remote = self._remote(repository)
         target = self._pending.blob(repository, digest)
         if target is None:
-            size = await remote.blob_size(digest)
+            with self._failures.request(remote.registry):
+                size = await remote.blob_size(digest)
             if size is None:
                 raise BlobNotFound(
                     f"{remote.registry} does not have blob {digest} in {remote.name}",
@@ -216,8 +232,18 @@ class PullThrough:
                     repository=remote.name,
                 )
             target = Descriptor(_ANY, digest, size)
+        fetch = self._fetches.running(digest)
+        if fetch is None:
+            if (
+                self._failures.has_failed(remote.registry)
+                and self._downloads.size_bytes(digest) != target.size_bytes
+            ):
+                # A short request finds out whether the registry answers again.
+                with self._failures.request(remote.registry):
+                    await remote.blob_size(digest)
+            fetch = self._fetches.start(target, remote)
         self._askers.setdefault(digest, set()).add(repository)
-        return self._fetches.start(target, remote)
+        return fetch
 
     async def read(self, fetch: Fetch, start: int, stop: int) -> AsyncIterator[bytes]:
         """Yield a part of a blob as soon as it is here.
@@ -235,116 +261,27 @@ class PullThrough:
 
     async def published(self) -> None:
         """Wait until all images that are whole are published."""
-        while self._publishing:
-            await asyncio.gather(*self._publishing)
+        await self._publisher.finish()
 
     async def close(self) -> None:
-        """End all fetches, and wait for running publications."""
+        """End all requests and fetches, and wait for running publications."""
+        await self._asking.close()
+        await self._reading.close()
         await self._fetches.close()
         await self.published()
-
-    # --- publication ------------------------------------------------------------------------------
 
     def _keep(self, repository: Repository, document: Document, tag: str | None) -> None:
         self._pending.add(repository, document, tag)
         # Perhaps all of it is here: another repository, or an earlier tag, has brought its blobs.
-        self._settle(repository, None)
+        self._publisher.settle(repository)
 
-    def _fetched(self, digest: Digest) -> None:
-        for repository in self._askers.pop(digest, ()):
-            self._settle(repository, digest)
-
-    def _settle(self, repository: Repository, blob: Digest | None) -> None:
-        images = self._pending.images(repository, blob)
-        if images:
-            task = asyncio.create_task(self._publish_whole(repository, images))
-            self._publishing.add(task)
-            task.add_done_callback(self._publishing.discard)
-
-    async def _publish_whole(self, repository: Repository, images: list[RemoteImage]) -> None:
-        async with self._one_at_a_time:
-            for image in images:
-                manifest = next(iter(image.documents))
-                if self._pending.find(repository, manifest) is None:
-                    continue
-                try:
-                    is_published = await asyncio.to_thread(self._publish, repository, image)
-                except StoreError as exc:
-                    # The manifest stays pending, and the next blob or request tries again.
-                    logger.warning("cannot publish %s: %s", image.reference, printable(exc.message))
-                    continue
-                if is_published:
-                    self._pending.remove(repository, manifest)
-
-    def _publish(self, repository: Repository, image: RemoteImage) -> bool:
-        """Publish an image if all of it is here; return whether it is published."""
-        here = self._held.present(image.blobs)
-        for target in image.blobs.values():
-            if (
-                target.digest not in here
-                and self._downloads.size_bytes(target.digest) != target.size_bytes
-            ):
-                return False
-        self._add_config(image)
-        transfers = Transfers(
-            self._remote(repository),
-            _NoRequests(),
-            self._held,
-            self._downloads,
-            threading.Semaphore(JOBS),
-            threading.Event(),
-            Traffic(),
-        )
-        try:
-            self._import(image, transfers)
-        except _TagTaken:
-            # A push or an import has set the tag meanwhile, and the tag stays.
-            root = image.roots[0].descriptor
-            image.roots[0] = PulledRoot(root, Reference(repository, digest=root.digest))
-            self._import(image, transfers)
-        return True
-
-    def _import(self, image: RemoteImage, transfers: Transfers) -> None:
-        name = image.roots[0].name
-
-        def claim(connection: Connection) -> None:
-            if name is None or name.tag is None:
-                return
-            digest, etag = self._etags.get(name, (image.digest, ""))
-            found = references.get(connection, name)
-            current = None if found is None else found.digest
-            seen = SeenTag(image.digest, etag, self._now())
-            # A tag that has moved on at the registry does not move back.
-            if digest != image.digest or not self._memory.claim(connection, name, seen, current):
-                raise _TagTaken
-
-        publish_image(
-            self._workspace,
-            image,
-            transfers,
-            limits=self._limits,
-            jobs=JOBS,
-            progress=Silent(),
-            on_publish=claim,
-        )
-
-    def _add_config(self, image: RemoteImage) -> None:
-        """Add the config, which says what the layers are, to the documents of an image."""
-        manifest = Document.parse(next(iter(image.documents.values())), limits=self._limits)
-        config = manifest.config
-        if config is None or config.target.size_bytes > self._limits.inline_bytes:
-            return
-        data = self._held.document(config.digest)
-        if data is None:
-            file = self._downloads.read(config.digest)
-            if file is None:
-                return
-            with file:
-                data = file.read(config.target.size_bytes + 1)
-        if config.digest.of(data, config.digest.algorithm) == config.digest:
-            image.documents[config.digest] = data
-
-    # --- requests ---------------------------------------------------------------------------------
+    def _fetch_ended(self, fetch: Fetch) -> None:
+        askers = self._askers.pop(fetch.target.digest, ())
+        if fetch.error is not None:
+            self._failures.settle(fetch.registry, fetch.error)
+        if fetch.is_complete:
+            for repository in askers:
+                self._publisher.settle(repository, fetch.target.digest)
 
     def _remote(self, repository: Repository) -> RemoteRepository:
         upstream = self._upstreams.find(repository)
@@ -361,15 +298,16 @@ class PullThrough:
             )
 
 
-class _TagTaken(Exception):
-    """Raised in the transaction of an import, because its tag must not be set."""
-
-
-@final
-class _NoRequests:
-    """Refuses requests: what is published is here already."""
-
-    def blocking_chunks(self, chunks: AsyncIterator[bytes], *, buffer_bytes: int) -> NoReturn:
-        """Raise Unavailable."""
-        del chunks, buffer_bytes
-        raise Unavailable("a blob has vanished before its image was published")
+async def _changed(
+    remote: RemoteRepository, tag: Tag, seen: SeenTag | None
+) -> tuple[Document | None, str]:
+    """Return the manifest of a tag and its entity tag; no manifest if it is what was seen."""
+    if seen is None:
+        found = await remote.manifest(tag)
+        return found.document, found.etag
+    resolved = await remote.resolve_if_changed(tag, seen.etag)
+    if resolved is None:
+        return None, seen.etag
+    if resolved.descriptor.digest == seen.digest:
+        return None, resolved.etag
+    return (await remote.manifest(resolved.descriptor.digest)).document, resolved.etag

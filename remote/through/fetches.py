@@ -68,6 +68,11 @@ class Fetch:
         self._hash = hashlib.new(target.digest.algorithm, usedforsecurity=False)
         self._hashed = 0
 
+    @property
+    def registry(self) -> str:
+        """The registry that the blob is fetched from."""
+        return self._repository.registry
+
     async def run(self, slots: asyncio.Semaphore) -> None:
         """Fetch the blob; readers see the outcome.
 
@@ -263,21 +268,26 @@ class Fetches:
 
     Args:
         downloads: The files of the blobs.
-        on_complete: Called with each digest whose bytes are all here.
+        on_end: Called with each fetch that has ended, whether it is complete or has an error.
         max_fetches: How many blobs are fetched at once.
     """
 
     def __init__(
         self,
         downloads: Downloads,
-        on_complete: Callable[[Digest], None] = lambda _: None,
+        on_end: Callable[[Fetch], None] = lambda _: None,
         max_fetches: int = MAX_FETCHES,
     ) -> None:
         self._downloads = downloads
-        self._on_complete = on_complete
+        self._on_end = on_end
         self._slots = asyncio.Semaphore(max_fetches)
         self._running: dict[Digest, tuple[Fetch, asyncio.Task[None]]] = {}
         self._readers: dict[Fetch, int] = {}
+
+    def running(self, digest: Digest) -> Fetch | None:
+        """Return the running fetch of a blob; None if it is not being fetched."""
+        found = self._running.get(digest)
+        return None if found is None else found[0]
 
     def start(self, target: Descriptor, repository: Repository) -> Fetch:
         """Return the fetch of a blob; begin it if the blob is not being fetched.
@@ -317,8 +327,7 @@ class Fetches:
     def _ended(self, fetch: Fetch) -> None:
         self._running.pop(fetch.target.digest, None)
         self._release(fetch)
-        if fetch.is_complete:
-            self._on_complete(fetch.target.digest)
+        self._on_end(fetch)
 
     def _release(self, fetch: Fetch) -> None:
         running = self._running.get(fetch.target.digest)

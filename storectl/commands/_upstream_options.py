@@ -33,6 +33,12 @@ _SECTION: Final = "Upstream"
 _RETRIES: Final = 1
 """A client waits meanwhile, and often the store has an answer."""
 
+_MAX_WAIT_S: Final = 1.0
+"""The longest pause before a retry; a longer one is remembered, and clients are told of it."""
+
+_CONNECT_TIMEOUT_S: Final = 10.0
+"""Clients that get no answer for longer often give up."""
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,12 @@ class UpstreamOptions:
         credentials = remote.credentials(settings)
         if is_shared:
             credentials = self._no_credentials(upstreams, registries, credentials)
-        client = replace(remote.client_settings(settings), is_offline=self.is_offline)
+        client = replace(
+            remote.client_settings(settings),
+            is_offline=self.is_offline,
+            max_wait_s=_MAX_WAIT_S,
+            connect_timeout_s=_CONNECT_TIMEOUT_S,
+        )
         max_age = self.max_age
 
         @asynccontextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 import uvloop
 
+from mirror.access import Access
 from mirror.service import MirrorSettings
 from remote.http.settings import ClientSettings
 from remote.registry.client import RegistryClient
@@ -50,15 +51,17 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def mirror(upstream: Upstream, store: Store, clock: Clock) -> Iterator[InProcessMirror]:
+@contextmanager
+def running(
+    upstream: Upstream, store: Store, clock: Clock, access: Access
+) -> Iterator[InProcessMirror]:
     @asynccontextmanager
     async def opened(store: Store) -> AsyncIterator[PullThrough]:
         upstreams = Upstreams(
             [UpstreamRegistry.parse(f"docker.io=http://{upstream.registry.host}")]
         )
         async with RegistryClient(
-            ClientSettings(retries=0), registries=upstreams.settings()
+            ClientSettings(retries=0, max_wait_s=0), registries=upstreams.settings()
         ) as client:
             through = PullThrough(
                 store,
@@ -71,9 +74,22 @@ def mirror(upstream: Upstream, store: Store, clock: Clock) -> Iterator[InProcess
             yield through
             await through.close()
 
-    settings = MirrorSettings(through=opened)
-    with InProcessMirror(store, settings, uvloop.new_event_loop) as running:
-        yield running
+    settings = MirrorSettings(access=access, through=opened)
+    with InProcessMirror(store, settings, uvloop.new_event_loop) as mirror:
+        yield mirror
+
+
+@pytest.fixture
+def mirror(upstream: Upstream, store: Store, clock: Clock) -> Iterator[InProcessMirror]:
+    with running(upstream, store, clock, Access()) as mirror:
+        yield mirror
+
+
+@pytest.fixture
+def readable(upstream: Upstream, store: Store, clock: Clock) -> Iterator[InProcessMirror]:
+    """A mirror whose clients may only read."""
+    with running(upstream, store, clock, Access(anonymous_write=False)) as mirror:
+        yield mirror
 
 
 def pull(mirror: InProcessMirror, layout: Layout, digest: str) -> None:
@@ -118,9 +134,40 @@ def test_a_miss_says_why(
     answer = mirror("GET", f"{MANIFEST}/1", Accept=ACCEPT)
     assert answer.status == answered
     assert upstream.registry.host in json.loads(answer.body)["errors"][0]["message"]
+    assert "Retry-After" not in answer.headers
+    again = mirror("GET", f"{MANIFEST}/2", Accept=ACCEPT)
+    assert again.status == answered
+    # A failure of the whole registry is remembered.
+    assert ("Retry-After" in again.headers) == (status in {429, 500})
 
 
-def test_a_range_and_a_head_of_a_blob(upstream: Upstream, mirror: InProcessMirror) -> None:
+def test_a_client_that_may_push_is_told_only_of_blobs_of_the_store(
+    upstream: Upstream, mirror: InProcessMirror
+) -> None:
+    layout = Layout()
+    image = layout.image(gzip(A))
+    layout.root(image, "docker.io/team/app:1")
+    upstream.serve(layout)
+    document = json.loads(layout.blobs[image["digest"]])
+    for link in (document["config"], *document["layers"]):
+        digest = link["digest"]
+        # The access of the test's client allows pushes.
+        assert mirror("HEAD", f"/v2/team/app/blobs/{digest}").status == 404
+        path = f"/v2/team/app/blobs/uploads/?digest={digest}"
+        assert mirror("POST", path, body=layout.blobs[digest]).status == 201
+        assert mirror("HEAD", f"/v2/team/app/blobs/{digest}").status == 200
+    assert upstream.registry.count("", "/blobs/") == 0
+    answer = mirror(
+        "PUT",
+        f"{MANIFEST}/mine",
+        body=layout.blobs[image["digest"]],
+        **{"Content-Type": image["mediaType"]},
+    )
+    assert answer.status == 201
+
+
+def test_a_range_and_a_head_of_a_blob(upstream: Upstream, readable: InProcessMirror) -> None:
+    mirror = readable
     layout = Layout()
     layout.root(layout.image(gzip(A)), "docker.io/team/app:1")
     upstream.serve(layout)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from remote.errors import ManifestNotFound, RegistryError
+from remote.errors import ManifestNotFound, RateLimited, RegistryError, Unreachable
 from remote.http.settings import ClientSettings
 from remote.registry.client import RegistryClient
 from remote.through.cache import PullThrough
@@ -18,10 +18,11 @@ from remote.through.upstreams import Upstream as UpstreamRegistry
 from remote.through.upstreams import Upstreams
 from store.model.digests import Digest
 from store.model.references import Reference, Repository
-from tests.support.faulty_registry import Answer
+from tests.support.faulty_registry import Answer, Hang
 from tests.support.images import A, B
 from tests.support.layouts import Layout, gzip
 from tests.support.pulls import Upstream
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -78,7 +79,7 @@ class Mirror:
         url = f"http://{self.upstream.registry.host}"
         upstreams = Upstreams([UpstreamRegistry.parse(f"docker.io={url}")])
         async with RegistryClient(
-            ClientSettings(retries=0), registries=upstreams.settings()
+            ClientSettings(retries=0, max_wait_s=0), registries=upstreams.settings()
         ) as client:
             through = PullThrough(
                 self.store,
@@ -253,3 +254,60 @@ def test_an_absent_tag_is_remembered_for_ten_seconds(mirror: Mirror) -> None:
             assert mirror.upstream.registry.count("GET", "/manifests/") == requests
 
     mirror.run(work)
+
+
+def test_a_failure_is_remembered_and_one_request_asks_again(mirror: Mirror) -> None:
+    digest = pulled(mirror, A)
+    registry = mirror.upstream.registry
+    registry.always(Answer(429, {"Retry-After": "30"}))
+    mirror.now += timedelta(hours=1)
+
+    async def work(through: PullThrough) -> None:
+        for _ in range(5):
+            answer = await through.tag(NAME, digest)
+            assert isinstance(answer.problem, RateLimited)
+            with pytest.raises(RateLimited):
+                await through.tag(Reference(TEAM, "2"), None)
+            with pytest.raises(RateLimited):
+                await through.blob(TEAM, Digest.of(b"absent"))
+        assert len(registry.seen) == 1
+        mirror.now += timedelta(seconds=31)
+        # The store answers at once, and the request goes on without the client.
+        answers = await asyncio.gather(*(through.tag(NAME, digest) for _ in range(5)))
+        assert all(answer.problem is not None for answer in answers)
+        async with asyncio.timeout(PATIENCE_S):
+            while len(registry.seen) < 2:  # noqa: ASYNC110 - another thread sees them
+                await asyncio.sleep(0.01)
+            registry.clear()
+            while (answer := await through.tag(NAME, digest)).problem is not None:
+                # The failure of the last request may be remembered only now.
+                mirror.now += timedelta(seconds=61)
+                await asyncio.sleep(0.01)
+        assert answer.document is None
+
+    mirror.run(work)
+    assert registry.count("HEAD") >= 1
+
+
+def test_clients_that_ask_together_cost_one_request(mirror: Mirror) -> None:
+    layout, target = serve(mirror.upstream, A)
+
+    async def work(through: PullThrough) -> None:
+        answers = await asyncio.gather(*(through.tag(NAME, None) for _ in range(20)))
+        assert {str(one.document.digest) for one in answers if one.document} == {target["digest"]}
+        digest = Digest.parse(target["digest"])
+        await asyncio.gather(*(blobs(through, layout, str(digest)) for _ in range(20)))
+
+    mirror.run(work)
+    assert mirror.upstream.registry.count("GET") == 1 + 2
+
+
+def test_a_slow_registry_does_not_keep_a_client_from_what_is_stored(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remote.through.cache.STORED_WAIT_S", 0.05)
+    digest = pulled(mirror, A)
+    mirror.upstream.registry.always(Hang())
+    mirror.now += timedelta(hours=1)
+    answer = mirror.run(lambda through: through.tag(NAME, digest))
+    assert isinstance(answer.problem, Unreachable)

@@ -64,7 +64,7 @@ def test_many_readers_cost_one_request(upstream: Upstream, tmp_path: Path) -> No
 
     async def work() -> list[bytes]:
         async with connected(upstream) as repository:
-            fetches = Fetches(Downloads(tmp_path), done.append)
+            fetches = Fetches(Downloads(tmp_path), lambda fetch: done.append(fetch.target.digest))
             return await asyncio.gather(
                 *(read(fetches, repository, 0, len(BLOB)) for _ in range(20)),
                 read(fetches, repository, 1_000_000, 1_000_010),
