@@ -27,6 +27,7 @@ _CANNOT: Final = frozenset(
 _LATER: Final = frozenset({errno.ENOMEM, errno.EAGAIN, errno.EINTR})
 """Errors that mean only that the kernel cannot begin to write now; the bytes are written later."""
 _SYNC_FILE_RANGE_WRITE: Final = 2
+_KEEP_SIZE: Final = 1
 
 
 def _function(name: str, *arguments: type[ctypes._SimpleCData[int]]) -> Callable[..., int] | None:
@@ -75,7 +76,7 @@ def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
         offset += taken
 
 
-def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
+def reserve(descriptor: int, offset: int, size_bytes: int, *, keep_size: bool = False) -> None:
     """Reserve space on the file system for bytes that will be written.
 
     The reservation finds a full disk early. It also keeps a file from being fragmented if the bytes
@@ -85,6 +86,7 @@ def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
         descriptor: The output file, open for writing.
         offset: Offset of the first byte from the start of the file.
         size_bytes: Number of bytes to reserve.
+        keep_size: Whether the size of the file stays, even if more is reserved.
 
     Raises:
         OSError: The file system does not have enough free space.
@@ -92,7 +94,7 @@ def reserve(descriptor: int, offset: int, size_bytes: int) -> None:
     # os.posix_fallocate would write zeros on file systems that cannot reserve space.
     if _fallocate is None or not size_bytes:
         return
-    if _fallocate(descriptor, 0, offset, size_bytes):
+    if _fallocate(descriptor, _KEEP_SIZE if keep_size else 0, offset, size_bytes):
         number = ctypes.get_errno()
         if number not in _CANNOT:
             raise OSError(number, os.strerror(number))

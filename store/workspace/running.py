@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.blobs.protocol import BlobStore
+    from store.files.space.reserve import Reserve
     from store.model.digests import Digest
     from store.workspace.locks import Locks
     from store.workspace.operations import Operation
@@ -35,6 +36,7 @@ class OpenedStore(Protocol):
 
     root: Path
     locks: Locks
+    reserve: Reserve
 
     @property
     def blobs(self) -> BlobStore:
@@ -89,8 +91,7 @@ def operation(workspace: OpenedStore, kind: str) -> Iterator[Operation]:
         # First the staged files: on a full disk, the catalogue cannot be written before.
         operations.remove_staged(running)
         try:
-            with workspace.write_operation(identifier) as connection:
-                operations.abandon(connection, running, workspace.blobs)
+            _abandon(workspace, running)
         except StoreError:
             # The store cannot be written. The next operation sweeps this operation when its lock is
             # free.
@@ -99,6 +100,19 @@ def operation(workspace: OpenedStore, kind: str) -> Iterator[Operation]:
         operations.release(running)
         raise
     operations.release(running)
+
+
+def _abandon(workspace: OpenedStore, running: Operation) -> None:
+    def once() -> None:
+        with workspace.write_operation(running.id) as connection:
+            operations.abandon(connection, running, workspace.blobs)
+
+    try:
+        once()
+    except StorageFull:
+        # What the operation has published keeps the disk full.
+        with workspace.reserve.lent():
+            once()
 
 
 @contextmanager

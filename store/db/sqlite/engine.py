@@ -15,6 +15,7 @@ from sqlalchemy.pool import QueuePool
 
 from store.db.database import Durability
 from store.db.sqlite.row_changes import reported
+from store.files.space.shared_memory import keep_blocks
 from store.model.waiting import WAIT_LIMIT_S
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.db.changes import UnitListener
+    from store.files.space.shared_memory import KeptBlocks
     from store.files.write_lock import WriteLock
 
 DATABASE: Final = "store.db"
@@ -54,6 +56,51 @@ class Access(Enum):
     IMMUTABLE = "ro&immutable=1"
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that keeps the blocks of its shared memory while it is open."""
+
+    blocks: KeptBlocks | None = None
+
+    def close(self) -> None:
+        super().close()
+        if self.blocks is not None:
+            self.blocks.release()
+
+
+def connect(
+    database: Path, access: Access, wait_limit_s: float = WAIT_LIMIT_S, cached_statements: int = 128
+) -> sqlite3.Connection:
+    """Open a SQLite file without implicit transactions. The caller closes the connection.
+
+    Args:
+        database: Path of the database file.
+        access: How to open the file.
+        wait_limit_s: How long to wait for a lock of another program, in seconds.
+        cached_statements: How many compiled statements are kept.
+
+    Raises:
+        StorageFull: The disk is full.
+        sqlite3.Error: The file cannot be opened.
+    """
+    blocks = None if access is Access.IMMUTABLE else keep_blocks(database)
+    try:
+        connection = sqlite3.connect(
+            f"file:{quote(os.fsencode(database))}?mode={access.value}",
+            uri=True,
+            timeout=wait_limit_s,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=cached_statements,
+            factory=_Connection,
+        )
+    except BaseException:
+        if blocks is not None:
+            blocks.release()
+        raise
+    connection.blocks = blocks
+    return connection
+
+
 def make_engine(database: Path, access: Access, wait_limit_s: float = WAIT_LIMIT_S) -> Engine:
     """Return an engine for a SQLite file. The first connection opens the file.
 
@@ -65,21 +112,9 @@ def make_engine(database: Path, access: Access, wait_limit_s: float = WAIT_LIMIT
         access: How to open the file.
         wait_limit_s: How long to wait for a lock of another program, in seconds.
     """
-
-    def connect() -> sqlite3.Connection:
-        uri = f"file:{quote(os.fsencode(database))}?mode={access.value}"
-        return sqlite3.connect(
-            uri,
-            uri=True,
-            timeout=wait_limit_s,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=256,
-        )
-
     engine = create_engine(
         "sqlite+pysqlite://",
-        creator=connect,
+        creator=lambda: connect(database, access, wait_limit_s, cached_statements=256),
         poolclass=QueuePool,
         pool_size=8,
         max_overflow=24,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from store.db.faults import Fault, FaultKind
 from store.db.schema import HEAD, metadata
-from store.db.sqlite.engine import Access, database_errors
+from store.db.sqlite.engine import Access, connect, database_errors
 from store.db.sqlite.log_check import log_faults
 from store.db.sqlite.opening import place
 from store.db.sqlite.text import any_text
@@ -24,6 +24,9 @@ from store.errors import IntegrityError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+_WAIT_S: Final = 5.0
+"""How long a check waits for a lock of another program, in seconds."""
 
 MAX_FAULTS: Final = 100
 """The most faults of one kind that are reported, as in SQLite's own check."""
@@ -46,8 +49,10 @@ def faults(root: Path) -> Iterator[Fault]:
             # A private copy may be written, but there is no need to.
             access = location.access
             mode = Access.READ_ONLY if access is Access.READ_WRITE else access
-            uri = f"{location.database.absolute().as_uri()}?mode={mode.value}"
-            with database_errors(), closing(sqlite3.connect(uri, uri=True)) as connection:
+            with (
+                database_errors(),
+                closing(connect(location.database, mode, _WAIT_S)) as connection,
+            ):
                 connection.text_factory = any_text
                 yield from _database_faults(connection)
     except IntegrityError as exc:
@@ -196,11 +201,12 @@ def is_sound(root: Path) -> bool:
         root: The store's folder. Its database file exists and is not empty.
     """
     try:
-        with place(root, read_only=True) as location:
-            uri = f"{location.database.absolute().as_uri()}?mode=ro"
-            with closing(sqlite3.connect(uri, uri=True)) as connection:
-                (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-                state = read_connection_state(connection)
+        with (
+            place(root, read_only=True) as location,
+            closing(connect(location.database, Access.READ_ONLY, _WAIT_S)) as connection,
+        ):
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            state = read_connection_state(connection)
     except (StoreError, sqlite3.Error):
         return False
     return found == "ok" and not state.is_foreign and state.current is not None

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from store.db.sqlite.engine import DATABASE, Access, database_errors
+from store.db.sqlite.engine import DATABASE, Access, connect, database_errors
 from store.db.sqlite.location import SHARED_MEMORY, DatabaseLocation
 from store.db.sqlite.upgrade import read_schema_state
 from store.errors import StorageFull
 from store.files.os_errors import translate
 from store.files.sizes import file_bytes
 from store.files.space.database_room import require_room
+from store.files.space.shared_memory import keep_blocks
 from store.files.space.shortage import has_no_inodes
 from store.files.write_lock import WRITE_LOCK, WriteLock
-from store.model.waiting import WAIT_LIMIT_S
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -66,10 +65,9 @@ def _roll_back(root: Path) -> None:
     """
     if file_bytes(root / JOURNAL) == 0 or not os.access(root, os.W_OK):
         return
-    uri = f"{(root / DATABASE).absolute().as_uri()}?mode={Access.READ_WRITE.value}"
     with (
         database_errors(root / DATABASE),
-        closing(sqlite3.connect(uri, uri=True, timeout=WAIT_LIMIT_S)) as connection,
+        closing(connect(root / DATABASE, Access.READ_WRITE)) as connection,
     ):
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
 
@@ -97,6 +95,9 @@ def place(root: Path, *, read_only: bool) -> DatabaseLocation:
             if has_no_inodes(root):
                 raise translate(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), location.database)
         if location.access is not Access.IMMUTABLE:
+            blocks = keep_blocks(location.database)
+            if blocks is not None:
+                blocks.release()
             _roll_back(root)
     except StorageFull as full:
         location.close()

@@ -7,7 +7,14 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from store.db.schema import condemned, lease, operation, upload
-from store.db.sqlite.engine import DATABASE, Access, database_errors, make_engine, read_unit
+from store.db.sqlite.engine import (
+    DATABASE,
+    Access,
+    connect,
+    database_errors,
+    make_engine,
+    read_unit,
+)
 from store.errors import Unavailable
 from store.files.space.scratch import scratch_folder
 
@@ -84,7 +91,7 @@ def merge_log(database: Path) -> None:
     """
     with (
         database_errors(database),
-        closing(sqlite3.connect(database, isolation_level=None)) as connection,
+        closing(connect(database, Access.READ_WRITE)) as connection,
     ):
         (mode,) = connection.execute("PRAGMA journal_mode=DELETE").fetchone()
     if mode != "delete":

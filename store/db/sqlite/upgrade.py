@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from store.db.schema import REVISIONS, metadata
 from store.db.schema_state import SchemaState, UpgradeReport
-from store.db.sqlite.engine import DATABASE, Access, database_errors, for_writing, make_engine
+from store.db.sqlite.engine import (
+    DATABASE,
+    Access,
+    connect,
+    database_errors,
+    for_writing,
+    make_engine,
+)
 from store.db.sqlite.location import DatabaseLocation
 from store.errors import IntegrityError, SchemaMismatch
 from store.files.creation import create_file
@@ -55,10 +62,9 @@ def read_schema_state(
     """
     # Reading the revision must not write, even if the store is writable.
     access = Access.READ_ONLY if location.access is Access.READ_WRITE else location.access
-    uri = f"{location.database.absolute().as_uri()}?mode={access.value}"
     with (
         database_errors(location.database),
-        closing(sqlite3.connect(uri, uri=True, timeout=wait_limit_s)) as connection,
+        closing(connect(location.database, access, wait_limit_s)) as connection,
     ):
         return read_connection_state(connection)
 
@@ -145,7 +151,7 @@ def upgrade(
             os.close(create_file(database))
         with (
             database_errors(database),
-            closing(sqlite3.connect(database, timeout=waiting.limit_s)) as probe,
+            closing(connect(database, Access.READ_WRITE, waiting.limit_s)) as probe,
         ):
             probe.execute("PRAGMA journal_mode=WAL")
             state = read_connection_state(probe)
@@ -175,7 +181,7 @@ def _create_tables(database: Path, wait_limit_s: float) -> None:
     script = importlib.resources.files("migrations").joinpath(SCHEMA).read_text(encoding="utf-8")
     with (
         database_errors(database),
-        closing(sqlite3.connect(database, timeout=wait_limit_s)) as connection,
+        closing(connect(database, Access.READ_WRITE, wait_limit_s)) as connection,
     ):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nCOMMIT;")
 

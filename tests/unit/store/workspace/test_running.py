@@ -46,6 +46,29 @@ def test_announced_blobs_are_removed_although_staged_files_go_first(store: Store
     assert store.blobs.size(store.blobs.location(digest)) is None
 
 
+def test_an_operation_that_fails_on_a_full_disk_removes_what_it_has_published(
+    tmp_path: Path,
+) -> None:
+    digest = Digest.of(b"data")
+    with small_disk(tmp_path) as disk, Store.open(disk / "store", create=True) as store:
+
+        def publish_and_fail() -> None:
+            with operation(store, "test") as running:
+                path = running.stage(b"data")
+                running.announce((digest,))
+                store.blobs.publish(((path, store.blobs.location(digest)),))
+                # Others fill the disk, so that even this removal needs the reserve.
+                full_of_bytes(disk)
+                with store.write():
+                    pass
+
+        with pytest.raises(errors.StorageFull):
+            publish_and_fail()
+        assert store.blobs.size(store.blobs.location(digest)) is None
+        assert list((store.root / "staging").iterdir()) == []
+        assert store.dead_operations().operations == []
+
+
 def test_a_store_on_a_full_disk_lends_a_folder_elsewhere(tmp_path: Path) -> None:
     with small_disk(tmp_path) as disk:
         with Store.open(disk / "store", create=True) as store, store.read():
