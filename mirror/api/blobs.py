@@ -14,6 +14,7 @@ from mirror.api.decoded import send_decoded
 from mirror.origin.origins import is_from_other_site
 from mirror.protocol.conditions import etag, is_known
 from mirror.transfer.send_file import send_file
+from remote.through.counts import Outcome
 from store.errors import DamagedContent, IntegrityError, NotFound
 from store.registry.blobs import unknown_blob
 
@@ -50,6 +51,9 @@ async def get(call: Call) -> web.StreamResponse:
             # only the upstream registry has.
             raise
         return await through.blob(call, upstream)
+    upstream = call.service.through
+    if upstream is not None and upstream.has(call.repository):
+        upstream.counts.requests[call.repository.domain, Outcome.HIT] += 1
     with blob:
         return await _answer(call, blob)
 

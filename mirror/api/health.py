@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from mirror.process import upstream_metrics
 from store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -34,8 +35,11 @@ async def metrics(service: Service, _request: web.Request, _caller: Caller) -> w
     """Answer ``GET /metrics`` in Prometheus' text format."""
     state = await service.readiness.state()
     gauges = await service.pools.read(_gauges, service, state)
+    text = service.metrics.render(gauges)
+    if service.through is not None:
+        text += "".join(f"{line}\n" for line in upstream_metrics.lines(service.through.counts))
     return web.Response(
-        text=service.metrics.render(gauges),
+        text=text,
         headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
     )
 

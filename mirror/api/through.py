@@ -21,7 +21,8 @@ from remote.errors import (
     RegistryError,
     RegistryUnavailable,
 )
-from store.errors import NotFound, StoreError, printable
+from remote.through.counts import Outcome
+from store.errors import InvalidDocument, NotFound, StoreError, printable
 from store.formats.distribution.errors import ErrorCode
 from store.model.digests import Digest
 from store.model.references import Reference
@@ -56,24 +57,35 @@ async def manifest(
     target = call.tag_or_digest
     try:
         if isinstance(target, Digest):
-            if stored is not None:
-                return stored, {}
-            return _served(await through.document(call.repository, target)), {}
+            if stored is None:
+                stored = _served(await through.document(call.repository, target))
+                _count(call, through, Outcome.MISS)
+            else:
+                _count(call, through, Outcome.HIT)
+            return stored, {}
         answer = await through.tag(
             Reference(call.repository, target), None if stored is None else stored.digest
         )
     except Offline:
+        _count(call, through, Outcome.ERROR)
         raise WireError(404, ErrorCode.MANIFEST_UNKNOWN, _OFFLINE) from None
-    except RegistryError as exc:
+    except (RegistryError, InvalidDocument) as exc:
+        _count(call, through, Outcome.ERROR)
         raise _wire_error(exc) from None
     if answer.document is not None:
+        _count(call, through, Outcome.MISS)
         return _served(answer.document), {}
+    _count(call, through, Outcome.HIT if answer.problem is None else Outcome.STALE)
     assert stored is not None  # noqa: S101 - else there is a document or an error
     headers = {} if answer.age is None else {"Age": str(int(answer.age.total_seconds()))}
     if answer.problem is not None:
         # RFC 9111 has no warnings any more; the distribution specification has code 299 alone.
         headers["Warning"] = f'299 - "{_warning(answer.age)}"'
     return stored, headers
+
+
+def _count(call: Call, through: PullThrough, outcome: Outcome) -> None:
+    through.counts.requests[call.repository.domain, outcome] += 1
 
 
 async def blob(call: Call, through: PullThrough) -> web.StreamResponse:
@@ -90,9 +102,12 @@ async def blob(call: Call, through: PullThrough) -> web.StreamResponse:
     try:
         fetch = await through.blob(call.repository, digest)
     except Offline:
+        _count(call, through, Outcome.ERROR)
         raise WireError(404, ErrorCode.BLOB_UNKNOWN, _OFFLINE) from None
     except RegistryError as exc:
+        _count(call, through, Outcome.ERROR)
         raise _wire_error(exc) from None
+    _count(call, through, Outcome.MISS)
     size, tag = fetch.target.size_bytes, etag(digest)
     headers = {
         "Docker-Content-Digest": str(digest),
@@ -163,7 +178,7 @@ def _warning(age: timedelta | None) -> str:
     return f"last checked {seconds // size} {unit} ago"
 
 
-def _wire_error(error: RegistryError) -> WireError:
+def _wire_error(error: StoreError) -> WireError:
     """Return the answer for an error of the upstream registry."""
     message = f"upstream: {printable(error.message)}"
     if isinstance(error, BlobNotFound):

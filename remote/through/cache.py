@@ -8,18 +8,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
-from remote.errors import BlobNotFound, ManifestNotFound, Offline, RegistryError, Unreachable
+from remote.errors import (
+    BlobNotFound,
+    ManifestNotFound,
+    Offline,
+    RegistryUnavailable,
+    Unreachable,
+)
 from remote.registry.values import Tag
+from remote.through.counts import Counts
 from remote.through.failures import Failures
 from remote.through.fetches import Fetches
 from remote.through.memory import Absences, SeenTag
 from remote.through.pending import Pending
 from remote.through.publishing import Publisher
 from remote.through.shared_work import SharedWork
+from remote.through.sources import Sources
 from store.blobs.downloads import Downloads
-from store.errors import NotFound, printable
+from store.errors import StoreError, printable
 from store.model.digests import Descriptor
 from store.model.limits import DEFAULT_LIMITS
 
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
 
     from remote.registry.client import RegistryClient
     from remote.registry.repository import Repository as RemoteRepository
+    from remote.registry.values import ManifestDocument
     from remote.through.fetches import Fetch
     from remote.through.memory import TagMemory
     from remote.through.upstreams import Upstreams
@@ -60,7 +69,7 @@ class TagAnswer:
 
     document: Document | None = None
     age: timedelta | None = None
-    problem: RegistryError | None = None
+    problem: StoreError | None = None
 
 
 @final
@@ -75,6 +84,9 @@ class PullThrough:
         max_age: How long a tag is answered without a request.
         now: Returns the current time.
         limits: Ceilings for documents and layers.
+
+    Attributes:
+        counts: What was done since the start.
     """
 
     def __init__(
@@ -88,32 +100,63 @@ class PullThrough:
         now: Callable[[], datetime],
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self._upstreams = upstreams
-        self._client = client
         self._memory = memory
         self._max_age = max_age
         self._now = now
         self._downloads = Downloads(workspace.root)
-        self._fetches = Fetches(self._downloads, self._fetch_ended)
+        self.counts = Counts()
+        self._fetches = Fetches(self._downloads, self._fetch_ended, counts=self.counts)
         self._pending = Pending()
         self._absent = Absences(now)
         self._failures = Failures(now)
+        self._sources = Sources(upstreams, client, self._failures, self.counts)
         self._asking: SharedWork[Document | None] = SharedWork()
         self._reading: SharedWork[Document] = SharedWork()
+        self._closing: set[asyncio.Task[None]] = set()
         self._askers: dict[Digest, set[Repository]] = {}
         self._publisher = Publisher(
             workspace,
             self._downloads,
             self._pending,
             memory,
-            remote=self._remote,
+            remote=lambda repository: self._sources.of(repository)[-1],
             now=now,
             limits=limits,
         )
 
     def has(self, repository: Repository) -> bool:
         """Return whether an upstream registry has the images of a repository."""
-        return self._upstreams.find(repository) is not None
+        return self._sources.has(repository)
+
+    def use(
+        self, upstreams: Upstreams, client: RegistryClient, *, max_age: timedelta
+    ) -> asyncio.Task[None]:
+        """Use other upstream registries from now on, and close the client of the former ones.
+
+        Args:
+            upstreams: The registries.
+            client: Sends the requests.
+            max_age: How long a tag is answered without a request.
+
+        Returns:
+            The task that closes the former client when all of its requests have ended.
+        """
+        former, running = self._sources.client, self._tasks()
+        self._sources.upstreams, self._sources.client = upstreams, client
+        self._max_age = max_age
+
+        async def close_former() -> None:
+            if running:
+                await asyncio.wait(running)
+            await former.close()
+
+        task = asyncio.create_task(close_former())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        return task
+
+    def _tasks(self) -> list[asyncio.Task[Any]]:
+        return [*self._asking.tasks, *self._reading.tasks, *self._fetches.tasks]
 
     async def tag(self, name: Reference, current: Digest | None) -> TagAnswer:
         """Ask for a tag, unless that was done a moment ago.
@@ -131,45 +174,55 @@ class PullThrough:
             # A push, an import or `tag` has set it, so it is not that of the upstream registry.
             return TagAnswer()
         age = None if seen is None else self._now() - seen.checked_at
-        if current is not None and age is not None and age < self._max_age:
+        if current is not None and age is not None and not self._is_old(name, age):
             return TagAnswer(age=age)
         if current is None or seen is None:
             return TagAnswer(await self._asking.result(name, lambda: self._ask(name, None)))
         try:
             return TagAnswer(await self._ask_briefly(name, seen))
-        except RegistryError as exc:
+        except StoreError as exc:
             return TagAnswer(age=age, problem=exc)
+
+    def _is_old(self, name: Reference, age: timedelta) -> bool:
+        """Return whether the upstream registry has to be asked for a stored tag again."""
+        upstream = self._sources.upstreams.find(name.repository)
+        if upstream is None or name.tag is None:
+            return True
+        if upstream.is_immutable(name.tag):
+            return False
+        return age >= (self._max_age if upstream.max_age is None else upstream.max_age)
 
     async def _ask_briefly(self, name: Reference, seen: SeenTag) -> Document | None:
         """Ask for a tag that the store has, without letting the client wait for long.
 
         The request goes on if it takes longer, and later clients see its outcome.
         """
-        registry = self._remote(name.repository).registry
-        self._failures.check(registry)
+        remotes = self._sources.of(name.repository)
+        self._sources.check(remotes)
         task = self._asking.start(name, lambda: self._ask(name, seen))
-        if not self._failures.has_failed(registry):
+        if not self._sources.have_failed(remotes):
             await asyncio.wait({task}, timeout=STORED_WAIT_S)
         if task.done():
             return task.result()
+        registry = remotes[-1].registry
         raise Unreachable(f"{registry} has not answered yet", registry=registry)
 
     async def _ask(self, name: Reference, seen: SeenTag | None) -> Document | None:
         """Return the manifest of a tag; None if it is still that which was seen."""
         assert name.tag is not None  # noqa: S101 - the caller asks for a tag
-        remote = self._remote(name.repository)
-        self._require_not_absent(str(name), remote)
+        tag, remotes = Tag(name.tag), self._sources.of(name.repository)
+        self._require_not_absent(str(name), remotes[-1])
         try:
-            with self._failures.request(remote.registry):
-                found = await _changed(remote, Tag(name.tag), seen)
+            document, etag = await self._sources.first(
+                remotes, lambda remote: self._changed(remote, tag, seen)
+            )
         except ManifestNotFound:
             self._absent.add(str(name))
             raise
-        except RegistryError as exc:
+        except StoreError as exc:
             if seen is not None and not isinstance(exc, Offline):
                 logger.warning("serving %s from the store: %s", name, printable(exc.message))
             raise
-        document, etag = found
         if document is None:
             assert seen is not None  # noqa: S101 - else there is a document
             fresh = SeenTag(seen.digest, etag, self._now())
@@ -197,17 +250,16 @@ class PullThrough:
         return await self._reading.result(name, lambda: self._read_document(repository, digest))
 
     async def _read_document(self, repository: Repository, digest: Digest) -> Document:
-        remote = self._remote(repository)
+        remotes = self._sources.of(repository, digest)
         name = f"{repository}@{digest}"
-        self._require_not_absent(name, remote)
+        self._require_not_absent(name, remotes[-1])
         try:
-            with self._failures.request(remote.registry):
-                document = (await remote.manifest(digest)).document
+            found = await self._sources.first(remotes, lambda remote: self._counted(remote, digest))
         except ManifestNotFound:
             self._absent.add(name)
             raise
-        self._keep(repository, document, None)
-        return document
+        self._keep(repository, found.document, None)
+        return found.document
 
     async def blob(self, repository: Repository, digest: Digest) -> Fetch:
         """Return the fetch of a blob that the store does not serve; begin it if necessary.
@@ -220,27 +272,20 @@ class PullThrough:
             BlobNotFound: The upstream registry does not have it.
             RegistryError: The upstream registry cannot be asked.
         """
-        remote = self._remote(repository)
-        target = self._pending.blob(repository, digest)
-        if target is None:
-            with self._failures.request(remote.registry):
-                size = await remote.blob_size(digest)
-            if size is None:
-                raise BlobNotFound(
-                    f"{remote.registry} does not have blob {digest} in {remote.name}",
-                    registry=remote.registry,
-                    repository=remote.name,
-                )
-            target = Descriptor(_ANY, digest, size)
         fetch = self._fetches.running(digest)
         if fetch is None:
-            if (
-                self._failures.has_failed(remote.registry)
-                and self._downloads.size_bytes(digest) != target.size_bytes
+            remotes = self._sources.of(repository, digest)
+            target, remote = self._pending.blob(repository, digest), remotes[0]
+            is_here = target is not None and self._downloads.size_bytes(digest) == target.size_bytes
+            # A short request finds the registry that has the blob, if it is not known which one
+            # does, or whether the only one answers again.
+            if target is None or (
+                not is_here and (len(remotes) > 1 or self._sources.have_failed(remotes))
             ):
-                # A short request finds out whether the registry answers again.
-                with self._failures.request(remote.registry):
-                    await remote.blob_size(digest)
+                found, remote = await self._sources.first(
+                    remotes, lambda remote: _described(remote, digest)
+                )
+                target = target or found
             fetch = self._fetches.start(target, remote)
         self._askers.setdefault(digest, set()).add(repository)
         return fetch
@@ -264,11 +309,14 @@ class PullThrough:
         await self._publisher.finish()
 
     async def close(self) -> None:
-        """End all requests and fetches, and wait for running publications."""
+        """End all requests and fetches, wait for running publications, and close the client."""
         await self._asking.close()
         await self._reading.close()
         await self._fetches.close()
         await self.published()
+        if self._closing:
+            await asyncio.wait(self._closing)
+        await self._sources.client.close()
 
     def _keep(self, repository: Repository, document: Document, tag: str | None) -> None:
         self._pending.add(repository, document, tag)
@@ -279,15 +327,30 @@ class PullThrough:
         askers = self._askers.pop(fetch.target.digest, ())
         if fetch.error is not None:
             self._failures.settle(fetch.registry, fetch.error)
+            if isinstance(fetch.error, RegistryUnavailable):
+                self.counts.errors[fetch.registry] += 1
         if fetch.is_complete:
             for repository in askers:
                 self._publisher.settle(repository, fetch.target.digest)
 
-    def _remote(self, repository: Repository) -> RemoteRepository:
-        upstream = self._upstreams.find(repository)
-        if upstream is None:
-            raise NotFound(f"no upstream registry has {repository}")
-        return self._client.repository(upstream.registry, upstream.path(repository))
+    async def _changed(
+        self, remote: RemoteRepository, tag: Tag, seen: SeenTag | None
+    ) -> tuple[Document | None, str]:
+        """Return the manifest of a tag and its entity tag; no manifest if it is what was seen."""
+        if seen is None:
+            found = await self._counted(remote, tag)
+            return found.document, found.etag
+        resolved = await remote.resolve_if_changed(tag, seen.etag)
+        if resolved is None:
+            return None, seen.etag
+        if resolved.descriptor.digest == seen.digest:
+            return None, resolved.etag
+        return (await self._counted(remote, resolved.descriptor.digest)).document, resolved.etag
+
+    async def _counted(self, remote: RemoteRepository, target: Tag | Digest) -> ManifestDocument:
+        found = await remote.manifest(target)
+        self.counts.received_bytes[remote.registry] += len(found.document.data)
+        return found
 
     def _require_not_absent(self, name: str, remote: RemoteRepository) -> None:
         if self._absent.holds(name):
@@ -298,16 +361,15 @@ class PullThrough:
             )
 
 
-async def _changed(
-    remote: RemoteRepository, tag: Tag, seen: SeenTag | None
-) -> tuple[Document | None, str]:
-    """Return the manifest of a tag and its entity tag; no manifest if it is what was seen."""
-    if seen is None:
-        found = await remote.manifest(tag)
-        return found.document, found.etag
-    resolved = await remote.resolve_if_changed(tag, seen.etag)
-    if resolved is None:
-        return None, seen.etag
-    if resolved.descriptor.digest == seen.digest:
-        return None, resolved.etag
-    return (await remote.manifest(resolved.descriptor.digest)).document, resolved.etag
+async def _described(
+    remote: RemoteRepository, digest: Digest
+) -> tuple[Descriptor, RemoteRepository]:
+    """Return the size of a blob, and the repository that has it."""
+    size = await remote.blob_size(digest)
+    if size is None:
+        raise BlobNotFound(
+            f"{remote.registry} does not have blob {digest} in {remote.name}",
+            registry=remote.registry,
+            repository=remote.name,
+        )
+    return Descriptor(_ANY, digest, size), remote

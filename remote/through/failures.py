@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, final
 
-from remote.errors import Offline, RegistryError, RegistryUnavailable
+from remote.errors import Offline, RegistryUnavailable
+from store.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,12 +89,12 @@ class Failures:
         probed = self._failed.get(registry)
         if probed is not None:
             probed.is_probed = True
-        error: RegistryError | None = None
+        error: StoreError | None = None
         is_over = False
         try:
             yield
             is_over = True
-        except RegistryError as exc:
+        except StoreError as exc:
             error, is_over = exc, True
             raise
         finally:

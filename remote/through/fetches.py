@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from remote.errors import FalseAnswer, RegistryUnavailable
 from remote.opening import open_in_thread
+from remote.through.counts import Counts
 from store.errors import StoreError, printable
 from store.files.os_errors import translated
 from store.model.digests import Digest
@@ -55,13 +56,20 @@ class Fetch:
         ended: Set when the fetch has ended.
     """
 
-    def __init__(self, target: Descriptor, repository: Repository, downloads: Downloads) -> None:
+    def __init__(
+        self,
+        target: Descriptor,
+        repository: Repository,
+        downloads: Downloads,
+        counts: Counts | None = None,
+    ) -> None:
         self.target = target
         self.available = 0
         self.error: StoreError | None = None
         self.is_complete = False
         self._repository = repository
         self._downloads = downloads
+        self._counts = counts or Counts()
         self.ended = asyncio.Event()
         self._changed = asyncio.Condition()
         self._file: BinaryIO | None = None
@@ -190,6 +198,7 @@ class Fetch:
 
         await asyncio.to_thread(write)
         self._hashed += len(data)
+        self._counts.received_bytes[self.registry] += len(data)
         await self._advance(self._hashed)
 
     async def _follow(self) -> None:
@@ -270,6 +279,7 @@ class Fetches:
         downloads: The files of the blobs.
         on_end: Called with each fetch that has ended, whether it is complete or has an error.
         max_fetches: How many blobs are fetched at once.
+        counts: Counts the bytes; None to count nothing.
     """
 
     def __init__(
@@ -277,12 +287,19 @@ class Fetches:
         downloads: Downloads,
         on_end: Callable[[Fetch], None] = lambda _: None,
         max_fetches: int = MAX_FETCHES,
+        counts: Counts | None = None,
     ) -> None:
         self._downloads = downloads
+        self._counts = counts
         self._on_end = on_end
         self._slots = asyncio.Semaphore(max_fetches)
         self._running: dict[Digest, tuple[Fetch, asyncio.Task[None]]] = {}
         self._readers: dict[Fetch, int] = {}
+
+    @property
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """The fetches that run."""
+        return [task for _, task in self._running.values()]
 
     def running(self, digest: Digest) -> Fetch | None:
         """Return the running fetch of a blob; None if it is not being fetched."""
@@ -299,7 +316,7 @@ class Fetches:
         found = self._running.get(target.digest)
         if found is not None:
             return found[0]
-        fetch = Fetch(target, repository, self._downloads)
+        fetch = Fetch(target, repository, self._downloads, self._counts)
         task = asyncio.create_task(fetch.run(self._slots))
         task.add_done_callback(lambda _: self._ended(fetch))
         self._running[target.digest] = (fetch, task)
@@ -319,7 +336,7 @@ class Fetches:
 
     async def close(self) -> None:
         """End all fetches; what they have fetched stays for the next run."""
-        tasks = [task for _, task in self._running.values()]
+        tasks = self.tasks
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

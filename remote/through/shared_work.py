@@ -18,6 +18,11 @@ class SharedWork(Generic[Result]):
     def __init__(self) -> None:
         self._running: dict[Hashable, asyncio.Task[Result]] = {}
 
+    @property
+    def tasks(self) -> list[asyncio.Task[Result]]:
+        """The work that runs."""
+        return list(self._running.values())
+
     def start(
         self, key: Hashable, work: Callable[[], Coroutine[None, None, Result]]
     ) -> asyncio.Task[Result]:
@@ -46,7 +51,7 @@ class SharedWork(Generic[Result]):
 
     async def close(self) -> None:
         """End all work."""
-        tasks = list(self._running.values())
+        tasks = self.tasks
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -17,6 +17,7 @@ from storectl.commands._serve_options import (
     parse_patterns,
     parse_proxies,
 )
+from storectl.commands._upstream_opening import UpstreamOpening
 from storectl.commands._upstream_options import UpstreamOptions, is_shared
 from storectl.output.exit_codes import ExitCode
 from storectl.system.addresses import in_url
@@ -27,11 +28,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mirror.server import ServerSettings
+    from storectl.commands._upstream_table import UpstreamTable
     from storectl.settings import Settings
 
 _LOGINS: Final = ("htpasswd", "rules", "no_anonymous")
 _CERTIFICATE: Final = ("tls_cert", "tls_key", "tls_client_ca")
-_LIVE: Final = frozenset({*_LOGINS, *_CERTIFICATE, "log_format", "quiet"})
+_UPSTREAM: Final = (
+    *("upstreams", "upstream_max_age", "upstream_authfile", "upstream_cert_dir", "offline"),
+    "upstream_flags",
+)
+_LIVE: Final = frozenset({*_LOGINS, *_CERTIFICATE, *_UPSTREAM, "log_format", "quiet"})
 """The options that take effect without a restart."""
 
 _NAMES: Final = {
@@ -71,7 +77,7 @@ class ServeOptions:
     require_children: bool
     accept_missing_blobs: bool
     offers: tuple[str, ...]
-    upstreams: tuple[str, ...]
+    upstreams: tuple[str | UpstreamTable, ...]
     upstream_max_age: timedelta
     upstream_authfile: Path | None
     upstream_cert_dir: Path | None
@@ -86,6 +92,7 @@ class ServeOptions:
     log_format: str | None
     quiet: bool
     group: int | None
+    upstream_flags: frozenset[str] = frozenset()
 
     @property
     def has_logins(self) -> bool:
@@ -101,6 +108,7 @@ class ServeOptions:
             self.upstream_max_age,
             self.upstream_authfile,
             self.upstream_cert_dir,
+            self.upstream_flags,
         )
 
     def check(self) -> None:
@@ -137,8 +145,8 @@ class ServeOptions:
     def changed_to(self, new: ServeOptions) -> tuple[ServeOptions, tuple[str, ...]]:
         """Return the options after a change of the settings file, while the server runs.
 
-        Users and rules, and TLS, can be changed, but neither begun nor ended: other settings
-        depend on whether there are any.
+        Users and rules, TLS, and upstream registries can be changed, but neither begun nor ended:
+        other settings depend on whether there are any.
 
         Args:
             new: The options that a restart would use.
@@ -152,6 +160,8 @@ class ServeOptions:
         waiting = changed - _LIVE
         if self.has_logins != new.has_logins:
             waiting |= changed & set(_LOGINS)
+        if bool(self.upstreams) != bool(new.upstreams):
+            waiting |= changed & set(_UPSTREAM)
         if (self.tls_cert is None) != (new.tls_cert is None):
             waiting |= changed & set(_CERTIFICATE)
         values = {name: getattr(new, name) for name in changed - waiting}
@@ -163,6 +173,7 @@ def server_settings(
     options: ServeOptions,
     settings: Settings,
     reread: Callable[[], tuple[ServerSettings, Sequence[str]]] | None = None,
+    opening: UpstreamOpening | None = None,
 ) -> ServerSettings:
     """Return the settings of a server.
 
@@ -170,6 +181,8 @@ def server_settings(
         options: The options, which have been checked.
         settings: The settings of the run.
         reread: Reads the settings file again; None without one.
+        opening: The upstream registries of the running server, which are changed to those of the
+            options; None for a server that does not run yet.
 
     Raises:
         click.UsageError: A value is invalid.
@@ -199,6 +212,10 @@ def server_settings(
         has_proxies=bool(options.proxies),
         has_logins=options.has_logins,
     )
+    upstream = options.upstream.configuration(settings, is_shared=shared)
+    if upstream is not None:
+        opening = opening or UpstreamOpening()
+        opening.change(upstream)
     return ServerSettings(
         host,
         port,
@@ -233,7 +250,7 @@ def server_settings(
             scrub_every=options.scrub_every or None,
             scrub_rate=options.scrub_rate,
             record_pulls=parse_patterns(options.record_pulls, options.default_domain),
-            through=options.upstream.opener(settings, is_shared=shared),
+            through=None if upstream is None or opening is None else opening.opened,
             keep_events=kept if isinstance(kept, int) else None,
             keep_events_for=None if isinstance(kept, int) else kept,
         ),

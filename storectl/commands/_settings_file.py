@@ -4,22 +4,54 @@ from __future__ import annotations
 
 import os
 import tomllib
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import click
 
 from storectl.system.parameters import FilePath
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 MAX_BYTES: Final = 256 * 1024
 """The size of the largest settings file."""
 
+_MAX_TABLES: Final = 256
 _NOT_IN_FILES: Final = frozenset({"config", "root", "lock-timeout", "debug", "help", "json"})
 _ARGUMENTS: Final = "storectl.arguments"
 _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+
+
+class TableError(ValueError):
+    """A table of a settings file that is not valid.
+
+    Attributes:
+        key: The key that is wrong; empty for the whole table.
+        message: The fact.
+    """
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+        self.message = message
+
+
+class TableValue(Protocol):
+    """The type of an option that the file can also give as tables, ``[[NAME]]``."""
+
+    def from_table(self, table: Mapping[str, object], folder: Path) -> object:
+        """Return the value of a table.
+
+        Args:
+            table: The table.
+            folder: The folder of the file.
+
+        Raises:
+            TableError: A key or a value is not valid.
+        """
+        ...
 
 
 def note_arguments(ctx: click.Context, args: list[str]) -> None:
@@ -74,6 +106,9 @@ def use_settings(ctx: click.Context, _param: click.Parameter, path: Path | None)
         option = options.get(key)
         if option is None:
             raise _wrong(path, text, key, f"unknown setting {_shown(key)}")
+        if hasattr(option.type, "from_table") and _has_tables(value):
+            defaults[str(option.name)] = _from_tables(option, key, value, path, text)
+            continue
         try:
             given = _fitting(option, value)
             found = _placed(option, given, path)
@@ -120,6 +155,34 @@ def _parsed(path: Path, text: str) -> Mapping[str, Any]:
         raise click.UsageError(f"invalid settings {str(path)!r}: nested too deep") from None
 
 
+def _has_tables(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(one, dict) for one in value)
+
+
+def _from_tables(
+    option: click.Option, key: str, tables: list[object], path: Path, text: str
+) -> tuple[object, ...]:
+    if len(tables) > _MAX_TABLES:
+        raise _wrong(path, text, key, f"{len(tables)} tables {key} given, at most {_MAX_TABLES}")
+    made = cast("TableValue", option.type)
+    values = []
+    for number, table in enumerate(tables):
+        if not isinstance(table, dict):
+            raise _wrong(path, text, key, f"invalid {key}: expected strings or tables, not both")
+        try:
+            values.append(made.from_table(table, path.parent))
+        except TableError as error:
+            line = _line(text, partial(_has_key, key, number, error.key))
+            raise click.UsageError(f"{path}, line {line}: {error.message}") from None
+    return tuple(values)
+
+
+def _has_key(name: str, number: int, key: str, found: Mapping[str, Any]) -> bool:
+    """Return whether a part of the file has a key of a table, or the table if the key is empty."""
+    tables = found.get(name, ())
+    return len(tables) > number and (not key or key in tables[number])
+
+
 def _fitting(option: click.Option, value: object) -> Any:  # noqa: ANN401 - the option's
     """Return the value as the command line would give it.
 
@@ -149,11 +212,17 @@ def _placed(option: click.Option, value: Any, path: Path) -> Any:  # noqa: ANN40
 
 
 def _wrong(path: Path, text: str, key: str, message: str) -> click.UsageError:
-    return click.UsageError(f"{path}, line {_line(text, key)}: {message}")
+    line = _line(text, lambda found: key in found)
+    return click.UsageError(f"{path}, line {line}: {message}")
 
 
-def _line(text: str, key: str) -> int:
-    """Return the number of the line on which the value of a key begins."""
+def _line(text: str, is_there: Callable[[Mapping[str, Any]], bool]) -> int:
+    """Return the number of the line on which a value begins.
+
+    Args:
+        text: The text of the file.
+        is_there: Returns whether a part of the file, parsed, has the value.
+    """
     lines = text.splitlines()
     whole = 0
     # The first lines of a file are a file, unless they end within a value.
@@ -162,7 +231,7 @@ def _line(text: str, key: str) -> int:
             found = tomllib.loads("\n".join(lines[:number]))
         except tomllib.TOMLDecodeError:
             continue
-        if key in found:
+        if is_there(found):
             break
         whole = number
     return whole + 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,19 +11,19 @@ import click
 
 from storectl.commands._remote import RemoteOptions
 from storectl.commands._scrub_options import Age
+from storectl.commands._upstream_table import UpstreamTable, UpstreamValue
 from storectl.system.addresses import in_url
 from storectl.system.parameters import FilePath
 from storectl.verb import SectionOption
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Callable
 
     from remote.auth.credentials import CredentialSource
     from remote.configuration.settings import ConfiguredRegistries
-    from remote.through.cache import PullThrough
+    from remote.http.settings import RegistrySettingsSource
     from remote.through.upstreams import Upstreams
-    from store import Store
+    from storectl.commands._upstream_opening import Configuration
     from storectl.settings import Settings
 
     Result = TypeVar("Result")
@@ -46,18 +45,20 @@ class UpstreamOptions:
     """The upstream registries of a server.
 
     Attributes:
-        names: The values of ``--upstream``.
+        names: The values of ``--upstream``, or the tables of the settings file.
         is_offline: Whether no request is sent to them.
         max_age: How long a tag is answered without a request.
         authfile: The one file with credentials to read; None for the usual ones.
         cert_dir: The one folder with certificates to read; None for the usual ones.
+        flags: The options that stand on the command line, which win over those of the tables.
     """
 
-    names: tuple[str, ...] = ()
+    names: tuple[str | UpstreamTable, ...] = ()
     is_offline: bool = False
     max_age: timedelta = timedelta(minutes=1)
     authfile: Path | None = None
     cert_dir: Path | None = None
+    flags: frozenset[str] = frozenset()
 
     def check(self, *, read_only: bool, workers: int = 1) -> None:
         """Refuse options that need each other, or that exclude each other.
@@ -87,10 +88,8 @@ class UpstreamOptions:
             # whose parts were fetched by several of them.
             raise click.UsageError("--upstream needs --workers 1")
 
-    def opener(
-        self, settings: Settings, *, is_shared: bool
-    ) -> Callable[[Store], AbstractAsyncContextManager[PullThrough]] | None:
-        """Return what opens the upstream registries of a store; None if there are none.
+    def configuration(self, settings: Settings, *, is_shared: bool) -> Configuration | None:
+        """Return the upstream registries and how they are reached; None if there are none.
 
         Args:
             settings: The settings of the run.
@@ -104,56 +103,63 @@ class UpstreamOptions:
         """
         if not self.names:
             return None
+        from storectl.commands._upstream_opening import Configuration  # noqa: PLC0415 - `--help`
+
         remote = RemoteOptions(authfile=self.authfile, cert_dir=self.cert_dir, retries=_RETRIES)
-        upstreams, registries = self._upstreams(), remote.registries(settings)
-        credentials = remote.credentials(settings)
+        registries = remote.registries(settings)
+        upstreams, found = self._upstreams(settings, registries)
+        credentials = upstreams.credentials(remote.credentials(settings))
         if is_shared:
-            credentials = self._no_credentials(upstreams, registries, credentials)
+            credentials = self._no_credentials(upstreams, found, credentials)
         client = replace(
             remote.client_settings(settings),
             is_offline=self.is_offline,
             max_wait_s=_MAX_WAIT_S,
             connect_timeout_s=_CONNECT_TIMEOUT_S,
         )
-        max_age = self.max_age
+        return Configuration(upstreams, client, credentials, found, self.max_age)
 
-        @asynccontextmanager
-        async def opened(store: Store) -> AsyncIterator[PullThrough]:
-            from remote.registry.client import RegistryClient  # noqa: PLC0415 - `--help` without
-            from remote.through.cache import PullThrough  # noqa: PLC0415
-            from remote.through.tag_rows import TagRows  # noqa: PLC0415
-
-            async with RegistryClient(
-                client, credentials=credentials, registries=upstreams.settings(registries)
-            ) as connected:
-                through = PullThrough(
-                    store, upstreams, connected, TagRows(store), max_age=max_age, now=store.now
-                )
-                try:
-                    yield through
-                finally:
-                    await through.close()
-
-        return opened
-
-    def _upstreams(self) -> Upstreams:
+    def _upstreams(
+        self, settings: Settings, registries: ConfiguredRegistries
+    ) -> tuple[Upstreams, RegistrySettingsSource]:
+        """Return the upstreams, and the settings of all registries."""
         from remote.through.upstreams import Upstream, Upstreams  # noqa: PLC0415 - `--help` without
-        from store.errors import StoreError  # noqa: PLC0415
+        from store.errors import InvalidInput  # noqa: PLC0415
 
         try:
-            return Upstreams([Upstream.parse(one) for one in self.names])
-        except StoreError as exc:
+            upstreams = Upstreams(
+                [
+                    Upstream.parse(one)
+                    if isinstance(one, str)
+                    else self._without_flags(one).upstream(settings)
+                    for one in self.names
+                ],
+                registries.conf,
+            )
+            return upstreams, upstreams.settings(registries)
+        except InvalidInput as exc:
             hint = f"; {exc.hint}" if exc.hint else ""
             raise click.UsageError(f"--upstream: {exc.message}{hint}") from None
 
+    def _without_flags(self, table: UpstreamTable) -> UpstreamTable:
+        """Return a table without the values for which the command line has an option."""
+        if "upstream_max_age" in self.flags:
+            table = replace(table, max_age=None)
+        if "upstream_authfile" in self.flags:
+            table = replace(table, authfile=None, username=None, password_file=None)
+        if "upstream_cert_dir" in self.flags:
+            table = replace(table, ca=None, cert_dir=None)
+        return table
+
     def _no_credentials(
-        self, upstreams: Upstreams, registries: ConfiguredRegistries, found: CredentialSource
+        self, upstreams: Upstreams, registries: RegistrySettingsSource, found: CredentialSource
     ) -> CredentialSource:
         from remote.auth.credentials import NoCredentials  # noqa: PLC0415 - `--help` without
 
         for one in upstreams:
             if (
                 self.authfile is not None
+                or one.credentials is not None
                 or found.credentials_for(one.registry, one.prefix) is not None
                 or registries.settings_for(one.registry).client_certificates
             ):
@@ -190,6 +196,19 @@ def upstream_options(function: Callable[..., Result]) -> Callable[..., Result]:
     return function
 
 
+def given_flags(ctx: click.Context) -> frozenset[str]:
+    """Return the names of the values for which the command line has an option.
+
+    Args:
+        ctx: The context of the command.
+    """
+    return frozenset(
+        name
+        for name in ctx.params
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    )
+
+
 def _option(*names: str, **facts: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - click's signature
     return click.option(*names, cls=SectionOption, section=_SECTION, **facts)
 
@@ -200,6 +219,7 @@ _OPTIONS: Final = (
         "upstreams",
         metavar="NAME[=URL]",
         multiple=True,
+        type=UpstreamValue(),
         help=(
             "Fetch images of this registry that clients ask for and the store lacks, and keep them"
             " (repeatable). URL is another registry that has them."

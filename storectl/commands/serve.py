@@ -14,7 +14,8 @@ from storectl.commands._scrub_options import Age, Rate
 from storectl.commands._serve_options import MIN_SCRUB_EVERY, KeptEvents
 from storectl.commands._server_settings import ServeOptions, server_settings
 from storectl.commands._settings_file import note_arguments, read_again, use_settings
-from storectl.commands._upstream_options import upstream_options
+from storectl.commands._upstream_opening import UpstreamOpening
+from storectl.commands._upstream_options import given_flags, upstream_options
 from storectl.system.groups import shared_option
 from storectl.system.parameters import FilePath, WholeNumber
 from storectl.verb import SectionOption, Verb
@@ -289,10 +290,12 @@ def command(
 
     Every option can be a setting of the --config file, without its dashes: `listen = ":5000"`,
     `open = true`, `offer = ["zstd"]`. Options take precedence. Paths are relative to the folder of
-    the file. On SIGHUP, the file is read again. What it says of certificates, users, rules and the
-    log takes effect at once, and the log names the settings that need a restart.
+    the file. On SIGHUP, the file is read again. What it says of certificates, users, rules,
+    upstream registries and the log takes effect at once, and the log names the settings that need a
+    restart.
     """
-    options = ServeOptions(**given)
+    context = click.get_current_context()
+    options = ServeOptions(**given, upstream_flags=given_flags(context))
     options.check()
     import logging  # noqa: PLC0415 - `--help` does without
 
@@ -306,20 +309,21 @@ def command(
 
     keep_freed(SERVER_KEEPS_BYTES)
     read_only = options.read_only
-    again = partial(read_again, click.get_current_context())
+    again = partial(read_again, context)
+    opening = UpstreamOpening()
 
     def reread() -> tuple[ServerSettings, Sequence[str]]:
         try:
-            new = ServeOptions(**again())
+            new = ServeOptions(**again(), upstream_flags=options.upstream_flags)
             new.check()
             effective, waiting = options.changed_to(new)
-            found = server_settings(effective, settings)
+            found = server_settings(effective, settings, opening=opening)
         except click.UsageError as error:
             raise InvalidInput(error.format_message()) from None
         _set_log(handler, effective.log_format, quiet=effective.quiet)
         return found, waiting
 
-    server = server_settings(options, settings, None if config is None else reread)
+    server = server_settings(options, settings, None if config is None else reread, opening)
     handler = _configure_logging(options.log_format, quiet=options.quiet)
 
     def report_creation(root: Path) -> None:

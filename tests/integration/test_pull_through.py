@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from typing import TYPE_CHECKING
 
 from store import Store
@@ -87,3 +88,23 @@ def test_credentials_are_not_for_every_client(
     assert "there are credentials for registry.example" in said
     assert "secret" not in said
     assert not (tmp_path / "store").exists()
+
+
+def test_a_hangup_changes_the_upstreams(tmp_path: Path) -> None:
+    digest = served(tmp_path / "far")
+    file = tmp_path / "serve.toml"
+    table = '[[upstream]]\nname = "docker.io"\nurl = "http://{host}"\n{more}'
+    with Mirror(tmp_path / "far") as far:
+        file.write_text(table.format(host=far.host, more='deny = ["team/*"]\n'))
+        with Mirror(tmp_path / "near", "--config", str(file)) as mirror:
+            assert mirror.request("GET", f"{MANIFESTS}/1", headers=ACCEPT)[0] == 404
+            for more, said in (
+                ("nope = 1\n", "serve.toml, line 4: unknown setting 'nope'"),
+                ('allow = ["team/*"]\n', "loaded the new settings"),
+            ):
+                file.write_text(table.format(host=far.host, more=more))
+                mirror.process.send_signal(signal.SIGHUP)
+                until(lambda said=said: said in mirror.log.read_text())  # type: ignore[misc]
+            until(lambda: mirror.request("GET", f"{MANIFESTS}/1", headers=ACCEPT)[0] == 200)
+            assert pulled(mirror, tmp_path / "first") == digest
+            assert "need a restart" not in mirror.log.read_text()

@@ -99,6 +99,13 @@ def pull(mirror: InProcessMirror, layout: Layout, digest: str) -> None:
         assert (answer.status, answer.body) == (200, layout.blobs[link["digest"]])
 
 
+def fetched(layout: Layout, *documents: dict[str, str]) -> set[str]:
+    """Return the digests of some documents, and of the blobs of the last one."""
+    last = json.loads(layout.blobs[documents[-1]["digest"]])
+    blobs = (last["config"], *last["layers"])
+    return {one["digest"] for one in (*documents, *blobs)}
+
+
 def test_an_index_is_served_sparse_and_stays_when_upstream_is_gone(
     upstream: Upstream, mirror: InProcessMirror, store: Store, clock: Clock
 ) -> None:
@@ -124,6 +131,19 @@ def test_an_index_is_served_sparse_and_stays_when_upstream_is_gone(
     assert answer.headers["Age"] == "10800"
     pull(mirror, layout, amd64["digest"])
     assert mirror("GET", f"{MANIFEST}/{arm64['digest']}", Accept=ACCEPT).status == 503
+    metrics = mirror("GET", "/metrics").body.decode()
+    # The index, the image, its config and its layer: twice from the store, and once from upstream.
+    for result, count in (("hit", 2), ("miss", 4), ("stale", 1), ("error", 1)):
+        line = f'storectl_upstream_requests_total{{upstream="docker.io",result="{result}"}} {count}'
+        assert line in metrics.splitlines()
+    host = upstream.registry.host
+    assert f'storectl_upstream_errors_total{{registry="{host}"}} 1\n' in metrics
+    size = sum(
+        len(data)
+        for digest, data in layout.blobs.items()
+        if digest in fetched(layout, index, amd64)
+    )
+    assert f'storectl_upstream_received_bytes_total{{registry="{host}"}} {size}\n' in metrics
 
 
 @pytest.mark.parametrize(("status", "answered"), [(404, 404), (401, 503), (429, 429), (500, 503)])

@@ -123,3 +123,44 @@ def test_other_bytes_than_text_are_refused(read: Read, file: Path) -> None:
         serve.command.make_context("serve", ["--config", str(file)])
     with pytest.raises(click.UsageError, match="unknown setting"):
         read("'" + "k" * 5000 + "' = 1")
+
+
+TABLES = """
+workers = 1
+[[upstream]]
+name = "docker.io"
+[[upstream]]
+name = "quay.io"
+max-age = "1h"
+authfile = "auth.json"
+"""
+
+
+def test_tables_are_upstreams_and_an_option_takes_their_place(read: Read, file: Path) -> None:
+    first, second = read(TABLES)["upstreams"]
+    assert (first.name, second.name) == ("docker.io", "quay.io")
+    assert (second.max_age, second.authfile) == (timedelta(hours=1), file.parent / "auth.json")
+    assert read(TABLES, "--upstream", "ghcr.io")["upstreams"] == ("ghcr.io",)
+    assert read('upstream = ["ghcr.io"]')["upstreams"] == ("ghcr.io",)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        (f'{TABLES}nope = "x"\n', 9, "unknown setting 'nope' of an upstream"),
+        (f'{TABLES}[[upstream]]\nmax-age = "1h"\n', 9, "an upstream needs a name"),
+        (f'{TABLES}allow = [\n  "team/*",\n  1\n]\n', 9, "invalid allow"),
+        (TABLES.replace("quay.io", "q"), 6, "invalid upstream 'q'"),
+        ('\nupstream = ["docker.io", {name = "quay.io"}]', 2, "strings or tables, not both"),
+        ("[[workers]]\nx = 1", 1, "invalid workers"),
+        ("\n[upstream]\nname = 1", 2, "invalid upstream: expected a list of strings"),
+        ("[[upstream]]\n" * 257, 1, "257 tables upstream"),
+    ],
+)
+def test_a_mistake_in_a_table_names_its_line(
+    read: Read, file: Path, text: str, line: int, said: str
+) -> None:
+    with pytest.raises(click.UsageError) as caught:
+        read(text)
+    assert caught.value.message.startswith(f"{file}, line {line}: ")
+    assert said in caught.value.message

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
 import pytest
 
-from storectl.commands._upstream_options import UpstreamOptions, is_shared
+from storectl import cli
+from storectl.commands import serve
+from storectl.commands._upstream_options import UpstreamOptions, given_flags, is_shared
+from storectl.commands._upstream_table import UpstreamTable
 from storectl.settings import Settings, resolve
 
 if TYPE_CHECKING:
@@ -46,16 +50,16 @@ def test_credentials_need_users_where_other_machines_are(
     settings: Settings, tmp_path: Path
 ) -> None:
     options = UpstreamOptions((NAME,))
-    assert options.opener(settings, is_shared=False) is not None
+    assert options.configuration(settings, is_shared=False) is not None
     with pytest.raises(click.UsageError, match=r"credentials for registry\.example"):
-        options.opener(settings, is_shared=True)
+        options.configuration(settings, is_shared=True)
     mapped = UpstreamOptions((f"docker.io=https://{NAME}/cache",))
     with pytest.raises(click.UsageError, match=r"credentials for registry\.example"):
-        mapped.opener(settings, is_shared=True)
+        mapped.configuration(settings, is_shared=True)
     chosen = UpstreamOptions(("quay.io",), authfile=tmp_path / "other.json")
     with pytest.raises(click.UsageError, match=r"credentials for quay\.io"):
-        chosen.opener(settings, is_shared=True)
-    assert UpstreamOptions(("quay.io",)).opener(settings, is_shared=True) is not None
+        chosen.configuration(settings, is_shared=True)
+    assert UpstreamOptions(("quay.io",)).configuration(settings, is_shared=True) is not None
 
 
 @pytest.mark.parametrize(
@@ -80,8 +84,52 @@ def test_a_server_that_pulls_through_is_one_process() -> None:
 @pytest.mark.parametrize("names", [("a/b",), (NAME, NAME), (f"{NAME}=ftp://x",)])
 def test_a_wrong_upstream_is_wrong_usage(settings: Settings, names: tuple[str, ...]) -> None:
     with pytest.raises(click.UsageError, match="--upstream: invalid"):
-        UpstreamOptions(names).opener(settings, is_shared=False)
+        UpstreamOptions(names).configuration(settings, is_shared=False)
 
 
 def test_without_upstreams_nothing_is_opened(settings: Settings) -> None:
-    assert UpstreamOptions().opener(settings, is_shared=True) is None
+    assert UpstreamOptions().configuration(settings, is_shared=True) is None
+
+
+def test_a_flag_wins_over_the_value_of_a_table(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("secret\n")
+    table = UpstreamTable(
+        NAME,
+        username="alice",
+        password_file=tmp_path / "password",
+        max_age=timedelta(hours=1),
+        cert_dir=tmp_path,
+    )
+    found = UpstreamOptions((table,)).configuration(settings, is_shared=False)
+    assert found is not None
+    (upstream,) = found.upstreams
+    assert upstream.max_age == timedelta(hours=1)
+    credentials = found.credentials.credentials_for(NAME, "")
+    assert credentials is not None
+    assert (credentials.username, credentials.password) == ("alice", "secret")
+    flags = frozenset({"upstream_max_age", "upstream_authfile", "upstream_cert_dir"})
+    options = UpstreamOptions((table,), authfile=tmp_path / "config.json", flags=flags)
+    found = options.configuration(settings, is_shared=False)
+    assert found is not None
+    (upstream,) = found.upstreams
+    assert (upstream.max_age, upstream.settings) == (None, None)
+    credentials = found.credentials.credentials_for(NAME, "")
+    assert credentials is not None
+    assert credentials.username == "user"
+
+
+def test_credentials_of_a_table_need_users_where_other_machines_are(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("secret")
+    table = UpstreamTable("quay.io", username="alice", password_file=tmp_path / "password")
+    with pytest.raises(click.UsageError, match=r"credentials for quay\.io") as caught:
+        UpstreamOptions((table,)).configuration(settings, is_shared=True)
+    assert "secret" not in caught.value.message
+
+
+def test_the_names_of_options_on_the_command_line() -> None:
+    root = click.Context(cli.cli, info_name="storectl")
+    root.params = {"root": None, "lock_timeout": 1.0, "debug": False}
+    context = serve.command.make_context("serve", ["--upstream-max-age", "5m"], parent=root)
+    assert given_flags(context) == {"upstream_max_age"}
