@@ -45,14 +45,14 @@ async def get(call: Call) -> web.StreamResponse:
         if blob is None:
             blob = await call.service.pools.read(registry.open_blob, call.repository, call.digest)
     except NotFound:
-        upstream = call.service.through
-        if upstream is None or not upstream.has(call.repository) or _is_before_push(call):
+        upstream = call.upstream
+        if upstream is None or _is_before_push(call):
             # A client that is told of a blob does not send it, so a push would lack the blobs that
             # only the upstream registry has.
             raise
         return await through.blob(call, upstream)
-    upstream = call.service.through
-    if upstream is not None and upstream.has(call.repository):
+    upstream = call.upstream
+    if upstream is not None:
         upstream.counts.requests[call.repository.domain, Outcome.HIT] += 1
     with blob:
         return await _answer(call, blob)

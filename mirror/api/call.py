@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from mirror.access import Action, Caller
     from mirror.service import Service
+    from remote.through.cache import PullThrough
     from store.model.references import Repository
 
 _MAX_QUOTED: Final = 160
@@ -61,6 +62,12 @@ class Call:
         credentials = self.service.authenticator.fingerprint(self.caller.user)
         yield
         self.service.require_unchanged(credentials, self.caller, action, self.repository)
+
+    @property
+    def upstream(self) -> PullThrough | None:
+        """The upstream registries if one has the repository; None if none has it."""
+        found = self.service.through
+        return found if found is not None and found.has(self.repository) else None
 
     @property
     def actor(self) -> Actor:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mirror.access import Action
-from mirror.api import documents
+from mirror.api import documents, through
 from mirror.api.call import parse_digest
 from mirror.protocol.catalog import Catalog
 from mirror.protocol.paging import MAX_COMPLETE, MAX_PAGE, Page, cut_complete
+from store.errors import RepositoryNotFound
 from store.formats.distribution.paging import LAST_PARAMETER, LIMIT_PARAMETER, next_link
 from store.formats.distribution.referrers import (
     ARTIFACT_TYPE_PARAMETER,
@@ -21,9 +22,13 @@ from store.formats.distribution.referrers import (
 from store.formats.image.media_types import OCI_INDEX
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mirror.access import Caller
     from mirror.api.call import Call
     from mirror.service import Service
+    from remote.through.lists import UpstreamReferrer
+    from store.formats.distribution.referrers import Referrer
     from store.model.references import Repository
 
 
@@ -79,16 +84,31 @@ async def _tags(call: Call) -> tuple[bytes, dict[str, str]]:
     variants, request = call.service.variants, call.request
     page = Page.parse(request.query)
     is_paged = LIMIT_PARAMETER in request.query
-    found = await call.service.pools.read(
-        variants.tags,
-        call.repository,
-        after=page.after,
-        limit=page.fetch_limit if is_paged else MAX_COMPLETE + 1,
-    )
+    limit = page.fetch_limit if is_paged else MAX_COMPLETE + 1
+    upstream = call.upstream
+    headers: dict[str, str] = {}
+    try:
+        found = await call.service.pools.read(
+            variants.tags, call.repository, after=page.after, limit=limit
+        )
+    except RepositoryNotFound:
+        if upstream is None:
+            raise
+        more, headers = await through.tags(call, upstream, is_stored=False)
+        if not more:
+            raise
+        found = []
+    else:
+        more = ()
+        if upstream is not None:
+            more, headers = await through.tags(call, upstream, is_stored=True)
+    if more:
+        later = (tag for tag in more if tag > page.after)
+        found = sorted({*found, *later})[:limit]
     shown, last = page.cut(found) if is_paged else cut_complete(found)
     return _json(
         {"name": call.service.names.spell(call.repository), "tags": shown},
-        _link(request, page, last),
+        _link(request, page, last) | headers,
     )
 
 
@@ -110,7 +130,7 @@ async def _referrers(call: Call) -> tuple[bytes, dict[str, str]]:
     last = query.get(LAST_PARAMETER)
     after = str(parse_digest(last)) if last else ""
     artifact_type = query.get(ARTIFACT_TYPE_PARAMETER)
-    found = await call.service.pools.read(
+    stored = await call.service.pools.read(
         registry.referrers,
         call.repository,
         subject,
@@ -118,8 +138,14 @@ async def _referrers(call: Call) -> tuple[bytes, dict[str, str]]:
         after=after,
         limit=MAX_PAGE,
     )
-    body, listed = encode_index(found)
+    found: list[Referrer] = [*stored]
     headers = {"Content-Type": OCI_INDEX}
+    upstream = call.upstream
+    if upstream is not None:
+        more, warning = await through.referrers(call, upstream, is_stored=bool(found))
+        headers |= warning
+        found = _merged(found, more, artifact_type, after)
+    body, listed = encode_index(found)
     if artifact_type is not None:
         headers[FILTERS_APPLIED_HEADER] = ARTIFACT_TYPE_PARAMETER
     if listed < len(found) or len(found) == MAX_PAGE:
@@ -129,6 +155,22 @@ async def _referrers(call: Call) -> tuple[bytes, dict[str, str]]:
             same | _namespace(call.request) | {LAST_PARAMETER: str(found[listed - 1].digest)},
         )
     return body, headers
+
+
+def _merged(
+    stored: list[Referrer],
+    more: Sequence[UpstreamReferrer],
+    artifact_type: str | None,
+    after: str,
+) -> list[Referrer]:
+    """Return one page of the referrers of the store and of the upstream registry, by digest."""
+    by_digest: dict[str, Referrer] = {
+        str(one.digest): one
+        for one in more
+        if artifact_type in {None, one.artifact_type} and str(one.digest) > after
+    }
+    by_digest |= {str(one.digest): one for one in stored}
+    return [by_digest[digest] for digest in sorted(by_digest)][:MAX_PAGE]
 
 
 def _link(request: web.Request, page: Page, last: str | None) -> dict[str, str]:

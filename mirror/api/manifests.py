@@ -75,8 +75,8 @@ async def _found(call: Call, target: str | Digest) -> tuple[ServedManifest, dict
     """Return a manifest of the store or of its upstream registry, and headers about its age."""
     service = call.service
     found = service.registry.manifest_if_inline(call.repository, target)
-    upstream = service.through
-    if upstream is None or not upstream.has(call.repository):
+    upstream = call.upstream
+    if upstream is None:
         return found or await _read(call, target), {}
     if found is None:
         try:

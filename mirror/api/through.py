@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mirror.api.call import Call
     from remote.through.cache import PullThrough
     from remote.through.fetches import Fetch
+    from remote.through.lists import UpstreamList, UpstreamReferrer
     from store.formats.image.manifests import Document
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,53 @@ async def manifest(
         # RFC 9111 has no warnings any more; the distribution specification has code 299 alone.
         headers["Warning"] = f'299 - "{_warning(answer.age)}"'
     return stored, headers
+
+
+async def tags(
+    call: Call, through: PullThrough, *, is_stored: bool
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the tags that the upstream registry has, and headers if it could not be asked.
+
+    Args:
+        call: The request, with a repository.
+        through: The upstream registries, one of which has the repository.
+        is_stored: Whether the store has tags of the repository.
+
+    Raises:
+        WireError: The store has no tags, and the registry cannot be asked.
+    """
+    found = await through.lists.tags(call.repository, is_stored=is_stored)
+    _count_list(call, through, found)
+    if not is_stored and found.problem is not None:
+        if isinstance(found.problem, Offline):
+            raise WireError(404, ErrorCode.NAME_UNKNOWN, _OFFLINE)
+        raise _wire_error(found.problem)
+    return found.tags, _list_headers(found)
+
+
+async def referrers(
+    call: Call, through: PullThrough, *, is_stored: bool
+) -> tuple[tuple[UpstreamReferrer, ...], dict[str, str]]:
+    """Return the referrers that the upstream registry has, and headers if it could not be asked.
+
+    Args:
+        call: The request, with a repository and the digest of the subject.
+        through: The upstream registries, one of which has the repository.
+        is_stored: Whether the store has referrers of the subject.
+    """
+    found = await through.lists.referrers(call.repository, call.digest, is_stored=is_stored)
+    _count_list(call, through, found)
+    return found.referrers, _list_headers(found)
+
+
+def _list_headers(found: UpstreamList) -> dict[str, str]:
+    if found.problem is None:
+        return {}
+    return {"Warning": '299 - "the upstream registry cannot be asked: stored content only"'}
+
+
+def _count_list(call: Call, through: PullThrough, found: UpstreamList) -> None:
+    _count(call, through, Outcome.MISS if found.problem is None else Outcome.STALE)
 
 
 def _count(call: Call, through: PullThrough, outcome: Outcome) -> None:

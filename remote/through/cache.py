@@ -21,6 +21,7 @@ from remote.registry.values import Tag
 from remote.through.counts import Counts
 from remote.through.failures import Failures
 from remote.through.fetches import Fetches
+from remote.through.lists import Lists
 from remote.through.memory import Absences, SeenTag
 from remote.through.pending import Pending
 from remote.through.publishing import Publisher
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from remote.registry.values import ManifestDocument
     from remote.through.fetches import Fetch
     from remote.through.memory import TagMemory
-    from remote.through.upstreams import Upstreams
+    from remote.through.upstreams import Upstream, Upstreams
     from store.formats.image.manifests import Document
     from store.model.digests import Digest
     from store.model.limits import Limits
@@ -87,6 +88,7 @@ class PullThrough:
 
     Attributes:
         counts: What was done since the start.
+        lists: The lists of the registries.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class PullThrough:
         self._absent = Absences(now)
         self._failures = Failures(now)
         self._sources = Sources(upstreams, client, self._failures, self.counts)
+        self.lists = Lists(self._sources, is_fresh=self._is_list_fresh, now=now)
         self._asking: SharedWork[Document | None] = SharedWork()
         self._reading: SharedWork[Document] = SharedWork()
         self._closing: set[asyncio.Task[None]] = set()
@@ -156,7 +159,7 @@ class PullThrough:
         return task
 
     def _tasks(self) -> list[asyncio.Task[Any]]:
-        return [*self._asking.tasks, *self._reading.tasks, *self._fetches.tasks]
+        return [*self.lists.tasks, *self._asking.tasks, *self._reading.tasks, *self._fetches.tasks]
 
     async def tag(self, name: Reference, current: Digest | None) -> TagAnswer:
         """Ask for a tag, unless that was done a moment ago.
@@ -188,9 +191,14 @@ class PullThrough:
         upstream = self._sources.upstreams.find(name.repository)
         if upstream is None or name.tag is None:
             return True
-        if upstream.is_immutable(name.tag):
-            return False
-        return age >= (self._max_age if upstream.max_age is None else upstream.max_age)
+        return not upstream.is_immutable(name.tag) and age >= self._age_limit(upstream)
+
+    def _is_list_fresh(self, repository: Repository, age: timedelta) -> bool:
+        upstream = self._sources.upstreams.find(repository)
+        return upstream is not None and age < self._age_limit(upstream)
+
+    def _age_limit(self, upstream: Upstream) -> timedelta:
+        return self._max_age if upstream.max_age is None else upstream.max_age
 
     async def _ask_briefly(self, name: Reference, seen: SeenTag) -> Document | None:
         """Ask for a tag that the store has, without letting the client wait for long.
@@ -310,6 +318,7 @@ class PullThrough:
 
     async def close(self) -> None:
         """End all requests and fetches, wait for running publications, and close the client."""
+        await self.lists.close()
         await self._asking.close()
         await self._reading.close()
         await self._fetches.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,12 +19,14 @@ from remote.through.cache import PullThrough
 from remote.through.tag_rows import TagRows
 from remote.through.upstreams import Upstream as UpstreamRegistry
 from remote.through.upstreams import Upstreams
+from store.formats.image.media_types import OCI_MANIFEST
+from store.model.digests import Digest
 from tests.support.faulty_registry import Answer, Rewrite
 from tests.support.images import A, B
 from tests.support.layouts import Layout, gzip
 from tests.support.mirror_in_process import InProcessMirror
 from tests.support.pulls import Upstream
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -211,3 +214,68 @@ def test_false_bytes_are_never_a_whole_answer(upstream: Upstream, mirror: InProc
     except Exception:  # noqa: BLE001 - the connection was closed
         return
     assert answer.status != 200 or len(answer.body) < len(gzip(A).data)
+
+
+def test_lists_have_what_the_store_and_upstream_have(
+    upstream: Upstream, mirror: InProcessMirror, clock: Clock
+) -> None:
+    layout = Layout()
+    image = layout.image(gzip(A))
+    layout.root(image, "docker.io/team/app:1")
+    upstream.serve(layout)
+    tags = "/v2/team/app/tags/list"
+    assert mirror("GET", tags).json == {"name": "team/app", "tags": ["1"]}
+    assert mirror("GET", f"{tags}?last=1").json["tags"] == []
+    signature = signature_of(image)
+    for number, target in enumerate((upstream.registry.port, mirror.port)):
+        push_artifact(target, dict(signature, annotations={"n": str(number)}))
+    clock.now += timedelta(minutes=2)
+    referrers = f"/v2/team/app/referrers/{image['digest']}"
+    answer = mirror("GET", referrers)
+    digests = [one["digest"] for one in answer.json["manifests"]]
+    assert len(digests) == 2
+    assert digests == sorted(digests)
+    assert "Warning" not in answer.headers
+    answer = mirror("GET", f"{referrers}?artifactType=example/other")
+    assert answer.json["manifests"] == []
+    answer = mirror("GET", f"{referrers}?last={digests[0]}")
+    assert [one["digest"] for one in answer.json["manifests"]] == digests[1:]
+    # Upstream fails: the store has one of the referrers, and no tag.
+    upstream.registry.always(Answer(503))
+    clock.now += timedelta(minutes=2)
+    answer = mirror("GET", referrers)
+    assert len(answer.json["manifests"]) == 1
+    assert answer.headers["Warning"].startswith("299 ")
+    answer = mirror("GET", tags)
+    assert (answer.status, answer.json["tags"]) == (200, [])
+    assert answer.headers["Warning"].startswith("299 ")
+    assert mirror("GET", "/v2/team/other/tags/list").status == 503
+
+
+def push_artifact(port: int, document: dict[str, object]) -> None:
+    """Push a manifest whose config and layer are empty."""
+    data = json.dumps(document).encode()
+    for method, path, body in (
+        ("POST", f"/v2/team/app/blobs/uploads/?digest={Digest.of(b'{}')}", b"{}"),
+        ("PUT", f"{MANIFEST}/{Digest.of(data)}", data),
+    ):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        connection.request(method, path, body, {"Content-Type": OCI_MANIFEST})
+        assert connection.getresponse().status == 201
+        connection.close()
+
+
+def signature_of(subject: dict[str, object]) -> dict[str, object]:
+    empty = {
+        "mediaType": "application/vnd.oci.empty.v1+json",
+        "digest": str(Digest.of(b"{}")),
+        "size": 2,
+    }
+    return {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": "example/signature",
+        "config": empty,
+        "layers": [empty],
+        "subject": {key: subject[key] for key in ("mediaType", "digest", "size")},
+    }
