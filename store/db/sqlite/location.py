@@ -2,19 +2,21 @@
 
 SQLite reads a database in WAL mode only if it can create files beside it, or if the caller declares
 that the file never changes (``immutable``). In the second case SQLite silently ignores the log. So
-a database on read-only media is opened as immutable if it has no log. In a folder without write
-permission, the log and shared memory of a running writer are used. Any other database is read from
-a private copy. So is a database on a full disk, on which the shared memory cannot be made.
+a database on read-only media is opened as immutable if it has no log and no unfinished change. In a
+folder without write permission, the log and shared memory of a running writer are used. Any other
+database is read from a private copy. So is a database on a full disk, on which the shared memory
+cannot be made.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Self, final
 
-from store.db.sqlite.engine import DATABASE, Access
+from store.db.sqlite.engine import DATABASE, Access, connect, database_errors
 from store.errors import StorageFull, StoreBusy, StoreNotFound, printable
 from store.files.os_errors import translated
 from store.files.sizes import file_bytes
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOG: Final = f"{DATABASE}-wal"
+JOURNAL: Final = f"{DATABASE}-journal"
+"""The rollback journal, which SQLite uses until a new database has its log."""
+
 SHARED_MEMORY: Final = f"{DATABASE}-shm"
+_COPIED: Final = (DATABASE, LOG, JOURNAL)
 _ATTEMPTS: Final = 5
 _TICK_NS: Final = 20_000_000
 """Nanoseconds in which the kernel may give two changes of a file the same time, at most."""
@@ -51,6 +57,7 @@ class Conditions:
         database_writable: Whether this process may write the database file.
         has_log: Whether there is a write-ahead log that is not empty.
         has_shared_memory: Whether the shared-memory file of the log exists.
+        has_journal: Whether there is a rollback journal that is not empty.
     """
 
     read_only: bool
@@ -59,13 +66,17 @@ class Conditions:
     database_writable: bool
     has_log: bool
     has_shared_memory: bool
+    has_journal: bool
 
     def mode(self) -> OpenMode:
         """Return how to open the database."""
         if self.media_read_only:
-            return OpenMode.COPY if self.has_log else OpenMode.IMMUTABLE
+            return OpenMode.COPY if self.has_log or self.has_journal else OpenMode.IMMUTABLE
         if self.folder_writable and self.database_writable:
             return OpenMode.READ if self.read_only else OpenMode.WRITE
+        if self.has_journal:
+            # Only a process that may write can undo the change.
+            return OpenMode.COPY
         # A process that may not create a log and shared memory can use the files of a running
         # writer. Without these files, it has to read a copy.
         return (
@@ -86,6 +97,7 @@ def conditions(root: Path, *, read_only: bool) -> Conditions:
         # One call: the last process that closes a database removes its log, at any moment.
         has_log=file_bytes(root / LOG) > 0,
         has_shared_memory=(root / SHARED_MEMORY).exists(),
+        has_journal=file_bytes(root / JOURNAL) > 0,
     )
 
 
@@ -147,9 +159,15 @@ class DatabaseLocation:
         Raises:
             StoreBusy: The database changes faster than it can be copied.
             StorageFull: No folder for temporary files has room for the copy.
+            IntegrityError: The database is damaged, and has an unfinished change.
             Unavailable: The database file cannot be read.
         """
         folder = _copy(root)
+        try:
+            roll_back(folder)
+        except BaseException:
+            _remove(folder)
+            raise
         # The copy is private, so SQLite may write to it and merge its log.
         return cls(
             folder / DATABASE, Access.READ_WRITE, writable=False, full=full, _copied_to=folder
@@ -175,26 +193,51 @@ class DatabaseLocation:
     def close(self) -> None:
         """Remove the private copy, if there is one."""
         if self._copied_to is not None:
-            import shutil  # noqa: PLC0415 - few stores are read from a copy
+            _remove(self._copied_to)
 
-            shutil.rmtree(self._copied_to, ignore_errors=True)
+
+def roll_back(root: Path) -> None:
+    """Undo the change of a process that died before the new database had its log.
+
+    SQLite does this at the first read, but only through a connection that may write. A connection
+    that only reads would report a read-only database.
+
+    Args:
+        root: The folder of the database. Nothing is done if it cannot be written.
+
+    Raises:
+        IntegrityError: The database is damaged.
+    """
+    if file_bytes(root / JOURNAL) == 0 or not os.access(root, os.W_OK):
+        return
+    with (
+        database_errors(root / DATABASE),
+        closing(connect(root / DATABASE, Access.READ_WRITE)) as connection,
+    ):
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+
+
+def _remove(folder: Path) -> None:
+    import shutil  # noqa: PLC0415 - few stores are read from a copy
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy(root: Path) -> Path:
-    """Copy the database and its log, and repeat if either changed meanwhile; return the folder."""
+    """Copy the files of the database, and repeat if one changed meanwhile; return the folder."""
     import shutil  # noqa: PLC0415 - few stores are read from a copy
     import time  # noqa: PLC0415
 
     from store.files.space.scratch import make_scratch_folder  # noqa: PLC0415
 
-    folder = make_scratch_folder(2 * sum(file_bytes(root / name) for name in (DATABASE, LOG)))
+    folder = make_scratch_folder(2 * sum(file_bytes(root / name) for name in _COPIED))
     try:
         for _ in range(_ATTEMPTS):
             before = _stamps(root)
             if time.time_ns() - max((one[0] for one in before if one), default=0) < _TICK_NS:
                 # The next change could get the same time as the last one.
                 time.sleep(_TICK_NS / 10**9)
-            for name in (DATABASE, LOG):
+            for name in _COPIED:
                 with translated(root / name):
                     try:
                         shutil.copyfile(root / name, folder / name)
@@ -214,7 +257,7 @@ def _copy(root: Path) -> Path:
 
 def _stamps(root: Path) -> tuple[tuple[int, int] | None, ...]:
     stamps: list[tuple[int, int] | None] = []
-    for name in (DATABASE, LOG):
+    for name in _COPIED:
         try:
             status = (root / name).stat()
             stamps.append((status.st_mtime_ns, status.st_size))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from store.db.sqlite.engine import DATABASE, Access, connect, database_errors
-from store.db.sqlite.location import SHARED_MEMORY, DatabaseLocation
+from store.db.sqlite.engine import Access
+from store.db.sqlite.location import SHARED_MEMORY, DatabaseLocation, roll_back
 from store.db.sqlite.upgrade import read_schema_state
 from store.errors import StorageFull
 from store.files.os_errors import translate
-from store.files.sizes import file_bytes
 from store.files.space.database_room import require_room
 from store.files.space.shared_memory import keep_blocks
 from store.files.space.shortage import has_no_inodes
@@ -24,10 +22,6 @@ if TYPE_CHECKING:
 
     from store.db.schema_state import SchemaState
     from store.model.waiting import Waiting
-
-
-JOURNAL: Final = f"{DATABASE}-journal"
-"""The rollback journal, which SQLite uses until a new database has its log."""
 
 
 def locate(root: Path, *, read_only: bool) -> tuple[DatabaseLocation, SchemaState]:
@@ -57,21 +51,6 @@ def locate(root: Path, *, read_only: bool) -> tuple[DatabaseLocation, SchemaStat
         raise
 
 
-def _roll_back(root: Path) -> None:
-    """Undo the change of a process that died before the new database had its log.
-
-    SQLite does this at the first read, but only through a connection that may write. A connection
-    that only reads would report a read-only database.
-    """
-    if file_bytes(root / JOURNAL) == 0 or not os.access(root, os.W_OK):
-        return
-    with (
-        database_errors(root / DATABASE),
-        closing(connect(root / DATABASE, Access.READ_WRITE)) as connection,
-    ):
-        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-
-
 def place(root: Path, *, read_only: bool) -> DatabaseLocation:
     """Return the location of the database at ``root``: that of a private copy on a full disk.
 
@@ -98,7 +77,7 @@ def place(root: Path, *, read_only: bool) -> DatabaseLocation:
             blocks = keep_blocks(location.database)
             if blocks is not None:
                 blocks.release()
-            _roll_back(root)
+            roll_back(root)
     except StorageFull as full:
         location.close()
         return DatabaseLocation.copy_of(root, full)

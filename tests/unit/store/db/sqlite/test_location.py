@@ -19,6 +19,7 @@ from store import Store, errors
 from store.db.sqlite import location
 from store.db.sqlite.location import Conditions, DatabaseLocation, OpenMode
 from tests.support.images import A, image
+from tests.support.interrupted_changes import interrupt_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,7 @@ WRITABLE = Conditions(
     database_writable=True,
     has_log=False,
     has_shared_memory=False,
+    has_journal=False,
 )
 as_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="only root can mount, and become another user"
@@ -56,6 +58,13 @@ as_root = pytest.mark.skipif(
         ({"folder_writable": False, "has_log": True}, OpenMode.COPY),
         ({"folder_writable": False, "has_log": True, "has_shared_memory": True}, OpenMode.READ),
         ({"database_writable": False}, OpenMode.READ),
+        ({"has_journal": True}, OpenMode.WRITE),
+        ({"has_journal": True, "read_only": True}, OpenMode.READ),
+        ({"has_journal": True, "database_writable": False}, OpenMode.COPY),
+        (
+            {"has_journal": True, "media_read_only": True, "folder_writable": False},
+            OpenMode.COPY,
+        ),
     ],
 )
 def test_conditions_decide_how_a_database_is_opened(
@@ -133,6 +142,19 @@ def test_a_change_that_is_only_in_the_log_is_read(
         assert Store.check_schema(mounted) == ()
     assert list((tmp_path / "temporary").iterdir()) == []
     assert (with_log / "store.db-wal").stat().st_size
+
+
+@as_root
+def test_a_change_that_was_interrupted_is_undone_in_the_copy(filled: Path, tmp_path: Path) -> None:
+    sound = interrupt_change(filled)
+    left = (filled / "store.db").read_bytes()
+    with read_only_mount(filled, tmp_path / "mount") as mounted:
+        with DatabaseLocation.at(mounted, read_only=True) as location:
+            assert not location.writable
+            assert location.database.read_bytes() == sound
+        with Store.open(mounted) as store:
+            assert list(store.fsck()) == []
+    assert (filled / "store.db").read_bytes() == left
 
 
 @as_root

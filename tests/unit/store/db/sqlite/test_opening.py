@@ -98,6 +98,20 @@ def test_a_change_that_a_dead_process_left_in_the_journal_is_undone(
         assert list(store.fsck()) == []
 
 
+def test_an_interrupted_change_on_a_full_disk_is_undone_in_the_copy(tmp_path: Path) -> None:
+    with small_disk(tmp_path) as disk:
+        root = disk / "store"
+        make(root)
+        sound = interrupt_change(root)
+        full_of_bytes(disk)
+        location, state = locate(root, read_only=True)
+        with location:
+            assert state.is_current
+            assert location.database.read_bytes() == sound
+        with Store.open(root) as store:
+            assert list(store.fsck()) == []
+
+
 def test_writers_wait_while_a_catalogue_is_replaced(root: Path) -> None:
     with (
         Store.open(root, create=True, waiting=Waiting(0.1)) as store,
