@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _HEX_LENGTHS: Final = {"sha256": 64, "sha512": 128}
+_ALGORITHMS: Final = {algorithm: algorithm for algorithm in _HEX_LENGTHS}
 _HEX: Final = re.compile(r"[0-9a-f]+")
 
 
@@ -44,7 +45,8 @@ class Digest:
             InvalidDigest: The text is not a digest of a known algorithm.
         """
         algorithm, _, encoded = text.partition(":")
-        return cls(algorithm, encoded)
+        # Millions of digests may be in memory, and have the same text here.
+        return cls(_ALGORITHMS.get(algorithm, algorithm), encoded)
 
     @classmethod
     def of(cls, data: bytes, algorithm: str = "sha256") -> Self:

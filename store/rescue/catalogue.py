@@ -155,7 +155,10 @@ class Builder:
             key = self._keys[document.digest]
             if one.config is not None:
                 image = self._images[one.config.image_id.digest]
-                self._layers[key] = image, tuple(self._keys[one.digest] for one in document.layers)
+                listed = tuple(self._keys[one.digest] for one in document.layers)
+                # Usually the files are the layers.
+                chain = self._chains[image]
+                self._layers[key] = image, chain if listed == chain else listed
             elif one.is_config_lost:
                 reason = "the config of its image is lost"
                 self.losses.append(Loss(LossKind.IMAGE, str(document.digest), reason))
@@ -326,18 +329,17 @@ class Builder:
         Returns:
             The number of tags and the number of repositories.
         """
-        tags = {
-            name: (self._keys[digest], digest, at)
-            for name, (digest, at) in self.recorded.tags.items()
-            if digest in self.graph.alive
-        }
-        for name, (digest, _) in self.recorded.tags.items():
-            if name not in tags:
-                reason = f"its manifest {digest} is lost"
-                self.losses.append(Loss(LossKind.TAG, name.familiar, reason))
+        # There may be very many tags, so they are not copied.
+        tags = self.recorded.tags
+        for name, digest in [
+            (name, digest) for name, (digest, _) in tags.items() if digest not in self.graph.alive
+        ]:
+            del tags[name]
+            reason = f"its manifest {digest} is lost"
+            self.losses.append(Loss(LossKind.TAG, name.familiar, reason))
         tagged: dict[str, list[ContentKey]] = {}
-        for name, (key, _, _) in tags.items():
-            tagged.setdefault(str(name.repository), []).append(key)
+        for name, (digest, _) in tags.items():
+            tagged.setdefault(str(name.repository), []).append(self._keys[digest])
         known = (
             name
             for name, held in self.recorded.held.items()
@@ -346,7 +348,7 @@ class Builder:
         names = [Reference.parse(f"{name}:x").repository for name in {*known, *tagged}]
         found = serving.ensure_repositories(self.connection, names)
         repositories = {str(name): key for name, key in found.items()}
-        rescued.add_tags(self.connection, tags, repositories, operation=OPERATION)
+        rescued.add_tags(self.connection, tags, self._keys, repositories, operation=OPERATION)
         rescued.add_held(
             self.connection,
             (
@@ -355,11 +357,11 @@ class Builder:
                 for target, media_type in self._held(name, tagged.get(name, ())).items()
             ),
         )
-        named = {key for key, _, _ in tags.values()}
+        named = {digest for digest, _ in tags.values()}
         kept = {
             self._keys[digest]: at
             for digest, at in self.recorded.kept.items()
-            if digest in self.graph.alive and self._keys[digest] not in named
+            if digest in self.graph.alive and digest not in named
         }
         for digest in self.graph.loose:
             kept.setdefault(self._keys[digest], self.now)

@@ -103,6 +103,7 @@ class _Reader:
         # The same digest or repository is named many times, and is in memory once.
         self._known: dict[str, Digest] = {}
         self._repositories: dict[str, Repository] = {}
+        self._tags: dict[str, str] = {}
 
     def read(self, descriptor: int) -> None:
         """Read a log; it replaces the names of the logs before, if it has a whole unit."""
@@ -159,10 +160,11 @@ class _Reader:
 
     def _reference(self, repository: Value, tag: Value) -> Reference:
         known, text = self._repository(repository), str(tag)
-        found = Reference.parse(f"{known}:{text}")
-        if found.tag != tag:
-            raise ValueError(text)
-        return replace(found, repository=known)
+        if text not in self._tags:
+            if Reference.parse(f"{known}:{text}").tag != tag:
+                raise ValueError(text)
+            self._tags[text] = text
+        return Reference(known, self._tags[text])
 
     def _document(self, digest: Value, data: Value) -> None:
         wanted = self._digest(digest)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 def add_tags(
     connection: Connection,
-    tags: Mapping[Reference, tuple[ContentKey, Digest, datetime]],
+    tags: Mapping[Reference, tuple[Digest, datetime]],
+    manifests: Mapping[Digest, ContentKey],
     repositories: Mapping[str, RepositoryKey],
     *,
     operation: str,
@@ -32,7 +33,8 @@ def add_tags(
 
     Args:
         connection: An open write transaction.
-        tags: The manifest of each tag, its digest, and when the tag was set.
+        tags: The digest of the manifest of each tag, and when the tag was set.
+        manifests: The row numbers of the manifests.
         repositories: The row numbers of the repositories, by full name.
         operation: The name of the operation, for the log of references.
     """
@@ -43,10 +45,10 @@ def add_tags(
             {
                 "repository_id": repositories[str(name.repository)],
                 "tag": name.tag,
-                "manifest_id": key,
+                "manifest_id": manifests[digest],
                 "tagged_at": at,
             }
-            for name, (key, _, at) in tags.items()
+            for name, (digest, at) in tags.items()
         ),
     )
     insert_rows(
@@ -61,7 +63,7 @@ def add_tags(
                 "new": digest,
                 "operation": operation,
             }
-            for name, (_, digest, at) in tags.items()
+            for name, (digest, at) in tags.items()
         ),
     )
 

@@ -17,7 +17,9 @@ def test_names_keep_their_times() -> None:
         key, loose = rows.manifest("m"), rows.manifest("n")
         keys = serving.ensure_repositories(connection, [APP.repository])
         texts = {str(name): number for name, number in keys.items()}
-        rescued.add_tags(connection, {APP: (key, named("m"), LATER)}, texts, operation="rescue")
+        manifests = {named("m"): key}
+        tags = {APP: (named("m"), LATER)}
+        rescued.add_tags(connection, tags, manifests, texts, operation="rescue")
         rescued.add_held(connection, [(texts[str(APP.repository)], key, "a/b")])
         rescued.add_kept(connection, {loose: LATER})
         target = references.get(connection, APP)
