@@ -23,8 +23,8 @@ from store.model.remedies import Remedy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from remote.copying.image_repository import ImageRepository
     from remote.pushing.choice import Choice
-    from remote.registry.repository import Repository
     from remote.registry.values import ManifestReference
     from store.formats.image.manifests import Document, Link
     from store.model.limits import Limits
@@ -34,7 +34,7 @@ _QUESTIONS: Final = 8
 
 
 async def fetch_image(
-    repository: Repository,
+    repository: ImageRepository,
     reference: ManifestReference,
     choice: Choice,
     limits: Limits = DEFAULT_LIMITS,
@@ -75,7 +75,7 @@ async def fetch_image(
 class _Fetching:
     """Documents that are fetched from one repository, each once."""
 
-    def __init__(self, repository: Repository, limits: Limits) -> None:
+    def __init__(self, repository: ImageRepository, limits: Limits) -> None:
         self.repository = repository
         self.documents: dict[Digest, Document] = {}
         self._limits = limits

@@ -12,7 +12,7 @@ from store.model.digests import Digest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
-    from remote.registry.repository import Repository
+    from remote.copying.image_repository import ImageRepository
     from store.model.digests import Descriptor
 
 
@@ -24,7 +24,7 @@ class RegistryBlobs:
         repository: The repository.
     """
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: ImageRepository) -> None:
         self._repository = repository
 
     def origins(self, digest: Digest, registry: str) -> Collection[str]:
@@ -45,7 +45,7 @@ class RegistryBlobs:
 class _Streamed:
     """The bytes of a blob. They are requested again, from the right position, when needed."""
 
-    def __init__(self, repository: Repository, blob: Descriptor) -> None:
+    def __init__(self, repository: ImageRepository, blob: Descriptor) -> None:
         self._repository = repository
         self._blob = blob
         self._hash = hashlib.new(blob.digest.algorithm, usedforsecurity=False)

@@ -16,6 +16,7 @@ from store.model.limits import DEFAULT_LIMITS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from remote.copying.image_repository import ImageRepository
     from remote.pushing.sources import BlobSource
     from remote.registry.repository import Repository
     from remote.registry.values import ManifestReference
@@ -31,7 +32,7 @@ MAX_CONFIG_BYTES: Final = DEFAULT_LIMITS.inline_bytes
 
 
 async def fetch_root(
-    repository: Repository, reference: ManifestReference, platform: Platform | None
+    repository: ImageRepository, reference: ManifestReference, platform: Platform | None
 ) -> Document:
     """Fetch the manifest or index of a name, or one image of an index.
 

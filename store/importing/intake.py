@@ -201,8 +201,11 @@ def _read_docker_archive(source: ArchiveInput) -> ReadArchive:
 
 def _is_v1_archive(members: Members) -> bool:
     # An archive with one half of a layout is an incomplete layout.
-    return not (members.exists(INDEX) or members.exists(LAYOUT)) and members.exists(
-        docker_v1.REPOSITORIES
+    return (
+        not (members.exists(INDEX) or members.exists(LAYOUT))
+        and members.exists(docker_v1.REPOSITORIES)
+        # The storage of a registry has a folder with this name.
+        and f"{docker_v1.REPOSITORIES}/" not in members.names_in()
     )
 
 

@@ -161,3 +161,27 @@ ANONYMOUS_ARCHIVES: Final = ArchiveLimits(
     images=100, names=1_000, layers=13_000, manifests=1_000, document_bytes=16 * MIB
 )
 """The ceilings for clients that are not logged in, where users exist."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TreeLimits:
+    """The ceilings for the files of a registry's storage."""
+
+    repositories: int = 200_000
+    """The repositories of one storage."""
+
+    repository_parts: int = 64
+    """The parts of the name of a repository. A name has at most 255 characters."""
+
+    entries: int = 1_000_000
+    """The entries of one folder: tags, manifests or layers of one repository."""
+
+    link_bytes: int = 200
+    """The size of a link file, which holds one digest: 71 bytes, or 135 for sha512."""
+
+    manifest_bytes: int = 4 * MIB
+    """The size of one manifest, as registries limit it."""
+
+    findings: int = 100_000
+    """The findings that are kept; further findings are counted."""

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, final
 
 from remote.copying.registry_source import RegistryBlobs
 from remote.copying.single_documents import fetch_root, first_meaning, read_config
-from remote.names import DaemonImage, RegistryImage, StoredImage, Transport, parse_location
+from remote.names import (
+    DaemonImage,
+    RegistryImage,
+    RegistryTree,
+    StoredImage,
+    Transport,
+    parse_location,
+)
 from remote.pushing.choice import Choice
 from remote.registry.values import Tag
 from store.formats.image.manifests import Kind
@@ -158,6 +165,17 @@ def _local(
             name = _tagged(store, location.name)
             with open_stored(store, name, choice, jobs=1) as image:
                 return asyncio.run(found(image, f"{Transport.STORE.value}{name}"))
+    if isinstance(location, RegistryTree):
+        from remote.copying.tree_repository import (  # noqa: PLC0415 - registries need no files
+            opened_tree,
+        )
+
+        with opened_tree(location) as (tree, reference):
+            root = asyncio.run(fetch_root(tree, reference, platform))
+            config = None
+            if with_config and root.kind is not Kind.INDEX:
+                config = asyncio.run(read_config(str(location), root, RegistryBlobs(tree)))
+            return NamedDocument(str(location), root, config)
     from remote.copying.local_places import (  # noqa: PLC0415 - registries need no database
         import_location,
     )

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Self, final
 from remote.copying.fetched_image import fetch_image
 from remote.copying.receivers import RegistryReceiver
 from remote.copying.single_documents import first_meaning
-from remote.names import DaemonImage, RegistryImage, StoredImage, Transport, parse_location
+from remote.names import (
+    DaemonImage,
+    RegistryImage,
+    RegistryTree,
+    StoredImage,
+    Transport,
+    parse_location,
+)
 from remote.pushing.delivery import Delivery
 from remote.registry.values import Tag
 from store.errors import InvalidInput, InvalidReference, printable
@@ -245,6 +252,14 @@ class _Transfer:
 
             places = [self._source.pull_repositories(name) for name in names]
             yield self._source.loop.run(first_meaning(places, fetch))
+            return
+        if isinstance(location, RegistryTree):
+            from remote.copying.tree_repository import (  # noqa: PLC0415 - registries need none
+                opened_tree,
+            )
+
+            with opened_tree(location) as (tree, reference):
+                yield self._source.loop.run(fetch_image(tree, reference, self._options.choice()))
             return
         from remote.copying.local_places import (  # noqa: PLC0415 - a copy needs no database
             import_location,

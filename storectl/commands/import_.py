@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, final
 import click
 
 from storectl.commands._ceilings import Size, limits
-from storectl.output.units import human_size
+from storectl.commands._import_reports import ArchiveResult
+from storectl.commands._registry_trees import (
+    TreeSource,
+    import_tree,
+    parsed_tree,
+)
 from storectl.system.completion import platforms, values
 from storectl.system.groups import shared_option
 from storectl.system.parameters import FilePath, WholeNumber
@@ -25,7 +30,8 @@ if TYPE_CHECKING:
 
     from store import Choice, ImportOptions, Store
     from store.errors import StoreError
-    from store.importing.report import ImportReport
+    from store.model.progress import Progress
+    from storectl.commands._registry_trees import TreeResult
     from storectl.settings import Settings
 
 
@@ -60,6 +66,7 @@ def _pattern(text: str) -> object:
         "docker save debian:12 | storectl import -",
         "storectl import base.tar app.tar.zst layout/",
         "storectl import --dry-run --image 'team/**' --platform linux/arm64 bundle.tar",
+        "storectl import --prefix registry.example registry-tree:/var/lib/registry",
     ),
 )
 @click.option("-q", "--quiet", is_flag=True, help="Suppress progress and notes.")
@@ -148,6 +155,14 @@ def _pattern(text: str) -> object:
         " they have 64 MiB.  [default: 1000]"
     ),
 )
+@click.option(
+    "--link",
+    is_flag=True,
+    help=(
+        "From registry-tree:, make hard links where the file system cannot share blocks, of files"
+        " that only you and root can change."
+    ),
+)
 @shared_option
 @json_option
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...", type=FilePath(dash=True))
@@ -169,6 +184,7 @@ def command(  # noqa: PLR0913 - one for each option
     compression: str,
     max_layer_size: int | None,
     max_ratio: int | None,
+    link: bool,
     group: int | None,
     as_json: bool,
     sources: tuple[str, ...],
@@ -184,11 +200,15 @@ def command(  # noqa: PLR0913 - one for each option
 
     If an archive cannot be imported, the error lists the archives that were imported before it, and
     the archives that were not tried.
+
+    `registry-tree:DIR[:NAME]` reads the files of a registry (distribution, Harbor, GitLab), with
+    all tags, manifests and referrers, or those of one repository or image. Broken images are left
+    out and reported; the exit code is then 5. Each repository is imported by itself.
     """
     from store import Compression, ImportOptions  # noqa: PLC0415 - `--help` does without
     from store.errors import StoreError  # noqa: PLC0415
     from storectl.output import render  # noqa: PLC0415
-    from storectl.output.exit_codes import exit_code  # noqa: PLC0415
+    from storectl.output.exit_codes import ExitCode, exit_code  # noqa: PLC0415
     from storectl.output.failures import print_error  # noqa: PLC0415
     from storectl.output.progress import progress  # noqa: PLC0415
     from storectl.system.malloc import keep_freed  # noqa: PLC0415
@@ -208,9 +228,7 @@ def command(  # noqa: PLR0913 - one for each option
             for position, (name, source) in enumerate(opened):
                 try:
                     with progress(quiet=quiet or as_json) as bars:
-                        report = store.import_archive(
-                            source, replace(options, source_name=name), bars
-                        )
+                        done = _import(store, name, source, options, bars, link=link)
                 except StoreError as error:
                     run.fail(position, error)
                     if not keep_going:
@@ -218,9 +236,10 @@ def command(  # noqa: PLR0913 - one for each option
                         raise
                     print_error(error)
                     continue
-                run.done[position] = _as_json(name, report)
+                run.done[position] = done.as_json(name)
+                run.losses += done.losses
                 if not as_json:
-                    _show(report, quiet=quiet, dry_run=dry_run)
+                    done.show(quiet=quiet)
     finally:
         # The archives before the refused archive have been imported.
         if as_json and (run.done or len(opened) > 1):
@@ -232,6 +251,23 @@ def command(  # noqa: PLR0913 - one for each option
             err=True,
         )
         click.get_current_context().exit(exit_code(run.first))
+    if run.losses:
+        click.get_current_context().exit(ExitCode.CORRUPT)
+
+
+def _import(
+    store: Store,
+    name: str,
+    source: Path | BinaryIO | TreeSource,
+    options: ImportOptions,
+    bars: Progress,
+    *,
+    link: bool,
+) -> ArchiveResult | TreeResult:
+    if isinstance(source, TreeSource):
+        return import_tree(store, source, options, bars, link=link)
+    report = store.import_archive(source, replace(options, source_name=name), bars)
+    return ArchiveResult(report, is_dry_run=options.dry_run)
 
 
 @final
@@ -245,11 +281,13 @@ class _Run:
     Attributes:
         done: The reports of the archives that were imported, as JSON.
         first: The first error; None if there was none.
+        losses: The number of findings that are a loss, in the files of registries.
     """
 
     def __init__(self, names: list[str], *, dry_run: bool) -> None:
         self.done: dict[int, dict[str, Any]] = {}
         self.first: StoreError | None = None
+        self.losses = 0
         self._names = names
         self._dry_run = dry_run
         self._failed: dict[int, dict[str, Any]] = {}
@@ -328,7 +366,7 @@ def _choice(
 @contextmanager
 def _opened_store(
     settings: Settings,
-    sources: Sequence[tuple[str, Path | BinaryIO]],
+    sources: Sequence[tuple[str, Path | BinaryIO | TreeSource]],
     options: ImportOptions,
     *,
     group: int | None,
@@ -360,20 +398,25 @@ def _say_nothing(_root: Path) -> None:
     """Do not announce a temporary store."""
 
 
-def _is_refused(source: Path | BinaryIO, options: ImportOptions) -> bool:
+def _is_refused(source: Path | BinaryIO | TreeSource, options: ImportOptions) -> bool:
     """Return whether the import certainly refuses a source, before its layers are read."""
     from store.previews.reading import is_refused  # noqa: PLC0415 - only without a store
 
+    if isinstance(source, TreeSource):
+        return source.is_refused()
     if isinstance(source, Path):
         return is_refused(source, options.limits, options.choice)
     # Only the buffer is looked at, so the import gets all bytes.
     return isinstance(source, BufferedReader) and not source.peek(1)
 
 
-def _open(names: tuple[str, ...]) -> list[tuple[str, Path | BinaryIO]]:
+def _open(names: tuple[str, ...]) -> list[tuple[str, Path | BinaryIO | TreeSource]]:
     if names.count("-") > 1:
         raise click.UsageError("standard input (-) can be read only once")
-    return [(name, _standard_input() if name == "-" else Path(name)) for name in names]
+    return [
+        (name, _standard_input() if name == "-" else parsed_tree(name) or Path(name))
+        for name in names
+    ]
 
 
 def _standard_input() -> BinaryIO:
@@ -389,46 +432,3 @@ def _standard_input() -> BinaryIO:
         )
     widen(sys.stdin.buffer)
     return sys.stdin.buffer
-
-
-def _show(report: ImportReport, *, quiet: bool, dry_run: bool) -> None:
-    from storectl.output import render  # noqa: PLC0415 - `--help` does without
-    from storectl.output.remedies import note_lines  # noqa: PLC0415
-
-    for text in report.lines:
-        render.line(text.replace("Loaded ", "Would load ", 1) if dry_run else text)
-    if quiet:
-        return
-    for line in note_lines(report.notes):
-        render.line(line, err=True)
-    if not report.changed:
-        render.line("nothing new: the store already has all content of this archive", err=True)
-    else:
-        stored = "would be stored" if dry_run else "stored"
-        render.line(
-            f"{report.new_images} new image(s), {report.new_layers} new layer(s),"
-            f" {human_size(report.new_bytes)} {stored}",
-            err=True,
-        )
-
-
-def _as_json(name: str, report: ImportReport) -> dict[str, Any]:
-    return {
-        "Source": name,
-        "Images": [str(image) for image in report.images],
-        "Tags": [
-            {
-                "Name": tag.reference.familiar,
-                "Id": None if tag.image_id is None else str(tag.image_id),
-                "Digest": None if tag.manifest is None else str(tag.manifest),
-                "Replaced": None if tag.replaced is None else str(tag.replaced),
-            }
-            for tag in report.tags
-        ],
-        "Notes": list(report.notes),
-        "Changed": report.changed,
-        "NewImages": report.new_images,
-        "NewLayers": report.new_layers,
-        "NewBytes": report.new_bytes,
-        "ReadBytes": report.read_bytes,
-    }

@@ -12,7 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
-from store.errors import InvalidDigest, InvalidInput, InvalidReference, printable
+from store.errors import (
+    InvalidDigest,
+    InvalidInput,
+    InvalidReference,
+    printable,
+)
 from store.formats.archives.claims import Graph
 from store.formats.archives.naming import with_names
 from store.formats.archives.validation import raise_faults, validate, with_sparse_notes
@@ -31,6 +36,11 @@ if TYPE_CHECKING:
 _SHOWN: Final = 10
 _DIGITS: Final = re.compile(r"[0-9a-f]{64}")
 """An image ID in the path of a config."""
+
+
+@final
+class NothingChosen(InvalidInput):
+    """An archive without an image for the wanted platforms."""
 
 
 @final
@@ -114,7 +124,7 @@ def select(claim: ArchiveClaim, choice: Choice) -> ArchiveClaim:
             ),
         )
         if not part.images and not part.graph.roots and not part.broken:
-            raise InvalidInput(
+            raise NothingChosen(
                 "the archive has no image for the platform"
                 f" {' or '.join(map(str, choice.platforms))}",
                 hint=_platforms(claim),

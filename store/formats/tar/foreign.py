@@ -354,8 +354,8 @@ TREES: Final = (
     ),
     ForeignTree(
         "the storage of a registry",
-        _is_only("docker/"),
-        "copy the images from the registry that uses it, for example with `skopeo sync`",
+        lambda found: _is_only("docker/")(found) or {"blobs/", "repositories/"} <= found,
+        "write registry-tree: before the name of the folder to import the images of the registry",
     ),
     ForeignTree(
         "a Helm chart",
