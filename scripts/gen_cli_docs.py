@@ -41,6 +41,7 @@ ENVIRONMENT: Final = """\
 `--lock-timeout` takes precedence |
 | `STORECTL_QUARANTINE` | how long `gc` keeps files that the catalogue does not know, such as \
 `720h`; `gc --quarantine` takes precedence |
+| `STORECTL_SSH` | the program that reaches other machines (default: `ssh`), with its arguments |
 | `STORECTL_UNDO_FOR` | how long `gc` and `prune` keep what tags could be rolled back to, such as \
 `168h`; `--undo-for` takes precedence |
 | `XDG_DATA_HOME` | the folder of the default store, which is `storectl` in it; by default \

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from remote.http.far_program import FarProgram
     from remote.http.proxies import Proxies
 
 
@@ -78,6 +79,9 @@ class ClientSettings:
 
     ca_files: tuple[Path, ...] = ()
     """Files with certificates of authorities that replace those of the system."""
+
+    program: FarProgram | None = None
+    """The program on another machine that gets all requests; None to connect to registries."""
 
     timing: Timing = field(default_factory=Timing)
     """The clock."""

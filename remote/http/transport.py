@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 
 import aiohttp
 
+from remote.http.channels import ChannelConnector
 from remote.http.connectors import (
     ForbiddenAddress,
     OfflineConnector,
@@ -54,6 +55,7 @@ class Transport:
         self.received_bytes = 0
         self.sent_bytes = 0
         self._resolver: RecordingResolver | None = None
+        self._channels: list[ChannelConnector] = []
         self._sockets = Sockets()
         self._contexts = TLSContexts(settings.ca_files)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
@@ -124,6 +126,10 @@ class Transport:
             connector: aiohttp.BaseConnector
             if self.settings.is_offline:
                 connector = OfflineConnector()
+            elif self.settings.program is not None:
+                # All requests go there: no answer can lead to another machine.
+                connector = ChannelConnector(self.settings.program, connections=limit)
+                self._channels.append(connector)
             elif is_guarded:
                 connector = guarded_connector(self._sockets, connections_per_host=limit)
             else:
@@ -165,5 +171,7 @@ class Transport:
         for session in sessions.values():
             await session.close()
         self._sockets.shut()
+        for channel in self._channels:
+            await channel.finished()
         for _ in range(_CLOSING_TURNS if sessions else 0):
             await asyncio.sleep(0)

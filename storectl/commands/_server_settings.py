@@ -58,6 +58,7 @@ class ServeOptions:
     """The options of `serve`, with their values."""
 
     listen: str
+    stdio: bool
     url: str | None
     proxies: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
@@ -117,6 +118,8 @@ class ServeOptions:
         Raises:
             click.UsageError: The options contradict each other, or a value is invalid.
         """
+        if self.stdio:
+            self._check_stdio()
         check_tls(self.tls_cert, self.tls_key, self.tls_client_ca)
         check_permissions(
             has_logins=self.has_logins,
@@ -141,6 +144,27 @@ class ServeOptions:
                 "--require-children and --accept-missing-blobs exclude each other"
             )
         parse_address(self.listen)
+
+    def _check_stdio(self) -> None:
+        """Refuse options for addresses, logins and several connections.
+
+        Raises:
+            click.UsageError: There is such an option.
+        """
+        given = {
+            "--htpasswd or --rules": self.has_logins,
+            "--no-anonymous": self.no_anonymous,
+            "--tls-cert": self.tls_cert is not None,
+            "--workers": self.workers > 1,
+            "--url": self.url is not None,
+            "--upstream": bool(self.upstreams),
+            "--offer": bool(self.offers),
+        }
+        for name in (name for name, is_given in given.items() if is_given):
+            raise click.UsageError(
+                f"--stdio and {name} exclude each other: --stdio serves one connection, with the"
+                " rights of the user who runs it"
+            )
 
     def changed_to(self, new: ServeOptions) -> tuple[ServeOptions, tuple[str, ...]]:
         """Return the options after a change of the settings file, while the server runs.

@@ -11,6 +11,7 @@ from remote.copying.receivers import RegistryReceiver
 from remote.copying.single_documents import first_meaning
 from remote.names import (
     DaemonImage,
+    HostImage,
     RegistryImage,
     RegistryTree,
     StoredImage,
@@ -21,6 +22,8 @@ from remote.pushing.delivery import Delivery
 from remote.registry.values import Tag
 from store.errors import InvalidInput, InvalidReference, printable
 from store.model.digests import Digest
+from store.model.references import Reference
+from storectl.commands._far_stores import far_store, pulled_reference
 from storectl.commands._sending import Outcome, Printer, send
 from storectl.output import render
 from storectl.output.progress import progress
@@ -80,9 +83,11 @@ def push(
         options = _for_receiver(options, location)
         with (
             remote.connected(settings, jobs=options.jobs) as connection,
-            _Transfer(settings, options, connection, connection) as transfer,
+            _Transfer(settings, options, (connection, remote), (connection, remote)) as transfer,
         ):
-            receiver = transfer.receiver(location, every_tag=all_tags)
+            receiver = transfer.receiver(
+                _named_there(location, stored.name, stored.is_id), every_tag=all_tags
+            )
             with open_stored(
                 store,
                 stored.name,
@@ -130,9 +135,11 @@ def copy(
         return
     with (
         remote.connected(settings, jobs=options.jobs) as (from_there, to_there),
-        _Transfer(settings, options, from_there, to_there) as transfer,
+        _Transfer(
+            settings, options, (from_there, remote.source), (to_there, remote.destination)
+        ) as transfer,
     ):
-        receiver = transfer.receiver(location)
+        receiver = transfer.receiver(_named_there(location, _own_name(giver), is_id=False))
         with transfer.open(giver, source) as image:
             transfer.run(image, receiver)
 
@@ -195,6 +202,49 @@ def _repository_of(location: Location) -> RepositoryName | None:
     return location.reference.repository if isinstance(location, RegistryImage) else None
 
 
+def _destination_reference(reference: Reference, *, every_tag: bool) -> Reference:
+    """Return the name at the receiver; without a tag for all tags, else with one.
+
+    Raises:
+        InvalidReference: All tags are wanted, and the name has a tag.
+    """
+    if not every_tag:
+        return reference.with_default_tag()
+    if not reference.is_name_only:
+        raise InvalidReference(
+            f"invalid destination {reference} for all tags: expected a repository, without a tag",
+            text=str(reference),
+        )
+    return reference
+
+
+def _own_name(giver: Location) -> str | None:
+    """Return the name of the source of a copy, for a receiver that needs one; None if none fits."""
+    match giver:
+        case RegistryImage(reference) | DaemonImage(Reference() as reference):
+            return str(reference)
+        case HostImage(name=name) | RegistryTree(name=name):
+            return name
+        case _:
+            return None
+
+
+def _named_there(location: Location, name: str | None, is_id: bool) -> Location:  # noqa: FBT001
+    """Return a receiver with the name of the image there: that of the source, if none is given.
+
+    Raises:
+        InvalidInput: The source has no name.
+    """
+    if not isinstance(location, HostImage) or location.name is not None:
+        return location
+    if name is None or is_id:
+        raise InvalidInput(
+            f"cannot send an image without a name to {printable(str(location))}",
+            hint="write the name after it, as in ssh://host/root::team/app:1.4",
+        )
+    return replace(location, name=name)
+
+
 @final
 class _Transfer:
     """A run that sends one image. Use it as a context manager.
@@ -202,22 +252,22 @@ class _Transfer:
     Args:
         settings: The settings of the run.
         options: What is sent, and what is printed.
-        source: The client of the registry that has the image.
-        destination: The client of the registry that receives it.
+        source: The client of the registry that has the image, and how it is reached.
+        destination: The client of the registry that receives it, and how it is reached.
     """
 
     def __init__(
         self,
         settings: Settings,
         options: SendingOptions,
-        source: Connection,
-        destination: Connection,
+        source: tuple[Connection, RemoteOptions],
+        destination: tuple[Connection, RemoteOptions],
     ) -> None:
         keep_freed()
         self._settings = settings
         self._options = options
-        self._source = source
-        self._destination = destination
+        self._source, self._source_options = source
+        self._destination, self._destination_options = destination
         self._printer = Printer(is_silent=options.quiet or options.as_json or options.dry_run)
         self._stack = ExitStack()
         self._place = ""
@@ -252,6 +302,20 @@ class _Transfer:
 
             places = [self._source.pull_repositories(name) for name in names]
             yield self._source.loop.run(first_meaning(places, fetch))
+            return
+        if isinstance(location, HostImage):
+            name = pulled_reference(text)
+            with far_store(
+                self._source.loop,
+                self._settings,
+                location,
+                self._source_options,
+                jobs=self._options.jobs,
+                is_read_only=True,
+            ) as far:
+                named = name.digest or Tag(name.tag or "latest")
+                repository = far.repository(name)
+                yield self._source.loop.run(fetch_image(repository, named, self._options.choice()))
             return
         if isinstance(location, RegistryTree):
             from remote.copying.tree_repository import (  # noqa: PLC0415 - registries need none
@@ -289,6 +353,8 @@ class _Transfer:
         self._place = str(location)
         if isinstance(location, DaemonImage):
             return self._engine_receiver(location, every_tag=every_tag)
+        if isinstance(location, HostImage):
+            return self._far_receiver(location, every_tag=every_tag)
         if not isinstance(location, RegistryImage):
             from remote.copying.local_places import (  # noqa: PLC0415 - a copy needs no database
                 local_receiver,
@@ -301,20 +367,34 @@ class _Transfer:
                 listener=self._printer,
                 wait_limit_s=self._settings.lock_timeout_s,
             )
-        reference = location.reference
-        if not every_tag:
-            reference = reference.with_default_tag()
-        elif not reference.is_name_only:
-            raise InvalidReference(
-                f"invalid destination {reference} for all tags: expected a repository, without a"
-                " tag",
-                text=str(reference),
-            )
+        reference = _destination_reference(location.reference, every_tag=every_tag)
         self._place = str(reference)
+        return self._registry_receiver(
+            self._destination.push_repository(reference.with_default_tag()), reference
+        )
+
+    def _far_receiver(self, location: HostImage, *, every_tag: bool) -> Receiver:
+        reference = _destination_reference(
+            Reference.parse(location.name or ""), every_tag=every_tag
+        )
+        far = self._stack.enter_context(
+            far_store(
+                self._destination.loop,
+                self._settings,
+                location,
+                self._destination_options,
+                jobs=self._options.jobs,
+                is_read_only=self._options.dry_run,
+            )
+        )
+        return self._registry_receiver(far.repository(reference), reference)
+
+    def _registry_receiver(self, repository: Repository, reference: Reference) -> Receiver:
+        options = self._options
         if not self._printer.is_silent:
             render.line(f"The push refers to repository [{reference.repository}]")
         return RegistryReceiver(
-            self._destination.push_repository(reference.with_default_tag()),
+            repository,
             Delivery(jobs=options.jobs, progress=self._bars, listener=self._printer),
             tag=reference.tag if reference.digest is None else None,
             digest=reference.digest,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from storectl.commands._far_stores import PullPlaces, pulled_reference
 from storectl.commands._remote_options import remote_options
 from storectl.output.units import human_size
 from storectl.system.completion import platforms
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from remote.pulling.options import PullOptions
     from remote.pulling.report import PlannedImage, PulledImage, PullOutcome
-    from store import Reference, Store
-    from storectl.commands._remote import Connection, RemoteOptions
+    from store import Store
+    from storectl.commands._remote import RemoteOptions
     from storectl.output.bars import Bars
     from storectl.settings import Settings
 
@@ -92,9 +93,10 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Download images from registries into the store.
 
-    REF is a name as docker reads it, with a tag or a digest, or the same after `docker://`. Of an
-    index, the image for this machine is pulled, and the index itself stays as it is. A later pull
-    adds what another option asks for.
+    REF is a name as docker reads it, with a tag or a digest, or the same after `docker://`.
+    `ssh://[USER@]HOST[:PORT][/ROOT]::NAME` is an image in a store on another machine. Of an index,
+    the image for this machine is pulled, and the index itself stays as it is. A later pull adds
+    what another option asks for.
 
     Content that the store has is not downloaded again, unless it is damaged. A tag that has not
     moved costs one request. Each image is stored completely or not at all. What an interrupted pull
@@ -111,7 +113,7 @@ def command(  # noqa: PLR0913 - one for each option
 
     keep_freed()
     for text in references:
-        _reference(text)
+        pulled_reference(text)
     options = _options(
         settings, wanted, all_platforms=all_platforms, referrers=referrers, jobs=jobs
     )
@@ -119,13 +121,14 @@ def command(  # noqa: PLR0913 - one for each option
     outcomes: list[PullOutcome] = []
     with (
         remote.connected(settings, jobs=jobs) as connection,
+        PullPlaces(connection, settings, remote, jobs=jobs) as places,
         _opened_store(settings, dry_run=dry_run) as store,
     ):
-        meant = [_alternatives(connection, text) for text in references]
+        meant = [places.meanings(text) for text in references]
         names = [first for first, *_ in meant]
         others = {first: rest for first, *rest in meant if rest}
         bars = Bars()
-        puller = Puller(store, connection.pull_repositories, connection.loop, options, bars)
+        puller = Puller(store, places.repositories, connection.loop, options, bars)
         found = (puller.plan if dry_run else puller.pull)(names, others)
         try:
             for outcome in _waited_for(found, bars, quiet=quiet or as_json):
@@ -173,32 +176,6 @@ def _exit_for(outcomes: Sequence[PullOutcome], *, dry_run: bool, as_json: bool) 
             err=True,
         )
     click.get_current_context().exit(exit_code(failed[0].error))
-
-
-def _alternatives(connection: Connection, text: str) -> list[Reference]:
-    """Return the images that a name may mean, the first one first.
-
-    Only a short name without a transport may mean several.
-    """
-    from remote.names import Transport  # noqa: PLC0415 - `--help` does without
-
-    if text.startswith(Transport.REGISTRY.value):
-        return [_reference(text)]
-    return [one.with_default_tag() for one in connection.named_references(text)]
-
-
-def _reference(text: str) -> Reference:
-    from remote.names import RegistryImage, Transport, parse_location  # noqa: PLC0415
-    from store.errors import InvalidReference, printable  # noqa: PLC0415
-
-    location = parse_location(text, Transport.REGISTRY)
-    if not isinstance(location, RegistryImage):
-        raise InvalidReference(
-            f"cannot pull {printable(text)!r}: it is not in a registry",
-            text=text,
-            hint="give the name of an image in a registry; `storectl import` reads archives",
-        )
-    return location.reference.with_default_tag()
 
 
 def _options(

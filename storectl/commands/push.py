@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         "storectl push team/app:1.4 registry.example:5000/team/app:1.4",
         "storectl push --referrers --dry-run team/app:1.4 registry.example:5000/team/app:1.4",
         "storectl push --all-tags team/app registry.example:5000/team/app",
+        "storectl push team/app:1.4 ssh://me@host.example/srv/store",
     ),
 )
 @click.option(
@@ -54,7 +55,8 @@ def command(
     """Push an image to a registry.
 
     DEST is the name of the image there, as docker and podman spell it: [REGISTRY/]NAME[:TAG]. It
-    can have one of skopeo's transports. Without DEST, the image is pushed to the registry that its
+    can have one of skopeo's transports, or be a store on another machine:
+    `ssh://[USER@]HOST[:PORT][/ROOT]`. Without DEST, the image is pushed to the registry that its
     NAME begins with. As in docker, a name without a tag means the tag latest.
 
     Manifests, indexes and layers are pushed byte for byte, so that their digests stay the same.

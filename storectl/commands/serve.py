@@ -19,6 +19,7 @@ from storectl.commands._upstream_options import given_flags, upstream_options
 from storectl.system.groups import shared_option
 from storectl.system.parameters import FilePath, WholeNumber
 from storectl.verb import SectionOption, Verb
+from storectl.version import __version__
 
 if TYPE_CHECKING:
     import logging
@@ -68,6 +69,14 @@ class _Serve(Verb):
     default="127.0.0.1:5000",
     show_default=True,
     help="Address to listen on. Without HOST, all addresses; port 0 takes any free port.",
+)
+@_network(
+    "--stdio",
+    is_flag=True,
+    help=(
+        "Serve one connection on standard input and output, without a port or a login, until the"
+        " input ends; `ssh://` runs this on the other machine."
+    ),
 )
 @_network(
     "--url",
@@ -324,7 +333,12 @@ def command(
         return found, waiting
 
     server = server_settings(options, settings, None if config is None else reread, opening)
-    handler = _configure_logging(options.log_format, quiet=options.quiet)
+    if options.stdio:
+        # The messages appear on the terminal of a user on another machine.
+        handler = _configure_logging(options.log_format or "text", quiet=True)
+        logging.getLogger().setLevel(logging.WARNING)
+    else:
+        handler = _configure_logging(options.log_format, quiet=options.quiet)
 
     def report_creation(root: Path) -> None:
         logging.getLogger(__name__).info("created a store in %s", root)
@@ -349,6 +363,11 @@ def command(
         store.refill_reserve()
         return store
 
+    if options.stdio:
+        from mirror.stdio import serve_stdio  # noqa: PLC0415 - one option
+
+        serve_stdio(open_store, server, prepare, version=__version__)
+        return
     serve(
         open_store,
         server,

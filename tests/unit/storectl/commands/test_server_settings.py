@@ -13,6 +13,7 @@ from storectl.settings import Settings
 
 OPTIONS = ServeOptions(
     listen="127.0.0.1:0",
+    stdio=False,
     url=None,
     proxies=(),
     allowed_hosts=(),
