@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import zstandard
@@ -16,6 +17,7 @@ _HEADER: Final = struct.Struct("<II")
 _SKIPPABLE: Final = 0x184D2A50
 
 
+@lru_cache(32)  # level 19 is slow, and most blobs share frames
 def frame(data: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=19, write_checksum=True).compress(data)
 
