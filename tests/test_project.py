@@ -167,3 +167,27 @@ def test_the_container_image_gets_every_package() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     packages = pyproject()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     assert [name for name in packages if f"!{name}" not in lines] == []
+
+
+GROUP = """
+import os, pathlib, pytest
+
+pytestmark = pytest.mark.xdist_group("one")
+
+@pytest.mark.parametrize("number", range(4))
+def test_the_group_runs_in_one_process(number):
+    pathlib.Path("processes", str(os.getpid())).touch()
+"""
+
+
+def test_the_tests_of_a_group_run_in_one_process(tmp_path: Path) -> None:
+    """Versions of pytest and pytest-xdist that do not fit start one engine in each process."""
+    (tmp_path / "test_group.py").write_text(GROUP)
+    (tmp_path / "processes").mkdir()
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n2", "--dist=loadgroup", "test_group.py"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    assert len(list((tmp_path / "processes").iterdir())) == 1

@@ -124,7 +124,9 @@ def test_many_requests_do_not_wait_one_after_the_other(mirror: Mirror) -> None:
         began = time.monotonic()
         with ThreadPoolExecutor(REQUESTS) as pool:
             found = list(
-                pool.map(lambda _: mirror.request("POST", "/v2/a/blobs/uploads/")[0], range(REQUESTS))
+                pool.map(
+                    lambda _: mirror.request("POST", "/v2/a/blobs/uploads/")[0], range(REQUESTS)
+                )
             )
         assert found == [503] * REQUESTS
         # Eight threads write. Their first calls wait for 0.5 seconds, and all others not at all.

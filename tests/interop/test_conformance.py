@@ -14,7 +14,7 @@ from tests.support.mirror_process import Mirror
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("conformance")]
 
 DISABLED = {"1.1": 2, "dev": 0}
 """Disabled tests by specification version: 1.1 lacks tag parameters with sha256 and with sha512."""

@@ -6,12 +6,15 @@ import os
 import sqlite3
 from contextlib import contextmanager
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, final
 from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
+from sqlalchemy.util import LRUCache
 
 from store.db.database import Durability
 from store.db.sqlite.row_changes import reported
@@ -45,6 +48,30 @@ _PRAGMAS: Final = (
     "PRAGMA temp_store=MEMORY",
     "PRAGMA trusted_schema=OFF",
 )
+
+
+COMPILED: Final[LRUCache[Any, Any]] = LRUCache(1000)
+"""The compiled statements of all engines."""
+
+
+@final
+class StoreDialect(SQLiteDialect_pysqlite):
+    """SQLAlchemy's dialect of SQLite. All instances are equal.
+
+    SQLAlchemy keeps compiled statements by the dialect that compiled them. With equal dialects, a
+    program that opens a second store compiles no statement again.
+    """
+
+    supports_statement_cache = True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StoreDialect)
+
+    def __hash__(self) -> int:
+        return hash(StoreDialect)
+
+
+registry.register("sqlite.store", __name__, StoreDialect.__name__)
 
 
 class Access(Enum):
@@ -113,13 +140,12 @@ def make_engine(database: Path, access: Access, wait_limit_s: float = WAIT_LIMIT
         wait_limit_s: How long to wait for a lock of another program, in seconds.
     """
     engine = create_engine(
-        "sqlite+pysqlite://",
+        "sqlite+store://",
         creator=lambda: connect(database, access, wait_limit_s, cached_statements=256),
         poolclass=QueuePool,
         pool_size=8,
         max_overflow=24,
-        query_cache_size=1000,
-        execution_options={_FILE: database},
+        execution_options={_FILE: database, "compiled_cache": COMPILED},
     )
 
     @event.listens_for(engine, "connect")

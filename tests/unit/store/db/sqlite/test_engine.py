@@ -4,10 +4,20 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, select
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from store import errors
 from store.db.database import Durability
-from store.db.sqlite.engine import Access, database_errors, make_engine, read_unit, write_unit
+from store.db.sqlite.engine import (
+    COMPILED,
+    Access,
+    StoreDialect,
+    database_errors,
+    make_engine,
+    read_unit,
+    write_unit,
+)
 from store.files.write_lock import WriteLock
 from tests.support.sqlite_errors import BRANCHES, refused
 
@@ -17,6 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+NUMBERS = Table("numbers", MetaData(), Column("number", Integer))
 FULL, NORMAL = 2, 1
 """The numbers that ``PRAGMA synchronous`` of SQLite returns for the settings."""
 
@@ -90,3 +101,22 @@ def test_a_file_name_is_not_read_as_part_of_the_uri(tmp_path: Path) -> None:
         pass
     engine.dispose()
     assert (tmp_path / "a?mode=ro&x#y%41.db").exists()
+
+
+def test_a_second_store_compiles_no_statement_again(tmp_path: Path) -> None:
+    sizes = []
+    for name in ("one", "two"):
+        engine = make_engine(tmp_path / name, Access.CREATE)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE numbers (number INTEGER)")
+            connection.execute(NUMBERS.insert().values(number=7))
+            assert connection.execute(select(NUMBERS.c.number)).scalar_one() == 7
+        sizes.append(len(COMPILED))
+        engine.dispose()
+    assert sizes[0] == sizes[1] > 0
+
+
+def test_only_dialects_of_stores_are_equal() -> None:
+    assert StoreDialect() == StoreDialect()
+    assert len({StoreDialect(), StoreDialect()}) == 1
+    assert StoreDialect() != SQLiteDialect_pysqlite()
