@@ -18,22 +18,23 @@ from store.model.digests import Digest
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from remote.copying.named_import import NamedImport
     from remote.copying.receivers import Receiver
-    from remote.copying.temporary_store import TemporaryStore
     from remote.engine.docker import DockerEngine
     from remote.names import Location
     from remote.pushing.report import Listener
+    from store.importing.report import ImportReport
     from store.model.progress import Progress
     from store.model.references import Reference
 
 
 def import_location(
-    temporary: TemporaryStore, location: Location, engine: DockerEngine | None = None
-) -> None:
-    """Import the image of an archive, a folder or an engine into a temporary store.
+    importing: NamedImport, location: Location, engine: DockerEngine | None = None
+) -> ImportReport:
+    """Import the image of an archive, a folder or an engine into a store.
 
     Args:
-        temporary: The store.
+        importing: Imports the image under a name.
         location: The name of the image.
         engine: The Docker engine of this machine; None if there is none.
 
@@ -45,18 +46,18 @@ def import_location(
     shown = str(location)
     match location:
         case LayoutImage(path, name, None):
-            temporary.import_one(path, name, shown, is_bare=True)
+            return importing.import_one(path, name, shown, is_bare=True)
         case LayoutImage(path, None, int(position)):
-            temporary.import_one(path, _digest_at(path, position), shown)
+            return importing.import_one(path, _digest_at(path, position), shown)
         case OciArchive(path, name, None):
-            temporary.import_one(path, name, shown, is_bare=True)
+            return importing.import_one(path, name, shown, is_bare=True)
         case DockerArchive(path, reference, None):
-            temporary.import_one(path, None if reference is None else str(reference), shown)
+            return importing.import_one(path, None if reference is None else str(reference), shown)
         case FolderImage(path):
-            temporary.import_one(path, None, shown)
+            return importing.import_one(path, None, shown)
         case DaemonImage(image) if engine is not None:
             with engine.saving(engine_name(image)) as archive:
-                temporary.import_one(archive, None, shown)
+                return importing.import_one(archive, None, shown)
         case OciArchive() | DockerArchive():
             raise InvalidInput(
                 f"cannot copy from {printable(shown)}: a position in an archive is not supported",

@@ -6,18 +6,17 @@ format oci would have. Other archives may be compressed, and can only be read fr
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, BinaryIO, Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from remote.copying.layout_target import LayoutTarget
+from remote.copying.named_import import NamedImport
 from remote.pushing.report import NoListener
 from remote.pushing.stored_image import open_stored
-from store import Choice as ImportChoice
-from store import ImportOptions, Store
-from store.errors import InvalidInput, printable
+from store import Store
 from store.model.references import Reference
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from remote.pushing.choice import Choice
     from remote.pushing.image import SentImage
-    from store.importing.report import ImportReport
     from store.model.progress import Progress
 
 NAME: Final = Reference.parse("localhost/copied:image")
@@ -54,43 +52,10 @@ class TemporaryStore:
         self.store.close()
         self._folder.cleanup()
 
-    def import_one(
-        self, source: Path | BinaryIO, name: str | None, shown: str, *, is_bare: bool = False
-    ) -> ImportReport:
-        """Import one image of an archive under `NAME`.
-
-        Args:
-            source: A file, a folder or a stream.
-            name: The name of the image in the archive; None if it has only one.
-            shown: The archive, for errors and for the ledger of imports.
-            is_bare: Whether the name may be only the tag of the image.
-
-        Raises:
-            InvalidInput: The archive is not valid, does not have the image, or has several images
-                and no name was given.
-        """
-        if name is None:
-            return self._import(source, (), shown)
-        try:
-            return self._import(source, (_literal(name),), shown)
-        except InvalidInput:
-            if not is_bare:
-                raise
-            with suppress(InvalidInput):
-                # The name may be the tag of a full name.
-                return self._import(source, (f"**/*:{_literal(name)}",), shown)
-            raise
-
-    def _import(self, source: Path | BinaryIO, names: tuple[str, ...], shown: str) -> ImportReport:
-        choice = ImportChoice(images=names, tag=NAME)
-        options = ImportOptions(source_name=shown, choice=choice)
-        try:
-            return self.store.import_archive(source, options, self._progress)
-        except InvalidInput as error:
-            # The usual advice is for options of an import.
-            error.remedy = None
-            error.hint = error.hint or f"name one image of {printable(shown)}"
-            raise
+    @property
+    def importing(self) -> NamedImport:
+        """The import of one image under `NAME`."""
+        return NamedImport(self.store, NAME, self._progress)
 
     async def take(self, image: SentImage, *, jobs: int) -> Path:
         """Write an image of another place into a layout beside the store; return its folder.
@@ -122,8 +87,3 @@ class TemporaryStore:
         """
         with open_stored(self.store, str(NAME), choice, jobs=jobs) as image:
             yield replace(image, name=name)
-
-
-def _literal(name: str) -> str:
-    """Return a pattern that matches only a name itself."""
-    return "".join(f"\\{letter}" if letter in r"*?[]\\" else letter for letter in name)

@@ -124,10 +124,13 @@ class DocumentReader:
         return image
 
     async def _root(self, reference: Reference) -> Document:
-        if reference.digest is not None:
-            return await self._document(reference.digest)
-        assert reference.tag is not None  # noqa: S101 - the caller has added the default tag
-        tag = Tag(reference.tag)
+        asked = self._options.asked.get(reference, reference.digest)
+        if isinstance(asked, Digest):
+            return await self._document(asked)
+        tag = asked
+        if tag is None:
+            assert reference.tag is not None  # noqa: S101 - the caller has added the default tag
+            tag = Tag(reference.tag)
         if self._held.tag(reference) is None:
             return self._admitted((await self._repository.manifest(tag)).document)
         # Usually the tag has not moved, and then this request is the only one.

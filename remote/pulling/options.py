@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
 
 from store.model.limits import DEFAULT_LIMITS, Limits
 from store.model.platforms import DEFAULT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from remote.registry.values import ManifestReference
     from store.model.platforms import Platform
+    from store.model.references import Reference
 
 JOBS: Final = 6
 """How many blobs are downloaded at once, unless the user says otherwise."""
@@ -28,6 +32,8 @@ class PullOptions:
         has_referrers: Whether to take signatures, attestations and SBOMs as well.
         jobs: How many blobs are downloaded at once.
         limits: Ceilings for documents and layers.
+        asked: The tags or digests that registries are asked for, by the name that an image gets,
+            if that is another name.
     """
 
     platforms: tuple[Platform, ...] = ()
@@ -36,3 +42,4 @@ class PullOptions:
     has_referrers: bool = False
     jobs: int = JOBS
     limits: Limits = DEFAULT_LIMITS
+    asked: Mapping[Reference, ManifestReference] = field(default_factory=dict)

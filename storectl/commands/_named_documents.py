@@ -185,7 +185,7 @@ def _local(
 
     with TemporaryStore(Silent()) as temporary:
         engine = docker_engine(settings) if isinstance(location, DaemonImage) else None
-        import_location(temporary, location, engine)
+        import_location(temporary.importing, location, engine)
         with temporary.open(choice, name=str(location), jobs=1) as image:
             return asyncio.run(found(image, str(location)))
 

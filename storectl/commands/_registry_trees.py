@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, Self, final
 
 from storectl.commands._import_reports import as_json, counts
 from storectl.output.units import human_size
@@ -12,6 +12,7 @@ from storectl.output.units import human_size
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from remote.names import RegistryTree
     from store import ImportOptions, Store
     from store.importing.report import ImportReport
     from store.model.digests import Digest
@@ -176,6 +177,31 @@ class TreeSource:
     path: Path
     wanted: Wanted | None
 
+    @classmethod
+    def of(cls, place: RegistryTree, *, is_one: bool = False) -> Self:
+        """Return the source that a place is.
+
+        Args:
+            place: The folder, and the name in it.
+            is_one: Whether it is one image: without a tag, the tag latest.
+
+        Raises:
+            InvalidReference: The name is not valid, or missing for one image.
+        """
+        from store.errors import InvalidReference, printable  # noqa: PLC0415
+        from store.registry_tree.selection import Wanted  # noqa: PLC0415
+
+        wanted = None if place.name is None else Wanted.parse(place.name)
+        if is_one and wanted is None:
+            raise InvalidReference(
+                f"invalid image name {printable(str(place))!r}: it names no image",
+                text=str(place),
+                hint="expected registry-tree:DIR:NAME[:TAG]",
+            )
+        if is_one and wanted is not None and not wanted.is_one_image:
+            wanted = Wanted(wanted.repository, "latest")
+        return cls(place.path, wanted)
+
     def is_refused(self) -> bool:
         """Return whether the folder certainly has no files of a registry."""
         from store.errors import StoreError  # noqa: PLC0415 - `--help` does without
@@ -200,11 +226,10 @@ def parsed_tree(text: str) -> TreeSource | None:
     if not text.startswith(PREFIX):
         return None
     from remote.names import RegistryTree, parse_location  # noqa: PLC0415 - `--help` does without
-    from store.registry_tree.selection import Wanted  # noqa: PLC0415
 
     found = parse_location(text)
     assert isinstance(found, RegistryTree)  # noqa: S101 - by its prefix
-    return TreeSource(found.path, None if found.name is None else Wanted.parse(found.name))
+    return TreeSource.of(found)
 
 
 def import_tree(

@@ -121,6 +121,11 @@ def copy(
     """
     giver = parse_location(source, Transport.REGISTRY)
     location = parse_location(destination, Transport.REGISTRY)
+    if isinstance(location, StoredImage):
+        from storectl.commands._into_store import copy_into_store  # noqa: PLC0415 - one place
+
+        copy_into_store(settings, giver, source, location, options, remote.source)
+        return
     options = _for_receiver(options, location)
     if isinstance(giver, StoredImage):
         push(
@@ -333,7 +338,7 @@ class _Transfer:
 
         with TemporaryStore(self._bars) as temporary:
             engine = docker_engine(self._settings) if isinstance(location, DaemonImage) else None
-            import_location(temporary, location, engine)
+            import_location(temporary.importing, location, engine)
             with temporary.open(
                 self._options.choice(), name=str(location), jobs=self._options.jobs
             ) as image:

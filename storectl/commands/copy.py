@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     examples=(
         "storectl copy docker://debian:12 docker://registry.example:5000/debian:12",
         "storectl copy --platform linux/arm64 docker://debian:12 oci:layout:debian-12",
+        "storectl copy docker-daemon:debian:12 store:mirror/debian:12",
         "storectl copy --referrers store:team/app:1.4 docker://registry.example:5000/team/app:1.4",
     ),
 )
@@ -44,7 +45,8 @@ def command(
     registry to registry, the layers are streamed and nothing is stored here. Manifests, indexes
     and layers are copied byte for byte, so that their digests stay the same.
 
-    As in crane and regctl, an index is copied with all its platforms.
+    As in crane and regctl, an index is copied with all its platforms. With DST `store:NAME`, the
+    image is stored here under NAME, and an index stays as it is, whatever its platforms.
     """
     given = SendingOptions(**options)
     given.require_consistent()

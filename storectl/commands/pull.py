@@ -122,7 +122,7 @@ def command(  # noqa: PLR0913 - one for each option
     with (
         remote.connected(settings, jobs=jobs) as connection,
         PullPlaces(connection, settings, remote, jobs=jobs) as places,
-        _opened_store(settings, dry_run=dry_run) as store,
+        opened_store(settings, dry_run=dry_run) as store,
     ):
         meant = [places.meanings(text) for text in references]
         names = [first for first, *_ in meant]
@@ -131,9 +131,9 @@ def command(  # noqa: PLR0913 - one for each option
         puller = Puller(store, places.repositories, connection.loop, options, bars)
         found = (puller.plan if dry_run else puller.pull)(names, others)
         try:
-            for outcome in _waited_for(found, bars, quiet=quiet or as_json):
+            for outcome in waited_for(found, bars, quiet=quiet or as_json):
                 outcomes.append(outcome)
-                _show(outcome, quiet=quiet, as_json=as_json)
+                show_outcome(outcome, quiet=quiet, as_json=as_json)
         except BaseException as exc:
             if interruption(exc) is not None:
                 _show_kept(store)
@@ -141,13 +141,13 @@ def command(  # noqa: PLR0913 - one for each option
         finally:
             # The images before an interruption have been pulled.
             if as_json and outcomes:
-                render.document([_as_json(outcome) for outcome in outcomes])
+                render.document([outcome_json(outcome) for outcome in outcomes])
     if digest_file is not None:
-        _write_digests(digest_file, outcomes)
-    _exit_for(outcomes, dry_run=dry_run, as_json=as_json)
+        write_digests(digest_file, outcomes)
+    exit_for(outcomes, dry_run=dry_run, as_json=as_json)
 
 
-def _waited_for(found: Iterator[PullOutcome], bars: Bars, *, quiet: bool) -> Iterator[PullOutcome]:
+def waited_for(found: Iterator[PullOutcome], bars: Bars, *, quiet: bool) -> Iterator[PullOutcome]:
     """Yield the outcomes; while the next one is waited for, show bars."""
     from storectl.output.progress import progress  # noqa: PLC0415 - `--help` does without
 
@@ -160,7 +160,7 @@ def _waited_for(found: Iterator[PullOutcome], bars: Bars, *, quiet: bool) -> Ite
         yield outcome
 
 
-def _exit_for(outcomes: Sequence[PullOutcome], *, dry_run: bool, as_json: bool) -> None:
+def exit_for(outcomes: Sequence[PullOutcome], *, dry_run: bool, as_json: bool) -> None:
     """End the command with the exit code of the first failure, if there is one."""
     from remote.pulling.report import FailedImage  # noqa: PLC0415 - `--help` does without
     from storectl.output import render  # noqa: PLC0415
@@ -201,7 +201,7 @@ def _options(
 
 
 @contextmanager
-def _opened_store(settings: Settings, *, dry_run: bool) -> Iterator[Store]:
+def opened_store(settings: Settings, *, dry_run: bool) -> Iterator[Store]:
     """Open the store, or create it; without a store, a dry run gets an empty temporary one."""
     from store.errors import StoreNotFound  # noqa: PLC0415
 
@@ -222,7 +222,7 @@ def _opened_store(settings: Settings, *, dry_run: bool) -> Iterator[Store]:
         yield opened
 
 
-def _show(outcome: PullOutcome, *, quiet: bool, as_json: bool) -> None:
+def show_outcome(outcome: PullOutcome, *, quiet: bool, as_json: bool) -> None:
     """Print what became of an image, in the words of docker. With JSON, print errors alone."""
     from remote.pulling.report import FailedImage, PlannedImage  # noqa: PLC0415
     from storectl.output import render  # noqa: PLC0415
@@ -296,7 +296,8 @@ def _show_kept(store: Store) -> None:
         messages.note(f"{size} of {len(files)} blob(s) stay for the next pull")
 
 
-def _write_digests(path: Path, outcomes: Iterable[PullOutcome]) -> None:
+def write_digests(path: Path, outcomes: Iterable[PullOutcome]) -> None:
+    """Write the digest of each image that was pulled on a line of a file."""
     from exporter.output.atomic_file import atomic_file  # noqa: PLC0415 - one option
     from remote.pulling.report import FailedImage  # noqa: PLC0415
 
@@ -305,7 +306,8 @@ def _write_digests(path: Path, outcomes: Iterable[PullOutcome]) -> None:
         file.write("".join(lines).encode())
 
 
-def _as_json(outcome: PullOutcome) -> dict[str, Any]:
+def outcome_json(outcome: PullOutcome) -> dict[str, Any]:
+    """Return what became of an image as a JSON object."""
     from remote.pulling.report import FailedImage, PlannedImage  # noqa: PLC0415
     from storectl.output.exit_codes import exit_code  # noqa: PLC0415
     from storectl.output.remedies import hints  # noqa: PLC0415

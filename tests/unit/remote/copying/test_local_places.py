@@ -46,7 +46,7 @@ def test_what_one_copy_writes_another_reads(
     receive(store, receiver(written.format(tmp_path)))
 
     with TemporaryStore(Silent(), tmp_path) as temporary:
-        import_location(temporary, parse_location(read.format(tmp_path)))
+        import_location(temporary.importing, parse_location(read.format(tmp_path)))
         with temporary.open(Choice(), name=read, jobs=1) as image:
             assert str(image.root.digest) == layout.roots[0]["digest"]
 
@@ -59,7 +59,7 @@ def test_other_transports_are_refused(name: str, tmp_path: Path) -> None:
         TemporaryStore(Silent(), tmp_path) as temporary,
         pytest.raises(InvalidInput, match="cannot copy from"),
     ):
-        import_location(temporary, parse_location(name))
+        import_location(temporary.importing, parse_location(name))
 
 
 def test_a_position_that_the_index_lacks_is_an_error(store: Store, tmp_path: Path) -> None:
@@ -67,6 +67,6 @@ def test_a_position_that_the_index_lacks_is_an_error(store: Store, tmp_path: Pat
     receive(store, receiver(f"oci:{tmp_path}/layout:mine"))
     with TemporaryStore(Silent(), tmp_path) as temporary:
         with pytest.raises(InvalidInput, match="no such entry"):
-            import_location(temporary, parse_location(f"oci:{tmp_path}/layout:@7"))
+            import_location(temporary.importing, parse_location(f"oci:{tmp_path}/layout:@7"))
         with pytest.raises(InvalidInput, match="a position in an archive"):
-            import_location(temporary, parse_location(f"oci-archive:{tmp_path}/a.tar:@0"))
+            import_location(temporary.importing, parse_location(f"oci-archive:{tmp_path}/a.tar:@0"))

@@ -29,7 +29,7 @@ def test_an_archive_without_manifests_gets_those_of_a_save(store: Store, tmp_pat
         (root,) = export.graph.roots
 
     with TemporaryStore(Silent(), tmp_path) as temporary:
-        temporary.import_one(io.BytesIO(archive), None, "docker-archive:demo.tar")
+        temporary.importing.import_one(io.BytesIO(archive), None, "docker-archive:demo.tar")
         with temporary.open(Choice(), name="demo", jobs=1) as found:
             assert found.root.digest == root.digest
 
@@ -55,17 +55,19 @@ def test_an_image_is_chosen_by_its_full_or_bare_name(
     layout: Path, tmp_path: Path, name: str
 ) -> None:
     with TemporaryStore(Silent(), tmp_path) as temporary:
-        report = temporary.import_one(layout, name, "oci-archive:layout.tar", is_bare=True)
+        report = temporary.importing.import_one(
+            layout, name, "oci-archive:layout.tar", is_bare=True
+        )
         assert len(report.images) == 1
 
 
 def test_one_of_several_images_has_to_be_named(layout: Path, tmp_path: Path) -> None:
     with TemporaryStore(Silent(), tmp_path) as temporary:
         with pytest.raises(InvalidInput) as caught:
-            temporary.import_one(layout, None, "oci-archive:layout.tar")
+            temporary.importing.import_one(layout, None, "oci-archive:layout.tar")
         assert caught.value.remedy is None
         assert caught.value.hint
         with pytest.raises(InvalidInput, match="no image '1'"):
-            temporary.import_one(layout, "1", "oci-archive:layout.tar")
+            temporary.importing.import_one(layout, "1", "oci-archive:layout.tar")
         with pytest.raises(InvalidInput, match="no image"):
-            temporary.import_one(layout, "*", "oci-archive:layout.tar", is_bare=True)
+            temporary.importing.import_one(layout, "*", "oci-archive:layout.tar", is_bare=True)

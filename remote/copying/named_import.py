@@ -1,0 +1,83 @@
+"""The import of one image of an archive or a folder, under a new name."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, final
+
+from store import Choice as ImportChoice
+from store import ImportOptions
+from store.errors import InvalidInput, printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from store import Store
+    from store.importing.report import ImportReport
+    from store.model.platforms import Platform
+    from store.model.progress import Progress
+    from store.model.references import Reference
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class NamedImport:
+    """Imports one image of an archive under a name.
+
+    Attributes:
+        store: The store that gets the image.
+        tag: The name that the image gets.
+        progress: Receives the progress of imports.
+        platforms: The images of an index to import; empty for all.
+        is_dry_run: Whether to change nothing.
+    """
+
+    store: Store
+    tag: Reference
+    progress: Progress
+    platforms: tuple[Platform, ...] = field(default=())
+    is_dry_run: bool = False
+
+    def import_one(
+        self, source: Path | BinaryIO, name: str | None, shown: str, *, is_bare: bool = False
+    ) -> ImportReport:
+        """Import one image of an archive.
+
+        Args:
+            source: A file, a folder or a stream.
+            name: The name of the image in the archive; None if it has only one.
+            shown: The archive, for errors and for the ledger of imports.
+            is_bare: Whether the name may be only the tag of the image.
+
+        Raises:
+            InvalidInput: The archive is not valid, does not have the image, or has several images
+                and no name was given.
+        """
+        if name is None:
+            return self._import(source, (), shown)
+        try:
+            return self._import(source, (_literal(name),), shown)
+        except InvalidInput:
+            if not is_bare:
+                raise
+            with suppress(InvalidInput):
+                # The name may be the tag of a full name.
+                return self._import(source, (f"**/*:{_literal(name)}",), shown)
+            raise
+
+    def _import(self, source: Path | BinaryIO, names: tuple[str, ...], shown: str) -> ImportReport:
+        choice = ImportChoice(platforms=self.platforms, images=names, tag=self.tag)
+        options = ImportOptions(source_name=shown, choice=choice, dry_run=self.is_dry_run)
+        try:
+            return self.store.import_archive(source, options, self.progress)
+        except InvalidInput as error:
+            # The usual advice is for options of an import.
+            error.remedy = None
+            error.hint = error.hint or f"name one image of {printable(shown)}"
+            raise
+
+
+def _literal(name: str) -> str:
+    """Return a pattern that matches only a name itself."""
+    return "".join(f"\\{letter}" if letter in r"*?[]\\" else letter for letter in name)
