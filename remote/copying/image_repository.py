@@ -1,8 +1,12 @@
-"""The protocol of a repository that images are copied from."""
+"""The protocol of a repository that images are copied from, and the bytes of blobs in files."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import asyncio
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, final
+
+from store.files.os_errors import Whose, translated
+from store.model.limits import MIB
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -11,6 +15,9 @@ if TYPE_CHECKING:
     from remote.registry.values import ManifestDocument, ManifestReference
     from store.formats.image.manifests import Link
     from store.model.digests import Descriptor, Digest
+
+
+_CHUNK_BYTES: Final = MIB
 
 
 class BlobBytes(Protocol):
@@ -70,3 +77,28 @@ class ImageRepository(Protocol):
             digest: The digest of the other manifest.
         """
         ...
+
+
+@final
+class FileBytes:
+    """The bytes of a file from an offset to its end; threads read them.
+
+    Args:
+        file: The open file.
+        start: The offset of the first byte.
+        name: The name of the file, for errors.
+    """
+
+    def __init__(self, file: BinaryIO, start: int, name: str) -> None:
+        self.start = start
+        self._file = file
+        self._name = name
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._file.seek(self.start)
+        while piece := await asyncio.to_thread(self._read):
+            yield piece
+
+    def _read(self) -> bytes:
+        with translated(self._name, whose=Whose.INPUT):
+            return self._file.read(_CHUNK_BYTES)

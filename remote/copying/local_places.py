@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from remote.copying.archive_target import ArchiveTarget
 from remote.copying.docker_target import DockerArchiveTarget
 from remote.copying.folder_target import FolderTarget
+from remote.copying.layout_repository import folder_image
 from remote.copying.layout_target import LayoutTarget
+from remote.copying.named_import import patterns_of
+from remote.copying.temporary_store import TemporaryStore
 from remote.names import DaemonImage, DockerArchive, FolderImage, LayoutImage, OciArchive
 from store.errors import InvalidInput, Unavailable, printable
 from store.files.os_errors import Whose, translated
@@ -16,12 +21,15 @@ from store.formats.image.layout_names import INDEX
 from store.model.digests import Digest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from remote.copying.named_import import NamedImport
     from remote.copying.receivers import Receiver
     from remote.engine.docker import DockerEngine
     from remote.names import Location
+    from remote.pushing.choice import Choice
+    from remote.pushing.image import SentImage
     from remote.pushing.report import Listener
     from store.importing.report import ImportReport
     from store.model.progress import Progress
@@ -65,6 +73,55 @@ def import_location(
             )
         case _:
             raise _unsupported(location, "from")
+
+
+@contextmanager
+def open_location(
+    location: Location,
+    choice: Choice,
+    *,
+    jobs: int,
+    progress: Progress,
+    engine: DockerEngine | None = None,
+) -> Iterator[SentImage]:
+    """Open the image of an archive, a folder or an engine.
+
+    The blobs of a folder are sent from its files. Everything else is imported into a temporary
+    store first.
+
+    Args:
+        location: The name of the image.
+        choice: What of the image is sent.
+        jobs: How many blobs are read at once.
+        progress: Receives the progress of an import.
+        engine: The Docker engine of this machine; None if there is none.
+
+    Raises:
+        StoreError: As `import_location`, or the image does not have what was chosen.
+    """
+    folder = _folder_of(location)
+    if folder is not None:
+        image = folder_image(*folder, choice)
+        if image is not None:
+            yield replace(image, name=str(location))
+            return
+    with TemporaryStore(progress) as temporary:
+        import_location(temporary.importing, location, engine)
+        with temporary.open(choice, name=str(location), jobs=jobs) as image:
+            yield image
+
+
+def _folder_of(location: Location) -> tuple[Path, tuple[tuple[str, ...], ...]] | None:
+    """Return the folder of an image, and the choices of it there; None if it is not in a folder."""
+    match location:
+        case LayoutImage(path, name, None):
+            return path, patterns_of(name, is_bare=True)
+        case LayoutImage(path, None, int(position)):
+            return path, ((_digest_at(path, position),),)
+        case FolderImage(path):
+            return path, ((),)
+        case _:
+            return None
 
 
 def local_receiver(

@@ -54,16 +54,13 @@ class NamedImport:
             InvalidInput: The archive is not valid, does not have the image, or has several images
                 and no name was given.
         """
-        if name is None:
-            return self._import(source, (), shown)
+        first, *others = patterns_of(name, is_bare=is_bare)
         try:
-            return self._import(source, (_literal(name),), shown)
+            return self._import(source, first, shown)
         except InvalidInput:
-            if not is_bare:
-                raise
-            with suppress(InvalidInput):
-                # The name may be the tag of a full name.
-                return self._import(source, (f"**/*:{_literal(name)}",), shown)
+            for patterns in others:
+                with suppress(InvalidInput):
+                    return self._import(source, patterns, shown)
             raise
 
     def _import(self, source: Path | BinaryIO, names: tuple[str, ...], shown: str) -> ImportReport:
@@ -76,6 +73,19 @@ class NamedImport:
             error.remedy = None
             error.hint = error.hint or f"name one image of {printable(shown)}"
             raise
+
+
+def patterns_of(name: str | None, *, is_bare: bool) -> tuple[tuple[str, ...], ...]:
+    """Return the choices by which an image of an archive is looked for, one after another.
+
+    Args:
+        name: The name of the image in the archive; None if it has only one.
+        is_bare: Whether the name may be only the tag of the image.
+    """
+    if name is None:
+        return ((),)
+    exact = (_literal(name),)
+    return (exact, (f"**/*:{_literal(name)}",)) if is_bare else (exact,)
 
 
 def _literal(name: str) -> str:

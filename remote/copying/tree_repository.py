@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, BinaryIO, final
+from typing import TYPE_CHECKING, final
 
+from remote.copying.image_repository import FileBytes
 from remote.registry.values import ManifestDocument, Tag
 from store.errors import ContentMissing, ImageNotFound, InvalidReference, printable
-from store.files.os_errors import Whose, translated
 from store.formats.image.manifests import Document, Link, Role
 from store.model.digests import Descriptor, Digest
-from store.model.limits import MIB
 from store.registry_tree.disk import Tree
 from store.registry_tree.findings import Findings
 from store.registry_tree.graph import read_graph, read_manifest
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from remote.names import RegistryTree
     from remote.registry.values import ManifestReference
     from store.registry_tree.graph import RepositoryGraph
-
-_CHUNK_BYTES = MIB
 
 
 @contextmanager
@@ -112,7 +109,9 @@ class TreeRepository:
                 yield Link(Role.CHILD, 0, target)
 
     @asynccontextmanager
-    async def open_blob(self, descriptor: Descriptor, *, offset: int = 0) -> AsyncIterator[_Bytes]:
+    async def open_blob(
+        self, descriptor: Descriptor, *, offset: int = 0
+    ) -> AsyncIterator[FileBytes]:
         """Open the file of a blob.
 
         Raises:
@@ -130,23 +129,4 @@ class TreeRepository:
                 digest=digest,
             )
         with file:
-            yield _Bytes(file, offset, str(digest))
-
-
-@final
-class _Bytes:
-    """The bytes of a file from an offset to its end."""
-
-    def __init__(self, file: BinaryIO, start: int, name: str) -> None:
-        self.start = start
-        self._file = file
-        self._name = name
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        self._file.seek(self.start)
-        while piece := await asyncio.to_thread(self._read):
-            yield piece
-
-    def _read(self) -> bytes:
-        with translated(self._name, whose=Whose.INPUT):
-            return self._file.read(_CHUNK_BYTES)
+            yield FileBytes(file, offset, str(digest))

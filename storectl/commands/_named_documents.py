@@ -177,17 +177,14 @@ def _local(
                 config = asyncio.run(read_config(str(location), root, RegistryBlobs(tree)))
             return NamedDocument(str(location), root, config)
     from remote.copying.local_places import (  # noqa: PLC0415 - registries need no database
-        import_location,
+        open_location,
     )
-    from remote.copying.temporary_store import TemporaryStore  # noqa: PLC0415
     from store.model.progress import Silent  # noqa: PLC0415
     from storectl.commands._engines import docker_engine  # noqa: PLC0415
 
-    with TemporaryStore(Silent()) as temporary:
-        engine = docker_engine(settings) if isinstance(location, DaemonImage) else None
-        import_location(temporary.importing, location, engine)
-        with temporary.open(choice, name=str(location), jobs=1) as image:
-            return asyncio.run(found(image, str(location)))
+    engine = docker_engine(settings) if isinstance(location, DaemonImage) else None
+    with open_location(location, choice, jobs=1, progress=Silent(), engine=engine) as image:
+        return asyncio.run(found(image, str(location)))
 
 
 def _tagged(store: Store, name: str) -> str:

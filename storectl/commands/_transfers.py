@@ -331,18 +331,18 @@ class _Transfer:
                 yield self._source.loop.run(fetch_image(tree, reference, self._options.choice()))
             return
         from remote.copying.local_places import (  # noqa: PLC0415 - a copy needs no database
-            import_location,
+            open_location,
         )
-        from remote.copying.temporary_store import TemporaryStore  # noqa: PLC0415
         from storectl.commands._engines import docker_engine  # noqa: PLC0415
 
-        with TemporaryStore(self._bars) as temporary:
-            engine = docker_engine(self._settings) if isinstance(location, DaemonImage) else None
-            import_location(temporary.importing, location, engine)
-            with temporary.open(
-                self._options.choice(), name=str(location), jobs=self._options.jobs
-            ) as image:
-                yield image
+        with open_location(
+            location,
+            self._options.choice(),
+            jobs=self._options.jobs,
+            progress=self._bars,
+            engine=docker_engine(self._settings) if isinstance(location, DaemonImage) else None,
+        ) as image:
+            yield image
 
     def receiver(self, location: Location, *, every_tag: bool = False) -> Receiver:
         """Return the receiver of the image.

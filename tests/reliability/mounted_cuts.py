@@ -105,7 +105,8 @@ def _mounted(disk: Path, folder: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        # A loop device keeps its file open for a moment after its own file system is unmounted.
+        until(lambda: subprocess.run(["umount", str(folder)], check=False).returncode == 0)
 
 
 @final

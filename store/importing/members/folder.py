@@ -67,6 +67,10 @@ class FolderMembers:
         """Return the size of a file in bytes."""
         return self._file(path)[1]
 
+    def location(self, path: str) -> Path:
+        """Return where a file lies; links in its path have been followed."""
+        return self._file(path)[0]
+
     def top_level_directories(self) -> tuple[str, ...]:
         """Return the names of the folders at the root, sorted by their bytes."""
         with translated(self._folder, whose=Whose.INPUT), os.scandir(self._folder) as entries:
