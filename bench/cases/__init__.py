@@ -1,5 +1,13 @@
 """All benchmark cases, in the order in which they run and appear in the report."""
 
-from bench.cases import disk, imports, saves, scale, serving, start
+from bench.cases import disk, elsewhere, imports, saves, scale, serving, start
 
-CASES = (*start.CASES, *imports.CASES, *saves.CASES, *disk.CASES, *scale.CASES, *serving.CASES)
+CASES = (
+    *start.CASES,
+    *imports.CASES,
+    *saves.CASES,
+    *disk.CASES,
+    *scale.CASES,
+    *serving.CASES,
+    *elsewhere.CASES,
+)
