@@ -251,4 +251,18 @@ CREATE TABLE upstream_tag (
 	checked_at VARCHAR(27) NOT NULL, 
 	CONSTRAINT pk_upstream_tag PRIMARY KEY (repository, tag)
 );
-INSERT INTO alembic_version (version_num) VALUES ('0012');
+CREATE TABLE sync_tag (
+	sync VARCHAR(64) NOT NULL, 
+	place TEXT NOT NULL, 
+	tag VARCHAR(128) NOT NULL, 
+	source TEXT NOT NULL, 
+	digest VARCHAR(140), 
+	etag TEXT NOT NULL, 
+	parts VARCHAR(16) NOT NULL, 
+	created_at VARCHAR(27), 
+	checked_at VARCHAR(27) NOT NULL, 
+	failures INTEGER NOT NULL, 
+	CONSTRAINT pk_sync_tag PRIMARY KEY (sync, place, tag)
+);
+CREATE INDEX ix_sync_tag_place_tag ON sync_tag (place, tag);
+INSERT INTO alembic_version (version_num) VALUES ('0013');

@@ -33,6 +33,7 @@ VERBS: Final = {
     "pull": ("pull", "Download images from registries."),
     "push": ("push", "Push images to a registry."),
     "copy": ("copy", "Copy images between registries and other places."),
+    "sync": ("sync", "Keep the store equal with what a file lists."),
     "tags": ("tags", "List the tags of a repository in a registry."),
     "manifest": ("manifest", "Print the manifest of an image."),
     "digest": ("digest", "Print the digest of an image."),

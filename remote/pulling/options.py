@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from store.model.platforms import Platform
     from store.model.references import Reference
 
+PULL: Final = "pull"
+"""The kind of the operation of a pull."""
+
 JOBS: Final = 6
 """How many blobs are downloaded at once, unless the user says otherwise."""
 
@@ -34,6 +37,7 @@ class PullOptions:
         limits: Ceilings for documents and layers.
         asked: The tags or digests that registries are asked for, by the name that an image gets,
             if that is another name.
+        kind: The kind of the operation, which the log of references shows.
     """
 
     platforms: tuple[Platform, ...] = ()
@@ -43,3 +47,4 @@ class PullOptions:
     jobs: int = JOBS
     limits: Limits = DEFAULT_LIMITS
     asked: Mapping[Reference, ManifestReference] = field(default_factory=dict)
+    kind: str = PULL

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from remote.pulling.members import RemoteMembers
+from remote.pulling.options import PULL
 from store.formats.archives.selection import Choice
 from store.importing.importer import ImportOptions, MembersSource, import_members
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from store.model.progress import Progress
     from store.workspace.workspace import Workspace
 
-_KIND: Final = "pull"
-
 
 def publish_image(
     workspace: Workspace,
@@ -32,6 +31,7 @@ def publish_image(
     limits: Limits,
     jobs: int,
     progress: Progress,
+    kind: str = PULL,
     on_publish: Callable[[Connection], None] | None = None,
 ) -> ImportReport:
     """Fetch what the store lacks of an image, and publish the image with its names.
@@ -43,6 +43,7 @@ def publish_image(
         limits: Ceilings for layers.
         jobs: How many blobs are fetched at once.
         progress: Receives the progress of each blob.
+        kind: The kind of the operation, which the log of references shows.
         on_publish: Called in the transaction that publishes the image, before all changes; an error
             that it raises ends the import. None for nothing.
 
@@ -69,7 +70,7 @@ def publish_image(
                 source_name=f"docker://{image.reference}",
                 # Only what was asked for is missing, so a note would say nothing new.
                 choice=Choice(notes_absent=False),
-                kind=_KIND,
+                kind=kind,
                 on_publish=on_publish,
             ),
         )

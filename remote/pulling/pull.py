@@ -191,6 +191,7 @@ class Puller:
                     limits=self._options.limits,
                     jobs=self._options.jobs,
                     progress=self._progress,
+                    kind=self._options.kind,
                 )
         return PulledImage(
             reference,

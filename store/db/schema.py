@@ -25,12 +25,12 @@ from sqlalchemy import (
 
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
-HEAD: Final = "0012"
+HEAD: Final = "0013"
 """The newest revision that this program knows: the last revision in `migrations.versions`."""
 
 REVISIONS: Final = (
     *("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"),
-    *("0010", "0011", "0012"),
+    *("0010", "0011", "0012", "0013"),
 )
 """Every revision that this program can upgrade from, oldest first."""
 
@@ -305,6 +305,24 @@ upstream_tag: Final = Table(
     Column("etag", Text, nullable=False),
     Column("checked_at", UtcTime, nullable=False),
     PrimaryKeyConstraint("repository", "tag"),
+)
+
+sync_tag: Final = Table(
+    "sync_tag",
+    metadata,
+    Column("sync", String(64), nullable=False),
+    Column("place", Text, nullable=False),
+    Column("tag", String(128), nullable=False),
+    Column("source", Text, nullable=False),
+    # A plain digest: the record does not keep the manifest in the store.
+    Column("digest", DigestType),
+    Column("etag", Text, nullable=False),
+    Column("parts", String(16), nullable=False),
+    Column("created_at", UtcTime),
+    Column("checked_at", UtcTime, nullable=False),
+    Column("failures", Integer, nullable=False),
+    PrimaryKeyConstraint("sync", "place", "tag"),
+    Index("ix_sync_tag_place_tag", "place", "tag"),
 )
 
 # --- history: its digests are plain values, which keep no content in the store --------------------

@@ -197,12 +197,21 @@ def delete_free(connection: Connection, keys: Sequence[ContentKey]) -> tuple[Ima
 # --- parts ----------------------------------------------------------------------------------------
 
 
-def untag_target(connection: Connection, target: TagTarget, now: datetime) -> list[RemovedName]:
-    """Remove a tag and its variants; return a line for each."""
-    _remove_tag(connection, target, now, "untag")
+def untag_target(
+    connection: Connection, target: TagTarget, now: datetime, operation: str = "untag"
+) -> list[RemovedName]:
+    """Remove a tag and its variants; return a line for each.
+
+    Args:
+        connection: A write unit.
+        target: The tag.
+        now: The time of the change.
+        operation: The name of this change in the log of references.
+    """
+    _remove_tag(connection, target, now, operation)
     return [
         RemovedName("untagged", target.reference.familiar),
-        *remove_variants(connection, target.reference, now=now, operation="untag"),
+        *remove_variants(connection, target.reference, now=now, operation=operation),
     ]
 
 

@@ -64,11 +64,11 @@ class RolledBack:
 
 
 def log(workspace: Workspace, name: str, *, limit: int | None = None) -> tuple[LoggedChange, ...]:
-    """Return the changes of a tag, or of all tags of a repository, newest first.
+    """Return the changes of a tag, of all tags of a repository, or of a run, newest first.
 
     Args:
         workspace: The opened store.
-        name: A tag, or the name of a repository without a tag.
+        name: A tag, the name of a repository without a tag, or the name of a run of a sync.
         limit: The most changes to return; None for all.
 
     Raises:
@@ -77,6 +77,8 @@ def log(workspace: Workspace, name: str, *, limit: int | None = None) -> tuple[L
     """
     reference = _named(name)
     with workspace.read() as connection:
+        if of_run := _of_run(connection, name):
+            return of_run[::-1][:limit]
         found = tag_changes.changes(connection, reference, limit=limit)
     if not found:
         raise ReferenceNotFound(
@@ -98,7 +100,8 @@ def rollback(
 
     Args:
         workspace: The opened store.
-        names: Tags; a name without a tag means ``latest``.
+        names: Tags; a name without a tag means ``latest``. The name of a run of a sync stands for
+            all tags that the run changed. Tags that were changed later stay.
         to: The time whose state is wanted; None to go back by ``steps``.
         steps: The number of changes of each tag to undo.
         all_tags: Whether ``names`` are repositories, whose tags are all changed.
@@ -112,15 +115,11 @@ def rollback(
     run = _Rollback(workspace, to, steps)
     if dry_run:
         with workspace.read() as connection:
-            return tuple(
-                run.planned(connection, name)
-                for name in run.references(connection, names, all_tags=all_tags)
-            )
+            wishes = run.wishes(connection, names, all_tags=all_tags)
+            return tuple(run.planned(connection, *wish) for wish in wishes.items())
     with workspace.write(OPERATION) as connection:
-        return tuple(
-            run.apply(connection, name)
-            for name in run.references(connection, names, all_tags=all_tags)
-        )
+        wishes = run.wishes(connection, names, all_tags=all_tags)
+        return tuple(run.apply(connection, *wish) for wish in wishes.items())
 
 
 def tag_as_of(workspace: Workspace, source: str, target: str, moment: datetime) -> TagChange:
@@ -186,6 +185,25 @@ class _Rollback:
             found.update(dict.fromkeys(tags))
         return list(found)
 
+    def wishes(
+        self, connection: Connection, names: Sequence[str], *, all_tags: bool
+    ) -> dict[Reference, Digest | None]:
+        """Return the tags to change, and the manifest that each is to name; None for no tag.
+
+        Raises:
+            InvalidReference: A name is not a valid name of a tag, or of a repository.
+            ReferenceNotFound: The wanted change of a tag is not recorded.
+        """
+        found: dict[Reference, Digest | None] = {}
+        for text in names:
+            changes = _of_run(connection, text) if self._to is None and self._steps == 1 else ()
+            if changes:
+                found.update(_before_run(connection, changes))
+                continue
+            for name in self.references(connection, (text,), all_tags=all_tags):
+                found[name] = self.wanted(connection, name)
+        return found
+
     def wanted(self, connection: Connection, name: Reference) -> Digest | None:
         """Return the manifest that a tag is to name; None if the tag is not to exist.
 
@@ -211,14 +229,13 @@ class _Rollback:
             raise _not_recorded(connection, name, 1)
         return None if target is None else target.digest
 
-    def planned(self, connection: Connection, name: Reference) -> RolledBack:
+    def planned(self, connection: Connection, name: Reference, digest: Digest | None) -> RolledBack:
         """Return what `apply` would return, and change nothing.
 
         Raises:
-            ReferenceNotFound: The wanted change is not recorded.
             ImageNotFound: A collection has removed the image.
         """
-        digest, before = self.wanted(connection, name), references.get(connection, name)
+        before = references.get(connection, name)
         image_id = None
         if digest is not None:
             found = self._find(connection, name, digest)
@@ -231,14 +248,13 @@ class _Rollback:
 
     # --- changes ----------------------------------------------------------------------------------
 
-    def apply(self, connection: Connection, name: Reference) -> RolledBack:
+    def apply(self, connection: Connection, name: Reference, digest: Digest | None) -> RolledBack:
         """Point a tag at what it named before, or remove it; return what was done.
 
         Raises:
-            ReferenceNotFound: The wanted change is not recorded.
             ImageNotFound: A collection has removed the image.
         """
-        digest, before = self.wanted(connection, name), references.get(connection, name)
+        before = references.get(connection, name)
         old = None if before is None else before.digest
         if digest == old:
             return RolledBack(name, old, old, None if before is None else before.image_id)
@@ -312,6 +328,26 @@ class _Rollback:
             return revival.find(connection, digest, self._documents)
         except revival.GoneError as gone:
             raise _gone(name, digest, gone.digest) from None
+
+
+def _of_run(connection: Connection, text: str) -> tuple[LoggedChange, ...]:
+    """Return the changes of a run of a sync; none if the text does not name one."""
+    return tag_changes.of_run(connection, text) if tag_changes.is_run(text) else ()
+
+
+def _before_run(
+    connection: Connection, changes: Sequence[LoggedChange]
+) -> dict[Reference, Digest | None]:
+    """Return what the tags of a run named before it; tags that were changed since stay."""
+    first = {change.reference: change.old for change in reversed(changes)}
+    last = {change.reference: change.new for change in changes}
+    now = references.get_all(connection, last)
+    found: dict[Reference, Digest | None] = {}
+    for name, after in last.items():
+        target = now.get(name)
+        digest = None if target is None else target.digest
+        found[name] = first[name] if digest == after else digest
+    return found
 
 
 def _named(text: str) -> Reference:

@@ -72,9 +72,11 @@ def operation(workspace: OpenedStore, kind: str) -> Iterator[Operation]:
 
     Args:
         workspace: The opened store.
-        kind: The command or request, such as ``import``.
+        kind: The command or request, such as ``import``. It may be followed by a hyphen and
+            hexadecimal digits, with which the ID of the operation then begins.
     """
-    identifier = f"{kind}-{uuid.uuid4().hex[:20]}"
+    kind, _, run = kind.partition("-")
+    identifier = f"{kind}-{(run + uuid.uuid4().hex)[:20]}"
     with workspace.write_operation(identifier) as connection:
         operations.sweep(connection, workspace.root, workspace.blobs, workspace.locks)
         running = operations.begin(

@@ -77,7 +77,7 @@ class RemoteOptions:
 
         with (
             EventLoopThread() as loop,
-            _connection(loop, self, settings, jobs, registries) as connection,
+            connection_in(loop, self, settings, jobs, registries) as connection,
         ):
             yield connection
 
@@ -276,20 +276,33 @@ class SidedOptions:
 
         with (
             EventLoopThread() as loop,
-            _connection(loop, self.source, settings, jobs) as source,
-            _connection(loop, self.destination, settings, jobs) as destination,
+            connection_in(loop, self.source, settings, jobs) as source,
+            connection_in(loop, self.destination, settings, jobs) as destination,
         ):
             yield source, destination
 
 
 @contextmanager
-def _connection(
+def connection_in(
     loop: EventLoopThread,
     options: RemoteOptions,
     settings: Settings,
     jobs: int,
     registries: tuple[str, ...] = (),
 ) -> Iterator[Connection]:
+    """Open a client that runs in a loop, and close it at the end of the block.
+
+    Args:
+        loop: Runs the requests.
+        options: How registries are reached.
+        settings: The settings of the run.
+        jobs: How many blobs are transferred at once.
+        registries: The registries that get the credentials of the command line. If it is empty,
+            every registry gets them.
+
+    Raises:
+        StoreError: A file with settings is not valid.
+    """
     from remote.registry.client import RegistryClient  # noqa: PLC0415 - `--help` does without
 
     configuration = options.registries(settings)

@@ -53,7 +53,8 @@ def command(
 ) -> None:
     """Show what a tag has pointed at, newest change first, like `git reflog`.
 
-    NAME is a tag, which need not exist any more, or a repository, whose tags are all shown.
+    NAME is a tag, which need not exist any more, or a repository, whose tags are all shown. The
+    name of a run of `storectl sync` shows the changes of the run.
 
     The first line is the change that `storectl rollback NAME` undoes.
     """

@@ -25,6 +25,7 @@ _MAX_STEPS: Final = 1_000_000
     cls=Verb,
     examples=(
         "storectl rollback team/app:latest",
+        "storectl rollback sync-0123456789ab",
         "storectl rollback --dry-run --to 24h team/app:1 team/app:2",
         "storectl rollback --all-tags --to 2026-01-31T12:00:00Z team/app",
     ),
@@ -64,6 +65,9 @@ def command(
 
     Removed tags come back, with the images that were removed with them. A tag that did not exist
     before is removed, and its image stays, untagged. Either all NAMEs are rolled back, or none.
+
+    The name of a run of `storectl sync` stands for all tags that the run changed. Tags that
+    were changed later stay.
 
     A rollback is a change as well: rolling back again undoes it. `storectl log NAME` shows all
     changes. What `storectl gc` has removed cannot come back; --undo-for tells it to wait.

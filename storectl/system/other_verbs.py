@@ -50,7 +50,6 @@ INSTEAD: Final = {
     **dict.fromkeys(("build", "buildx", "bake", "bud", "from"), _NO_BUILDS),
     **dict.fromkeys(("fetch", "download"), PULL),
     "upload": "run `storectl push NAME [DEST]`",
-    "sync": "run `storectl pull NAME...`, or `storectl copy SRC DST` for each image",
     **dict.fromkeys(("add", "put"), "run `storectl import FILE`"),
     "init": "the first `storectl import` creates the store",
     **dict.fromkeys(("list", "search", "catalog"), "run `storectl images`"),

@@ -29,7 +29,8 @@ from store.catalog.checking import losses, marks, raw_rows, rebuild, verificatio
 from store.catalog.collection import garbage, grace, history, reachability
 from store.catalog.events import Event
 from store.catalog.in_progress import pushes, uploads
-from store.catalog.lists import recorded_rows
+from store.catalog.lists import recorded_rows, tag_changes
+from store.catalog.upstream import synced_tags
 from store.catalog.upstream import tags as upstream_tags
 from store.db.changes import Position
 from store.db.sqlite.engine import DATABASE
@@ -288,6 +289,12 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
             seen = upstream_tags.UpstreamTag(image_id.digest, "", NOW)
             upstream_tags.put(connection, Reference(name, "1"), seen)
             assert upstream_tags.get(connection, Reference(name, "1")) == seen
+        synced = synced_tags.SyncedName(str(APP), "1")
+        row = synced_tags.SyncedTag(str(APP), image_id.digest, "", "", None, NOW, 0)
+        synced_tags.put(connection, "test", {synced: row})
+        assert synced_tags.of_sync(connection, "test") == {synced: row}
+        tag_changes.of_run(connection, "sync-0123456789ab")
+        assert not synced_tags.is_kept_by_others(connection, "test", synced)
         grace.protections(connection, [key for key in keys.values() if key is not None])
         uploads.get(connection, "0" * 32)
         raise _EnoughError

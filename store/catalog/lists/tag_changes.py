@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from sqlalchemy import func, select
 
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
     from store.model.digests import Digest
+
+
+RUN_CHARACTERS: Final = 17
+"""The length of the name of a run."""
+
+_RUN: Final = re.compile(r"sync-[0-9a-f]{12}")
+
+
+def is_run(text: str) -> bool:
+    """Return whether a text has the form of the name of a run of a sync."""
+    return _RUN.fullmatch(text) is not None
 
 
 @final
@@ -45,8 +57,9 @@ class LoggedChange:
 
     @property
     def kind(self) -> str:
-        """The kind of the operation, without the ID that an import has."""
-        return self.operation.partition("-")[0]
+        """The kind of the operation, without the ID that an import has; for a sync, its run."""
+        run = self.operation[:RUN_CHARACTERS]
+        return run if is_run(run) else self.operation.partition("-")[0]
 
 
 def changes(
@@ -61,6 +74,22 @@ def changes(
         skip: The number of newest changes to leave out.
     """
     query = _changes(name).order_by(reference_log.c.id.desc()).limit(limit).offset(skip)
+    return tuple(_read(row) for row in connection.execute(query))
+
+
+def of_run(connection: Connection, run: str) -> tuple[LoggedChange, ...]:
+    """Return the changes of all operations of a run, oldest first.
+
+    Args:
+        connection: An open transaction.
+        run: The name of the run, with which the IDs of its operations begin.
+    """
+    query = (
+        select(reference_log)
+        # Rows have no index of their operations. A run is looked up seldom.
+        .where(reference_log.c.id > 0, reference_log.c.operation.startswith(run))
+        .order_by(reference_log.c.id)
+    )
     return tuple(_read(row) for row in connection.execute(query))
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from store import Store, errors
+from store.catalog import naming, references
 from store.catalog.collection import history
 from store.model.digests import Digest
+from store.model.references import Reference
 from store.registry.registry import Registry
 from store.undo.rollback import log, rollback, tag_as_of
 from tests.conftest import NOW
@@ -173,3 +175,34 @@ def test_the_user_of_a_rollback_is_recorded(root: Path) -> None:
         assert [one.action for one in store.events()][-1] == "untag"
         rollback(store, ("team/app:1",))
         assert [one.action for one in store.events()][-1] == "tag"
+
+
+RUN = "sync-0123456789ab"
+
+
+def test_a_run_is_undone_with_all_its_tags(ticking: Store) -> None:
+    put_image(ticking, A, tags=("app:1", "app:2"))
+    put_image(ticking, B, tags=("new:1",))
+    one, two, new = map(Reference.parse, ("app:1", "app:2", "new:1"))
+    with ticking.write() as connection:
+        found = references.get_all(connection, (one, two, new))
+        operation = f"{RUN}00000000"
+        # A run may change a tag twice.
+        naming.set_tags(connection, {one: found[new].manifest}, now=NOW, operation=operation)
+        naming.remove_tag(connection, found[new], now=NOW, operation=operation)
+        naming.remove_tag(connection, found[two], now=NOW, operation=operation)
+        naming.set_tags(connection, {two: found[new].manifest}, now=NOW, operation=operation)
+    assert [change.kind for change in log(ticking, RUN)] == [RUN] * 4
+    assert len(log(ticking, RUN, limit=2)) == 2
+    ticking.untag("app:2")
+    done = {str(change.reference.familiar): change for change in rollback(ticking, [RUN])}
+    assert done["app:1"].after == found[one].digest
+    assert named(ticking, "app:1") == found[one].image_id
+    assert named(ticking, "new:1") == found[new].image_id
+    # This tag was changed after the run.
+    assert (done["app:2"].before, done["app:2"].after) == (None, None)
+
+
+def test_a_name_that_looks_like_a_run_is_a_name_if_there_is_no_run(ticking: Store) -> None:
+    put_image(ticking, A, tags=(f"{RUN}:latest",))
+    assert rollback(ticking, [RUN])[0].after is None

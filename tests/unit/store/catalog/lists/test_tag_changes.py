@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from store import Store
+from store.catalog import naming, references
 from store.catalog.collection import history
 from store.catalog.lists import tag_changes
 from store.model.actors import Actor
@@ -108,3 +109,19 @@ def test_an_empty_log_has_no_changes(store: Store) -> None:
         assert tag_changes.changes(connection, APP) == ()
         assert tag_changes.forgotten_before(connection) is None
         assert tag_changes.replaced_since(connection, NOW) == ({}, None)
+
+
+def test_the_changes_of_a_run_are_found_by_its_name(store: Store) -> None:
+    put_image(store, A, tags=("team/app:1",))
+    with store.write() as connection:
+        for name in ("sync-0123456789ab00000000", "sync-ffffffffffff00000000"):
+            target = references.get(connection, APP)
+            assert target is not None
+            naming.remove_tag(connection, target, now=NOW, operation=name)
+            naming.set_tags(connection, {APP: target.manifest}, now=NOW, operation="tag")
+        changes = tag_changes.of_run(connection, "sync-0123456789ab")
+        assert [(one.kind, one.new) for one in changes] == [("sync-0123456789ab", None)]
+        assert tag_changes.of_run(connection, "sync-0000000000ab") == ()
+    assert tag_changes.is_run("sync-0123456789ab")
+    assert not tag_changes.is_run("sync-0123456789ab00000000")
+    assert not tag_changes.is_run("sync-0123456789AB")

@@ -1,0 +1,1 @@
+"""Syncs: keeping a store or a registry equal with what a file lists."""

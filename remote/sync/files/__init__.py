@@ -1,0 +1,1 @@
+"""Sync files: what storectl, skopeo, regsync, hauler and lists of images say."""

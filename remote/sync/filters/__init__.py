@@ -1,0 +1,1 @@
+"""Filters: which tags of a repository a sync takes."""

@@ -1,0 +1,70 @@
+"""Questions to registries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.faulty_registry import Answer
+from tests.support.images import A, B
+from tests.support.layouts import Layout, gzip
+from tests.support.syncs import Syncs, serve
+
+if TYPE_CHECKING:
+    from tests.support.pulls import Pulls, Upstream
+
+
+@pytest.fixture
+def syncs(pulls: Pulls, upstream: Upstream) -> Syncs:
+    return Syncs(pulls, upstream)
+
+
+BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+ATTESTATION = {"dev.sigstore.bundle.predicateType": "https://slsa.dev/provenance/v1"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "annotations", "is_signed"),
+    [
+        ("application/vnd.cncf.notary.signature", {}, True),
+        ("application/vnd.dev.cosign.artifact.sig.v1+json", {}, True),
+        (BUNDLE, {}, True),
+        (BUNDLE, ATTESTATION, False),
+        ("application/spdx+json", {}, False),
+    ],
+)
+def test_a_referrer_may_be_a_signature(
+    syncs: Syncs, upstream: Upstream, kind: str, annotations: dict[str, str], *, is_signed: bool
+) -> None:
+    layout = Layout()
+    image, other = layout.image(gzip(A)), layout.image(gzip(B))
+    layout.root(image, "docker.io/team/app:1")
+    layout.root(other, "docker.io/team/app:2")
+    layout.root(
+        layout.artifact(b"proof", subject=image, artifact_type=kind, annotations=annotations)
+    )
+    upstream.serve(layout)
+    text = "sources: [{repository: HOST/team/app, signed: true}]"
+    assert syncs.became(text) == {"1": "pulled" if is_signed else "unsigned", "2": "unsigned"}
+
+
+@pytest.mark.parametrize("tags", ["{include: '?'}", "['1']"])
+def test_a_tag_of_cosign_is_a_signature(syncs: Syncs, upstream: Upstream, tags: str) -> None:
+    serve(upstream, "team/app", {"1": "a"})
+    digest = upstream.store.inspect_manifest("team/app:1").summary.digest
+    serve(upstream, "team/app", {f"{str(digest).replace(':', '-')}.sig": "signature"})
+    text = f"sources: [{{repository: HOST/team/app, signed: true, tags: {tags}}}]"
+    assert syncs.became(text) == {"1": "pulled"}
+
+
+def test_a_registry_with_a_reached_limit_is_not_asked_again(
+    syncs: Syncs, upstream: Upstream
+) -> None:
+    serve(upstream, "team/app", {str(number): "a" for number in range(30)})
+    text = "sources: [{repository: HOST/team/app}]"
+    assert set(syncs.became(text).values()) == {"pulled"}
+    upstream.registry.clear()
+    upstream.registry.always(Answer(429, {"Retry-After": "9999"}), path="/manifests/")
+    assert set(syncs.became(text, jobs=1).values()) == {"failed"}
+    assert upstream.registry.count("", "/manifests/") == 1
