@@ -47,12 +47,15 @@ class Item:
 
     @classmethod
     def of_digest(cls, source: Source, parts: Parts, digest: Digest) -> Item:
-        """Return the image of a digest, which gets no tag."""
+        """Return the image of a digest, which gets a tag only if the source names one."""
+        place = source.place.repository
         return cls(
             source,
             parts,
             Reference(source.repository, digest=digest),
-            Reference(source.place.repository, digest=digest),
+            Reference(place, digest=digest)
+            if source.renamed is None
+            else Reference(place, source.renamed),
         )
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
 from remote.sync.report import Became, SyncedImage
+from remote.sync.sources import REMOTE
 from store.catalog import naming, references
 from store.catalog.lists import tag_changes
 from store.catalog.upstream import synced_tags
@@ -64,7 +65,7 @@ def find_stale(
     }
     stale = Stale()
     for name, row in rows.items():
-        if name in listed:
+        if name in listed or name.place.startswith(REMOTE):
             continue
         if not row.parts:
             if name.tag not in listing.tags.get(row.source, (name.tag,)):

@@ -18,6 +18,9 @@ class Became(StrEnum):
     PULLED = "pulled"
     """It was fetched: its tag is new, or moved, or lacked parts."""
 
+    SENT = "sent"
+    """It was sent to another registry."""
+
     UNCHANGED = "unchanged"
     """The registry was asked, and nothing is new."""
 

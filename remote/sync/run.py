@@ -17,6 +17,7 @@ from remote.sync.items import Step, decide, is_here
 from remote.sync.listing import Answer, list_images
 from remote.sync.memory import SyncMemory
 from remote.sync.pruning import Pruning, find_stale
+from remote.sync.registry_run import RegistryRun
 from remote.sync.report import Became, SyncedImage
 from remote.sync.sources import Parts
 from store.catalog import references
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from remote.registry.values import ManifestReference
     from remote.sync.items import Item
     from remote.sync.listing import Listing
+    from remote.sync.registry_run import Push
     from remote.sync.sources import Access, SyncFile
     from store.model.digests import Digest
     from store.model.platforms import Platform
@@ -83,6 +85,7 @@ class StoreSync:
         loop: Runs the requests.
         options: How the sync runs.
         progress: Receives the progress of each blob; None for no reports.
+        push: Returns the repository of a registry that receives an image; None if there is none.
     """
 
     def __init__(
@@ -92,8 +95,10 @@ class StoreSync:
         loop: EventLoopThread,
         options: SyncOptions,
         progress: Progress | None = None,
+        push: Push | None = None,
     ) -> None:
         self._workspace = workspace
+        self._push = push
         self._loop = loop
         self._options = options
         self._progress = progress
@@ -129,9 +134,25 @@ class StoreSync:
                 listing,
                 self._progress,
             ).images()
+            yield from self._sent(memory, listing)
             yield from self._pruned(file, listing, memory)
         finally:
             memory.flush()
+
+    def _sent(self, memory: SyncMemory, listing: Listing) -> Iterator[SyncedImage]:
+        items = [item for item in listing.items if item.source.place.is_remote]
+        if items:
+            assert self._push is not None  # noqa: S101 - the caller has looked at the places
+            yield from RegistryRun(
+                self._workspace,
+                self._loop,
+                self._push,
+                self._options,
+                self._asking,
+                memory,
+                listing,
+                self._progress,
+            ).images(items)
 
     def _pruned(
         self, file: SyncFile, listing: Listing, memory: SyncMemory
@@ -188,7 +209,11 @@ class _Run:
         self._listing = listing
         self._progress = progress
         with workspace.read() as connection:
-            tags = [item.target for item in listing.items if item.target.tag is not None]
+            tags = [
+                item.target
+                for item in listing.items
+                if item.target.tag is not None and not item.source.place.is_remote
+            ]
             found = references.get_all(connection, tags)
         self._held = {name: target.digest for name, target in found.items()}
 
@@ -197,6 +222,8 @@ class _Run:
         waiting: dict[Step, list[Item]] = defaultdict(list)
         now = self._workspace.now()
         for item in self._listing.items:
+            if item.source.place.is_remote:
+                continue
             held = self._held.get(item.target)
             step = decide(
                 item, self._memory.get(item), held, now=now, max_age=self._options.max_age

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from remote.sync.filters.tag_filter import Globs
 
@@ -36,6 +36,9 @@ class Access:
     plain_http: bool = False
     cert_dir: Path | None = None
 
+
+REMOTE: Final = "docker://"
+"""The beginning of the name of a place in a registry."""
 
 USUAL = Access()
 """Credentials and certificates are searched in the usual places."""
@@ -77,7 +80,7 @@ class Place:
     is_remote: bool = False
 
     def __str__(self) -> str:
-        return f"docker://{self.repository}" if self.is_remote else str(self.repository)
+        return f"{REMOTE}{self.repository}" if self.is_remote else str(self.repository)
 
 
 @final

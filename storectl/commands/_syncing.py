@@ -33,7 +33,7 @@ from storectl.output.units import human_size
 from storectl.system.malloc import keep_freed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
     from remote.registry.repository import Repository
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from storectl.settings import Settings
 
 _RUN_BYTES = 6
-_SHOWN = (Became.PULLED, Became.REMOVED, Became.UNSIGNED)
+_SHOWN = (Became.PULLED, Became.SENT, Became.REMOVED, Became.UNSIGNED)
 _STDIN = Path("-")
 
 
@@ -90,7 +90,7 @@ def sync(
         StoreError: The store cannot be opened.
     """
     keep_freed()
-    files = [_read(path) for path in paths]
+    files = [_read(path, settings.environment) for path in paths]
     reports = [_Report(file, options, secrets.token_hex(_RUN_BYTES)) for file in files]
     with (
         ExitStack() as stack,
@@ -119,6 +119,7 @@ def sync(
                     prunes=options.prunes,
                 ),
                 bars,
+                connections.push_repository,
             )
             report.note(file.notes)
             for outcome in _waited_for(run.run(file), bars, quiet=options.quiet or options.as_json):
@@ -138,13 +139,13 @@ def _print_json(reports: Sequence[_Report]) -> None:
     render.document([report.document() for report in reports])
 
 
-def _read(path: Path) -> SyncFile:
+def _read(path: Path, environment: Mapping[str, str]) -> SyncFile:
     if path == _STDIN:
         data = b"" if sys.stdin is None else sys.stdin.buffer.read(MAX_BYTES + 1)
         text, name = decode_text(data, "standard input"), "standard input"
     else:
         text, name = read_text_file(path), str(path)
-    return read_sync_file(text, name, name_of(str(path)), path.parent)
+    return read_sync_file(text, name, name_of(str(path)), path.parent, environment)
 
 
 def _waited_for(found: Iterator[SyncedImage], bars: Bars, *, quiet: bool) -> Iterator[SyncedImage]:
@@ -185,17 +186,25 @@ class _Connections:
             StoreError: A file with settings is not valid.
         """
         for source in file.sources:
-            access, registry = source.access, source.repository.domain
-            key = _key(access, registry)
-            if key in self._open:
-                continue
-            options = self._remote
-            registries: tuple[str, ...] = ()
-            if access != USUAL:
-                options, registries = _with_access(options, access), (registry,)
-            self._open[key] = self._stack.enter_context(
-                connection_in(self._loop, options, self._settings, self._jobs, registries)
-            )
+            self._open_one(source.access, source.repository.domain)
+            if source.place.is_remote:
+                self._open_one(source.place_access, source.place.repository.domain)
+
+    def _open_one(self, access: Access, registry: str) -> None:
+        key = _key(access, registry)
+        if key in self._open:
+            return
+        options = self._remote
+        registries: tuple[str, ...] = ()
+        if access != USUAL:
+            options, registries = _with_access(options, access), (registry,)
+        self._open[key] = self._stack.enter_context(
+            connection_in(self._loop, options, self._settings, self._jobs, registries)
+        )
+
+    def push_repository(self, access: Access, name: Reference) -> Repository:
+        """Return the repository that receives an image."""
+        return self._open[_key(access, name.repository.domain)].push_repository(name)
 
     def connect(self, access: Access) -> Callable[[Reference], Sequence[Repository]]:
         """Return the function that returns the repositories to ask for an image."""
@@ -265,7 +274,7 @@ class _Report:
             self._images.append(_as_json(outcome))
             return
         if self.options.quiet:
-            if outcome.became in {Became.PULLED, Became.REMOVED}:
+            if outcome.became in {Became.PULLED, Became.SENT, Became.REMOVED}:
                 render.line(str(outcome.target))
             return
         self._print(outcome.notes)
@@ -300,8 +309,12 @@ class _Report:
 
 _WOULD = {one: one.value for one in Became} | {
     Became.PULLED: "to pull",
+    Became.SENT: "to send",
     Became.REMOVED: "to remove",
 }
+
+
+_PULLED = ("Pulled", "Would pull")
 
 
 def _line(outcome: SyncedImage, *, is_plan: bool) -> str:
@@ -319,8 +332,9 @@ def _line(outcome: SyncedImage, *, is_plan: bool) -> str:
         why = "incomplete"
     else:
         why = f"was {outcome.before.short}"
+    done, would = ("Sent", "Would send") if outcome.became is Became.SENT else _PULLED
     return (
-        f"{'Would pull' if is_plan else 'Pulled'}: {name} ({digest}, {why}):"
+        f"{would if is_plan else done}: {name} ({digest}, {why}):"
         f" {outcome.fetched_blobs} blob(s), {human_size(outcome.fetched_bytes)}"
     )
 

@@ -107,8 +107,9 @@ def command(
 ) -> None:
     """Keep the store equal with what files list: images, and tags of repositories.
 
-    FILE is a sync file of storectl or skopeo, a manifest of hauler, or a list with one image on
-    each line; its content tells. `-` is standard input.
+    FILE is a sync file of storectl, skopeo or regsync, a manifest of hauler, or a list with one
+    image on each line; its content tells. `-` is standard input. Where the file says so, images are
+    sent to another registry instead.
 
     The store remembers what it saw of each tag. A tag that has not moved costs one request, and an
     immutable tag none. Each image is stored completely or not at all. A failed image does not stop

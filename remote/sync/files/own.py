@@ -11,7 +11,7 @@ from remote.sync.files.fields import Fields
 from remote.sync.filters.regex import Regex
 from remote.sync.filters.tag_filter import Globs, Order, TagFilter
 from remote.sync.filters.versions import VersionRange
-from remote.sync.sources import Parts, Place, Source, SyncFile
+from remote.sync.sources import REMOTE, Parts, Place, Source, SyncFile
 from store.model.references import Reference, Repository, is_tag
 
 if TYPE_CHECKING:
@@ -97,12 +97,21 @@ def _source(fields: Fields, defaults: _Defaults) -> Source:
     if ("image" in fields) == ("repository" in fields):
         raise fields.error("image", "expected either 'image' or 'repository' in a source")
     common = _common(fields, defaults)
+    is_remote = (fields.text("to") or "").startswith(REMOTE)
+    if is_remote and fields.flag("prune"):
+        raise fields.error(
+            "prune", "tags in a registry cannot be removed in a way that is undoable"
+        )
+    parts = common.parts
     source = Source(
         Repository("docker.io", "x"),
         Place(Repository("docker.io", "x")),
         fields.name,
         fields.line,
-        parts=common.parts,
+        # As in crane, regctl and regsync, a registry gets all platforms.
+        parts=replace(parts or Parts(), all_platforms=True)
+        if is_remote and (parts is None or not parts.platforms)
+        else parts,
         immutable=common.immutable,
         is_signed=common.is_signed,
         prunes=common.prunes,
@@ -138,6 +147,8 @@ def _image(fields: Fields, source: Source) -> Source:
     place, tag = _place(fields, reference.repository)
     source = replace(source, repository=reference.repository, place=place)
     if reference.digest is not None:
+        if place.is_remote:
+            return replace(source, digests=(reference.digest,), renamed=tag)
         if tag is not None:
             raise fields.error("to", "an image with a digest gets no tag")
         return replace(source, digests=(reference.digest,))
@@ -150,12 +161,11 @@ def _place(fields: Fields, repository: Repository) -> tuple[Place, str | None]:
     text = fields.text("to")
     if text is None:
         return Place(repository), None
-    if text.startswith("docker://"):
-        raise fields.error("to", "expected a name in the store, found one in a registry")
+    is_remote = text.startswith(REMOTE)
     found: Reference = fields.reference("to", text.removeprefix("store:"))
     if found.digest is not None:
         raise fields.error("to", "expected a name without a digest")
-    return Place(found.repository), found.tag
+    return Place(found.repository, is_remote), found.tag
 
 
 def _filter(fields: Fields) -> TagFilter:

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from remote.sync.files.hauler import GROUP, read_hauler
 from remote.sync.files.own import read_own
 from remote.sync.files.plain_list import read_plain_list
+from remote.sync.files.regsync import read_regsync
 from remote.sync.files.skopeo import KEYS, read_skopeo
 from remote.sync.files.yaml_tree import MAX_BYTES, Table, Text, invalid, read_documents
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from remote.sync.files.yaml_tree import Tree
     from remote.sync.sources import SyncFile
 
 _HINT: Final = (
-    "expected 'sources:' of storectl, registries of skopeo, manifests of hauler, or one image on"
-    " each line"
+    "expected 'sources:' of storectl, registries of skopeo, 'sync:' of regsync, manifests of"
+    " hauler, or one image on each line"
 )
+_NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
 _IMAGE_LINE: Final = re.compile(r"[A-Za-z0-9][^\s#]*[^\s#:]")
 
 
-def read_sync_file(text: str, file: str, name: str, folder: Path) -> SyncFile:
+def read_sync_file(
+    text: str,
+    file: str,
+    name: str,
+    folder: Path,
+    environment: Mapping[str, str] = _NO_VARIABLES,
+) -> SyncFile:
     """Return what a sync file lists.
 
     Args:
@@ -34,6 +43,7 @@ def read_sync_file(text: str, file: str, name: str, folder: Path) -> SyncFile:
         file: The name of the file, for messages.
         name: The name of the sync, unless the file has one.
         folder: The folder to which relative paths in the file refer.
+        environment: The variables that a file of regsync may name.
 
     Raises:
         InvalidInput: The file is not valid.
@@ -43,7 +53,7 @@ def read_sync_file(text: str, file: str, name: str, folder: Path) -> SyncFile:
     if _is_plain_list(text):
         found = read_plain_list(text, file, name)
     else:
-        found = _of_yaml(read_documents(text, file), file, name, folder)
+        found = _of_yaml(read_documents(text, file), file, name, folder, environment)
     if not found.sources:
         raise InvalidInput(f"invalid {file}: it lists no images", hint=_HINT)
     return found
@@ -71,7 +81,9 @@ def _is_plain_list(text: str) -> bool:
     return False
 
 
-def _of_yaml(trees: Sequence[Tree], file: str, name: str, folder: Path) -> SyncFile:
+def _of_yaml(
+    trees: Sequence[Tree], file: str, name: str, folder: Path, environment: Mapping[str, str]
+) -> SyncFile:
     trees = [one for one in trees if not (isinstance(one, Text) and one.is_null)]
     if not trees:
         raise InvalidInput(f"invalid {file}: it is empty", hint=_HINT)
@@ -86,6 +98,8 @@ def _of_yaml(trees: Sequence[Tree], file: str, name: str, folder: Path) -> SyncF
         return read_hauler(trees, file, name)
     if len(trees) > 1:
         raise invalid(file, trees[1].line, "expected one YAML document")
+    if "sync" in first.values and "sources" not in first.values:
+        return read_regsync(first, file, name, environment)
     if "sources" in first.values or "defaults" in first.values:
         return read_own(first, file, name)
     if _is_skopeo(first):

@@ -61,6 +61,12 @@ def test_a_file_says_what_is_taken() -> None:
     assert [str(one) for one in pinned.digests] == [f"sha256:{'a' * 64}"]
 
 
+def test_a_registry_gets_all_platforms() -> None:
+    (source,) = read("sources: [{image: debian, to: 'docker://r.example/x:1'}]").sources
+    assert str(source.place) == "docker://r.example/x"
+    assert (source.renamed, source.parts) == ("1", Parts(all_platforms=True))
+
+
 def test_a_file_need_not_say_which_parts() -> None:
     assert read("sources: [{image: debian}]").sources[0].parts is None
 
@@ -104,7 +110,7 @@ S = "sources:\n  - "
         (f"{S}image: x\n    immutable: ['[']", "immutable: "),
         (f"{S}image: x\n    to: y@sha256:{'a' * 64}", "to: expected a name without a digest"),
         (f"{S}image: x@sha256:{'a' * 64}\n    to: y:1", "to: an image with a digest gets no tag"),
-        (f"{S}repository: x\n    to: docker://y", "to: expected a name in the store"),
+        (f"{S}image: x\n    to: docker://y\n    prune: true", "prune: tags in a registry cannot"),
         (f"{S}repository: x\n    to: y:1", "to: expected a name without a tag"),
         (f"{S}image: x\n    sgined: true", "unknown key 'sgined'"),
     ],

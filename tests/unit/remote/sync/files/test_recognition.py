@@ -17,6 +17,7 @@ from tests.support.syncs import read
         ("---\nsources: [{image: debian}]\n...\n", "docker.io/library/debian"),
         ("# a comment: with a colon\nquay.io:\n  images: {a: []}\n", "quay.io/a"),
         ('{"quay.io": {"images": {"a": []}}}', "quay.io/a"),
+        ("sync: [{source: a, target: b.c/a, type: image}]\ndefaults: {}", "docker.io/library/a"),
         ("# images\nquay.io/a:1\nb\n", "quay.io/a"),
         ("localhost:5000/a\n", "localhost:5000/a"),
     ],
