@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from remote.sync.items import Item
     from remote.sync.listing import Listing
     from remote.sync.memory import SyncMemory
-    from remote.sync.run import SyncOptions
+    from remote.sync.options import SyncOptions
     from remote.sync.sources import Access, Parts
     from store.model.digests import Digest
     from store.model.progress import Progress

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, final
 
 from remote.pulling.options import PullOptions
 from remote.pulling.pull import Puller
@@ -19,7 +17,6 @@ from remote.sync.memory import SyncMemory
 from remote.sync.pruning import Pruning, find_stale
 from remote.sync.registry_run import RegistryRun
 from remote.sync.report import Became, SyncedImage
-from remote.sync.sources import Parts
 from store.catalog import references
 from store.errors import StoreError
 from store.model.references import Reference
@@ -33,45 +30,12 @@ if TYPE_CHECKING:
     from remote.registry.values import ManifestReference
     from remote.sync.items import Item
     from remote.sync.listing import Listing
+    from remote.sync.options import SyncOptions
     from remote.sync.registry_run import Push
-    from remote.sync.sources import Access, SyncFile
+    from remote.sync.sources import Access, Parts, SyncFile
     from store.model.digests import Digest
-    from store.model.platforms import Platform
     from store.model.progress import Progress
     from store.workspace.workspace import Workspace
-
-KIND: Final = "sync"
-"""The kind of the operations of a sync, which the log of references shows."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class SyncOptions:
-    """How a sync runs.
-
-    Attributes:
-        run: The 12 hexadecimal digits that name the run in the log of references.
-        machine: The platform of this machine.
-        parts: What of an image is taken if the file does not say.
-        jobs: How many blobs are downloaded, and how many questions are asked at once.
-        max_age: How long an answer of a registry holds.
-        is_plan: Whether to change nothing.
-        prunes: Whether to remove tags that are no longer listed, also where the file does not say
-            so.
-    """
-
-    run: str
-    machine: Platform
-    parts: Parts = field(default_factory=Parts)
-    jobs: int = 6
-    max_age: timedelta = timedelta(0)
-    is_plan: bool = False
-    prunes: bool = False
-
-    @property
-    def name(self) -> str:
-        """The name of the run, with which the IDs of its operations begin."""
-        return f"{KIND}-{self.run}"
 
 
 @final

@@ -16,8 +16,9 @@ from remote.auth.credentials import Credentials
 from remote.registry.event_loop import EventLoopThread
 from remote.sync.files.recognition import name_of, read_sync_file
 from remote.sync.files.yaml_tree import MAX_BYTES
+from remote.sync.options import KIND, SyncOptions
 from remote.sync.report import Became
-from remote.sync.run import KIND, StoreSync, SyncOptions
+from remote.sync.run import StoreSync
 from remote.sync.sources import USUAL, Access, Parts
 from store import Platform
 from store.files.text_files import decode_text, read_text_file

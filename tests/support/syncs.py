@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from remote.sync.files.recognition import read_sync_file
-from remote.sync.run import StoreSync, SyncOptions
+from remote.sync.options import SyncOptions
+from remote.sync.run import StoreSync
 from store.model.platforms import Platform
 from tests.support import tars
 from tests.support.layouts import Layout, gzip

@@ -192,7 +192,9 @@ def _filter(fields: Fields) -> TagFilter:
 def _reference(fields: Fields, key: str, environment: Mapping[str, str]) -> Reference:
     text = _expanded(fields, key, fields.required(key), environment)
     if text.startswith(("ocidir:", "ocifile:")):
-        raise fields.error(key, "an OCI layout is not supported", hint="use `storectl copy`")
+        raise fields.error(
+            key, "an OCI layout is not supported", hint="copy the image of a layout without a sync"
+        )
     return fields.reference(key, text)
 
 

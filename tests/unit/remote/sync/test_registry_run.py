@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from remote.sync.run import StoreSync, SyncOptions
+from remote.sync.options import SyncOptions
+from remote.sync.run import StoreSync
 from tests.support.faulty_registry import Answer
 from tests.support.images import A, B
 from tests.support.layouts import Layout, gzip
