@@ -15,6 +15,7 @@ from remote.errors import ManifestNotFound, RateLimited, RegistryError
 from remote.pulling.attachments import attached_tags
 from remote.pulling.options import PullOptions
 from remote.pulling.platforms import chosen
+from remote.pushing.parallel import in_parallel
 from remote.registry.values import Tag
 from store.errors import NotFound, StoreError, printable
 from store.formats.image.described_image import claims_image
@@ -22,7 +23,7 @@ from store.formats.image.manifests import Kind
 from store.model.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
     from remote.registry.repository import Repository
     from remote.registry.values import Resolution
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from store.model.platforms import Platform
     from store.model.references import Reference
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
@@ -47,9 +49,32 @@ _PREDICATE: Final = "dev.sigstore.bundle.predicateType"
 _SIGNING: Final = "https://sigstore.dev/cosign/sign/v1"
 
 
+async def each(
+    items: Iterable[Item], work: Callable[[Item], Awaitable[Result]], *, workers: int
+) -> list[Result]:
+    """Return the results of a question about each of many items, in their order.
+
+    Args:
+        items: The items.
+        work: Asks about an item. Its first error ends all other calls.
+        workers: How many questions are asked at once. There are as many tasks, and no more.
+    """
+    known = list(items)
+    found: dict[int, Result] = {}
+
+    async def one(place: int) -> None:
+        found[place] = await work(known[place])
+
+    await in_parallel(range(len(known)), one, workers=workers)
+    return [found[place] for place in range(len(known))]
+
+
 @final
 class Asking:
     """Questions about the repositories of sources.
+
+    Attributes:
+        jobs: How many questions are asked at once.
 
     Args:
         connect: Returns the function that returns the repositories to ask for an image.
@@ -64,7 +89,7 @@ class Asking:
         machine: Platform,
     ) -> None:
         self._connect = connect
-        self._jobs = jobs
+        self.jobs = jobs
         self._machine = machine
         self._slots: asyncio.Semaphore | None = None
         self._limited: dict[str, RateLimited] = {}
@@ -178,7 +203,7 @@ class Asking:
     ) -> Result:
         """Ask the mirrors of a repository, and then the repository itself."""
         if self._slots is None:
-            self._slots = asyncio.Semaphore(self._jobs)
+            self._slots = asyncio.Semaphore(self.jobs)
         async with self._slots:
             *mirrors, last = self.repositories(source.access, name)
             for one in mirrors:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, final
+from typing import TYPE_CHECKING, Final, NamedTuple, final
 
+from remote.sync.asking import each
 from remote.sync.items import Item
 from store.errors import InvalidInput, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Iterable
     from datetime import timedelta
 
     from remote.sync.asking import Asking
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from remote.sync.sources import Parts, Source
     from store.catalog.upstream.synced_tags import SyncedName
     from store.model.digests import Digest
-
-_T = TypeVar("_T")
 
 _ATTACHED: Final = re.compile(r"sha(?:256|512)-[0-9a-f]{64,128}(?:\.(?:sig|att|sbom))?")
 """The tags of signatures, attestations and SBOMs, and of lists of referrers."""
@@ -110,17 +108,15 @@ async def list_images(
             return exc
 
     wanted = list(sources)
-    for source, found in zip(wanted, await _all(map(of_source, wanted)), strict=True):
+    for source, found in zip(
+        wanted, await each(wanted, of_source, workers=asking.jobs), strict=True
+    ):
         if isinstance(found, StoreError):
             listing.failures.append((source, found))
         else:
             listing.add(found)
     memory.flush()
     return listing
-
-
-async def _all(work: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
-    return list(await asyncio.gather(*work))
 
 
 @final
@@ -150,7 +146,7 @@ class _Expansion:
         items = {tag: Item.of_tag(source, parts, tag) for tag in source.filter.by_name(named)}
         if not source.filter.needs_times:
             return [*found, *items.values()]
-        times = await _all(self._created(item) for item in items.values())
+        times = await each(items.values(), self._created, workers=self.asking.jobs)
         kept = source.filter.by_time(dict(zip(items, times, strict=True)), self.now)
         return [*found, *(items[tag] for tag in kept)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
@@ -100,6 +101,9 @@ class RegistryRun:
             for one in waiting:
                 yield one.result()
                 self._memory.flush()
+        except BaseException:
+            self._loop.run(_cancel_requests())
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -178,6 +182,14 @@ class RegistryRun:
             bool(done.sent or done.mounted or done.documents or done.moved_tags),
             (*image.notes, *done.notes),
         )
+
+
+async def _cancel_requests() -> None:
+    """End all requests, and wait until they have ended."""
+    requests = asyncio.all_tasks() - {asyncio.current_task()}
+    for request in requests:
+        request.cancel()
+    await asyncio.gather(*requests, return_exceptions=True)
 
 
 def _choice(parts: Parts) -> Choice:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING, final
 
@@ -10,7 +9,7 @@ from remote.pulling.options import PullOptions
 from remote.pulling.pull import Puller
 from remote.pulling.report import FailedImage, PlannedImage
 from remote.registry.values import Tag
-from remote.sync.asking import Asking
+from remote.sync.asking import Asking, each
 from remote.sync.items import Step, decide, is_here
 from remote.sync.listing import Answer, list_images
 from remote.sync.memory import SyncMemory
@@ -214,7 +213,7 @@ class _Run:
     # --- questions --------------------------------------------------------------------------------
 
     async def _checks(self, items: Iterable[Item]) -> list[SyncedImage | Answer]:
-        return list(await asyncio.gather(*map(self._check, items)))
+        return await each(items, self._check, workers=self._asking.jobs)
 
     async def _check(self, item: Item) -> SyncedImage | Answer:
         """Return what became of an image, or the digest to fetch."""

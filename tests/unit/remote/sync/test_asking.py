@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
+from remote.sync.asking import each
 from tests.support.faulty_registry import Answer
 from tests.support.images import A, B
 from tests.support.layouts import Layout, gzip
@@ -68,3 +70,17 @@ def test_a_registry_with_a_reached_limit_is_not_asked_again(
     upstream.registry.always(Answer(429, {"Retry-After": "9999"}), path="/manifests/")
     assert set(syncs.became(text, jobs=1).values()) == {"failed"}
     assert upstream.registry.count("", "/manifests/") == 1
+
+
+def test_many_questions_take_few_tasks_and_keep_their_order() -> None:
+    most = 0
+
+    async def ask(number: int) -> int:
+        nonlocal most
+        most = max(most, len(asyncio.all_tasks()))
+        await asyncio.sleep(0)
+        return number * 2
+
+    assert asyncio.run(each(range(1000), ask, workers=3)) == [2 * one for one in range(1000)]
+    # The workers, and the task that waits for them.
+    assert most <= 4
