@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from store import Choice, ImportOptions, Limits, Platform, Reference, errors
+from store.formats.archives.selection import NothingChosen
 from tests.support.broken.case import Accepted, Case, Refused, of_layout, refused
 from tests.support.broken.documents import LOADED, NAME, app, sound_manifest
 from tests.support.images import A, B
@@ -193,7 +194,7 @@ def _graphs() -> Iterator[Case]:
         arguments=("--require-all",),
     )
     wanted = ImportOptions(choice=Choice(platforms=(Platform.parse("linux/riscv64"),)))
-    expected = refused(errors.InvalidInput, "linux/riscv64")
+    expected = refused(NothingChosen, "linux/riscv64")
     yield _case(
         "platform-not-offered",
         "a platform (--platform) that the archive does not have",
