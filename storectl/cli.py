@@ -32,6 +32,7 @@ VERBS: Final = {
     "save": ("save", "Save images to an archive."),
     "pull": ("pull", "Download images from registries."),
     "push": ("push", "Push images to a registry."),
+    "load-into": ("load_into", "Load an image into a Docker engine."),
     "copy": ("copy", "Copy images between registries and other places."),
     "sync": ("sync", "Keep the store equal with what a file lists."),
     "tags": ("tags", "List the tags of a repository in a registry."),
