@@ -34,8 +34,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PIECE_BYTES: Final = MIB // 4
-"""How many bytes are read, hashed and written at a time."""
+PIECE_BYTES: Final = MIB // 2
+"""How many bytes are hashed and written at a time."""
+
+FIRST_BYTES: Final = 16 * 1024
+"""How many bytes arrive before the first ones are written, so that readers get them soon."""
+
+READ_BYTES: Final = MIB
+"""How many bytes a reader gets at a time."""
 
 MAX_FETCHES: Final = 64
 """How many blobs one process fetches at once; more wait for their turn."""
@@ -121,8 +127,11 @@ class Fetch:
             if self.available <= position and self.error is not None:
                 raise self.error
             assert self._file is not None  # noqa: S101 - bytes are available
-            size = min(PIECE_BYTES, self.available - position, stop - position)
-            piece = await asyncio.to_thread(os.pread, self._file.fileno(), size, position)
+            size = min(READ_BYTES, self.available - position, stop - position)
+            # Most readers are close behind the writer, so that the bytes are in the page cache.
+            piece = _cached(self._file, size, position)
+            if piece is None:
+                piece = await asyncio.to_thread(os.pread, self._file.fileno(), size, position)
             if not piece:
                 raise RegistryUnavailable(
                     f"the file of blob {self.target.digest} has become shorter",
@@ -179,16 +188,27 @@ class Fetch:
         async with self._repository.open_blob(self.target, offset=offset) as body:
             skipped = offset - body.start
             waiting = bytearray()
-            async for chunk in body:
-                rest = chunk[skipped:] if skipped else chunk
-                skipped -= len(chunk) - len(rest)
-                waiting += rest
-                if len(waiting) >= PIECE_BYTES:
-                    await self._append(download, bytes(waiting))
-                    waiting.clear()
-            await self._append(download, bytes(waiting))
+            # While one piece is hashed and written, the next one arrives.
+            writing: asyncio.Task[None] | None = None
+            try:
+                async for chunk in body:
+                    rest = chunk[skipped:] if skipped else chunk
+                    skipped -= len(chunk) - len(rest)
+                    waiting += rest
+                    if len(waiting) >= (PIECE_BYTES if writing else FIRST_BYTES):
+                        if writing is not None:
+                            await writing
+                        writing = asyncio.create_task(self._append(download, waiting))
+                        waiting = bytearray()
+                if writing is not None:
+                    await writing
+                await self._append(download, waiting)
+            finally:
+                if writing is not None:
+                    # Its thread uses the file, which the caller closes.
+                    await asyncio.wait({writing})
 
-    async def _append(self, download: Download, data: bytes) -> None:
+    async def _append(self, download: Download, data: bytearray) -> None:
         def write() -> None:
             with translated(download.path):
                 view = memoryview(data)
@@ -269,6 +289,17 @@ class Fetch:
             registry=repository.registry,
             repository=repository.name,
         )
+
+
+def _cached(file: BinaryIO, size: int, position: int) -> bytes | None:
+    """Return bytes of a file that are in the page cache; None if a disk has to be read."""
+    buffer = bytearray(size)
+    try:
+        count = os.preadv(file.fileno(), [buffer], position, os.RWF_NOWAIT)
+    except OSError:
+        # The file system cannot tell (EOPNOTSUPP), or the bytes are not cached (EAGAIN).
+        return None
+    return bytes(memoryview(buffer)[:count]) if count else None
 
 
 @final
