@@ -15,6 +15,7 @@ from mirror.origin.origins import is_from_other_site
 from mirror.protocol.conditions import etag, is_known
 from mirror.transfer.send_file import send_file
 from remote.through.counts import Outcome
+from remote.through.fetches import NowStored
 from store.errors import DamagedContent, IntegrityError, NotFound
 from store.registry.blobs import unknown_blob
 
@@ -50,7 +51,10 @@ async def get(call: Call) -> web.StreamResponse:
             # A client that is told of a blob does not send it, so a push would lack the blobs that
             # only the upstream registry has.
             raise
-        return await through.blob(call, upstream)
+        try:
+            return await through.blob(call, upstream)
+        except NowStored:
+            blob = await call.service.pools.read(registry.open_blob, call.repository, call.digest)
     upstream = call.upstream
     if upstream is not None:
         upstream.counts.requests[call.repository.domain, Outcome.HIT] += 1

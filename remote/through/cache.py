@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, final
 
 from remote.errors import (
@@ -34,7 +35,7 @@ from store.model.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from remote.registry.client import RegistryClient
     from remote.registry.repository import Repository as RemoteRepository
@@ -52,6 +53,9 @@ logger = logging.getLogger(__name__)
 
 STORED_WAIT_S: Final = 3.0
 """How long a client waits for an upstream registry if the store has an answer, in seconds."""
+
+USE_EVERY: Final = timedelta(hours=1)
+"""How often the use of a tag that never moves is recorded."""
 
 _ANY: Final = "application/octet-stream"
 
@@ -107,7 +111,9 @@ class PullThrough:
         self._now = now
         self._downloads = Downloads(workspace.root)
         self.counts = Counts()
-        self._fetches = Fetches(self._downloads, self._fetch_ended, counts=self.counts)
+        self._fetches = Fetches(
+            self._downloads, self._fetch_ended, counts=self.counts, is_stored=self._is_stored
+        )
         self._pending = Pending()
         self._absent = Absences(now)
         self._failures = Failures(now)
@@ -115,6 +121,7 @@ class PullThrough:
         self.lists = Lists(self._sources, is_fresh=self._is_list_fresh, now=now)
         self._asking: SharedWork[Document | None] = SharedWork()
         self._reading: SharedWork[Document] = SharedWork()
+        self._noting: SharedWork[None] = SharedWork()
         self._closing: set[asyncio.Task[None]] = set()
         self._askers: dict[Digest, set[Repository]] = {}
         self._publisher = Publisher(
@@ -178,6 +185,7 @@ class PullThrough:
             return TagAnswer()
         age = None if seen is None else self._now() - seen.checked_at
         if current is not None and age is not None and not self._is_old(name, age):
+            self._note_use(name, seen, age)
             return TagAnswer(age=age)
         if current is None or seen is None:
             return TagAnswer(await self._asking.result(name, lambda: self._ask(name, None)))
@@ -185,6 +193,18 @@ class PullThrough:
             return TagAnswer(await self._ask_briefly(name, seen))
         except StoreError as exc:
             return TagAnswer(age=age, problem=exc)
+
+    def _note_use(self, name: Reference, seen: SeenTag | None, age: timedelta) -> None:
+        """Record the use of a tag that never moves: no request to its registry records it.
+
+        The limits of `store.maintenance.cache` rely on it.
+        """
+        upstream = self._sources.upstreams.find(name.repository)
+        if seen is None or age < USE_EVERY or upstream is None or name.tag is None:
+            return
+        if upstream.is_immutable(name.tag):
+            used = SeenTag(seen.digest, seen.etag, self._now())
+            self._noting.start(name, lambda: asyncio.to_thread(self._memory.put, name, used))
 
     def _is_old(self, name: Reference, age: timedelta) -> bool:
         """Return whether the upstream registry has to be asked for a stored tag again."""
@@ -307,6 +327,7 @@ class PullThrough:
             stop: The offset after the last byte.
 
         Raises:
+            NowStored: The blob was published meanwhile, so the store has it.
             StoreError: The blob cannot be fetched.
         """
         async for piece in self._fetches.read(fetch, start, stop):
@@ -321,6 +342,7 @@ class PullThrough:
         await self.lists.close()
         await self._asking.close()
         await self._reading.close()
+        await self._noting.close()
         await self._fetches.close()
         await self.published()
         if self._closing:
@@ -331,6 +353,9 @@ class PullThrough:
         self._pending.add(repository, document, tag)
         # Perhaps all of it is here: another repository, or an earlier tag, has brought its blobs.
         self._publisher.settle(repository)
+
+    async def _is_stored(self, digest: Digest) -> bool:
+        return await self._publisher.has_published(digest, self._askers.get(digest, ()))
 
     def _fetch_ended(self, fetch: Fetch) -> None:
         askers = self._askers.pop(fetch.target.digest, ())

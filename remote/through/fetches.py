@@ -25,7 +25,7 @@ from store.model.digests import Digest
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from typing import BinaryIO
 
     from remote.registry.repository import Repository
@@ -50,6 +50,14 @@ _POLL_S: Final = 0.05
 """How often the file of another process is looked at."""
 
 
+class NowStored(StoreError):
+    """A blob that was published before its fetch began, so that the store has it."""
+
+
+async def _is_not_stored(_digest: Digest) -> bool:
+    return False
+
+
 @final
 class Fetch:
     """The fetch of one blob, and the part of it that is here.
@@ -68,6 +76,7 @@ class Fetch:
         repository: Repository,
         downloads: Downloads,
         counts: Counts | None = None,
+        is_stored: Callable[[Digest], Awaitable[bool]] = _is_not_stored,
     ) -> None:
         self.target = target
         self.available = 0
@@ -76,6 +85,7 @@ class Fetch:
         self._repository = repository
         self._downloads = downloads
         self._counts = counts or Counts()
+        self._is_stored = is_stored
         self.ended = asyncio.Event()
         self._changed = asyncio.Condition()
         self._file: BinaryIO | None = None
@@ -170,6 +180,8 @@ class Fetch:
         await self._hash_file(download.size_bytes)
         await self._advance(self._hashed)
         is_fresh = download.size_bytes == 0
+        if is_fresh and await self._is_stored(self.target.digest):
+            raise NowStored(f"blob {self.target.digest} is stored")
         if download.size_bytes < self.target.size_bytes:
             async with slots:
                 await self._fetch(download)
@@ -311,6 +323,7 @@ class Fetches:
         on_end: Called with each fetch that has ended, whether it is complete or has an error.
         max_fetches: How many blobs are fetched at once.
         counts: Counts the bytes; None to count nothing.
+        is_stored: Returns whether the store has a blob by now. A fetch without any bytes asks.
     """
 
     def __init__(
@@ -319,9 +332,11 @@ class Fetches:
         on_end: Callable[[Fetch], None] = lambda _: None,
         max_fetches: int = MAX_FETCHES,
         counts: Counts | None = None,
+        is_stored: Callable[[Digest], Awaitable[bool]] = _is_not_stored,
     ) -> None:
         self._downloads = downloads
         self._counts = counts
+        self._is_stored = is_stored
         self._on_end = on_end
         self._slots = asyncio.Semaphore(max_fetches)
         self._running: dict[Digest, tuple[Fetch, asyncio.Task[None]]] = {}
@@ -347,7 +362,7 @@ class Fetches:
         found = self._running.get(target.digest)
         if found is not None:
             return found[0]
-        fetch = Fetch(target, repository, self._downloads, self._counts)
+        fetch = Fetch(target, repository, self._downloads, self._counts, self._is_stored)
         task = asyncio.create_task(fetch.run(self._slots))
         task.add_done_callback(lambda _: self._ended(fetch))
         self._running[target.digest] = (fetch, task)

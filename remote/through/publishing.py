@@ -15,7 +15,7 @@ from remote.pulling.publishing import publish_image
 from remote.pulling.transfer import Traffic, Transfers
 from remote.through.memory import SeenTag
 from remote.through.pending import MAX_DOCUMENTS
-from store.catalog import references
+from store.catalog import references, repositories
 from store.errors import StoreError, Unavailable, printable
 from store.formats.image.manifests import Document
 from store.model.limits import DEFAULT_LIMITS
@@ -23,7 +23,7 @@ from store.model.progress import Silent
 from store.model.references import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -76,6 +76,7 @@ class Publisher:
         self._held = HeldContent(workspace)
         self._tasks: set[asyncio.Task[None]] = set()
         self._one_at_a_time = asyncio.Lock()
+        self._running: frozenset[Digest] = frozenset()
         self._etags: OrderedDict[Reference, tuple[Digest, str]] = OrderedDict()
 
     def note_tag(self, name: Reference, digest: Digest, etag: str) -> None:
@@ -96,6 +97,24 @@ class Publisher:
         while self._tasks:
             await asyncio.gather(*self._tasks)
 
+    async def has_published(self, digest: Digest, holders: Iterable[Repository]) -> bool:
+        """Return whether repositories hold a blob, after the publication of an image that needs it.
+
+        Args:
+            digest: The digest of the blob.
+            holders: The repositories that have to hold it; at least one.
+        """
+        while digest in self._running:
+            async with self._one_at_a_time:
+                pass
+        names = tuple(holders)
+
+        def are_holders() -> bool:
+            with self._workspace.read() as connection:
+                return all(repositories.held(connection, name, (digest,)) for name in names)
+
+        return bool(names) and await asyncio.to_thread(are_holders)
+
     def settle(self, repository: Repository, blob: Digest | None = None) -> None:
         """Publish, in the background, the images of a repository that are whole.
 
@@ -115,12 +134,15 @@ class Publisher:
                 manifest = next(iter(image.documents))
                 if self._pending.find(repository, manifest) is None:
                     continue
+                self._running = frozenset(image.blobs)
                 try:
                     is_published = await asyncio.to_thread(self._publish, repository, image)
                 except StoreError as exc:
                     # The manifest stays pending, and the next blob or request tries again.
                     logger.warning("cannot publish %s: %s", image.reference, printable(exc.message))
                     continue
+                finally:
+                    self._running = frozenset()
                 if is_published:
                     self._pending.remove(repository, manifest)
 

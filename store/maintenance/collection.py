@@ -52,6 +52,7 @@ class Tally:
         orphans: The number of removed files that had no row.
         set_aside: The size in bytes of each file that was moved into quarantine.
         downloads: The number of removed files of interrupted downloads.
+        cached_tags: The number of removed tags that were pulled through.
     """
 
     images: list[ImageID] = field(default_factory=list)
@@ -63,6 +64,7 @@ class Tally:
     orphans: int = 0
     set_aside: list[int] = field(default_factory=list)
     downloads: int = 0
+    cached_tags: int = 0
 
 
 @final

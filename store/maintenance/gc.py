@@ -14,6 +14,7 @@ from store.blobs.quarantine import Quarantine
 from store.catalog import content
 from store.catalog.collection.grace import Grace, forget_operations
 from store.maintenance import downloads, quarantine
+from store.maintenance.cache import remove_expired
 from store.maintenance.collection import FileCollection, RowCollection, Tally, Units
 from store.maintenance.history import remove_old_history
 from store.maintenance.kept import keeps_anything, kept_files, upload_kept
@@ -96,6 +97,8 @@ class Collector:
             # On a full disk, the log of a unit has to fit into the reserve.
             MIN_BATCH if workspace.reserve.was_released else MAX_BATCH,
         )
+        if workspace.cache_limits.is_set:
+            tally.cached_tags = remove_expired(units, workspace.cache_limits, workspace.now())
         RowCollection(units, grace, workspace.now, tally, self._retained.keys).run(
             dangling=dangling
         )
@@ -140,6 +143,8 @@ class Collector:
         with workspace.catalogue_copy() as copy:
             forget_operations(copy, dead.operations)
             units = Units(lambda: nullcontext(copy), lambda: nullcontext(copy), self._timer)
+            if workspace.cache_limits.is_set:
+                tally.cached_tags = remove_expired(units, workspace.cache_limits, workspace.now())
             RowCollection(units, lambda: grace, workspace.now, tally, self._retained.keys).run(
                 dangling=dangling
             )
@@ -197,5 +202,6 @@ def _report(
         dry_run=dry_run,
         uploads=len(uploads),
         downloads=tally.downloads,
+        cached_tags=tally.cached_tags,
         kept=tuple(kept),
     )

@@ -35,6 +35,7 @@ class CollectionReport:
         dry_run: Whether this was a dry run, which deletes nothing.
         uploads: The number of removed uploads, which were idle for too long.
         downloads: The number of removed files of interrupted downloads.
+        cached_tags: The number of removed tags that were pulled through from upstream registries.
         kept: What the collection keeps although no image with a name needs it.
     """
 
@@ -48,6 +49,7 @@ class CollectionReport:
     dry_run: bool
     uploads: int = 0
     downloads: int = 0
+    cached_tags: int = 0
     kept: tuple[Kept, ...] = ()
 
     @property

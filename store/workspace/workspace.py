@@ -18,6 +18,7 @@ from store.db.database import Durability
 from store.errors import StoreNotFound
 from store.files.space.reserve import Reserve
 from store.model.actors import NOBODY
+from store.model.limits import CacheLimits
 from store.model.waiting import WAITING
 from store.workspace import copied_root, engines, root_folder
 from store.workspace.change import change
@@ -62,6 +63,7 @@ class Workspace:
         database: The catalogue.
         locks: The locks of operations and uploads.
         quarantine_for: How long a collection keeps files that the catalogue does not know.
+        cache_limits: How much a collection keeps of what was pulled through.
         undo_for: How long a collection keeps what changes of tags can be rolled back to.
         waiting: How to wait for the locks of this store and of outputs.
         reserve: The space that the store keeps so that a full disk can be emptied.
@@ -90,6 +92,7 @@ class Workspace:
         self._decoding = decoding
         self._on_change = on_change
         self.quarantine_for = KEPT_FOR
+        self.cache_limits = CacheLimits()
         self.undo_for = timedelta(0)
         self._prover: Prover | None = None
 

@@ -49,6 +49,7 @@ def show(report: CollectionReport, *, as_json: bool) -> None:
                 "DeadOperations": report.dead_operations,
                 "Uploads": report.uploads,
                 "Downloads": report.downloads,
+                **({"CacheTags": report.cached_tags} if report.cached_tags else {}),
                 "DryRun": report.dry_run,
                 "Kept": kept_as_json(report.kept),
             }
@@ -63,6 +64,8 @@ def show(report: CollectionReport, *, as_json: bool) -> None:
     )
     if report.uploads:
         render.line(f"{deleted}: {report.uploads} abandoned upload(s)")
+    if report.cached_tags:
+        render.line(f"{deleted}: {report.cached_tags} tag(s) that were pulled through")
     if report.downloads:
         render.line(f"{deleted}: {report.downloads} interrupted download(s)")
     if report.dead_operations:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -30,7 +30,7 @@ from store.catalog.collection import garbage, grace, history, reachability
 from store.catalog.events import Event
 from store.catalog.in_progress import pushes, uploads
 from store.catalog.lists import recorded_rows, tag_changes
-from store.catalog.upstream import synced_tags
+from store.catalog.upstream import pulled, synced_tags
 from store.catalog.upstream import tags as upstream_tags
 from store.db.changes import Position
 from store.db.sqlite.engine import DATABASE
@@ -54,6 +54,9 @@ from tests.support.layouts import EMPTY, INDEX, MANIFEST, Layout, encode, foreig
 from tests.support.registry_pushes import APP, OTHER, push_blob, push_image, squeezed
 from tests.support.sql_statements import Statements, recorded
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
 MARK: Final = "gc marks: what lives is found from every root, and what does not live is the rest"
 CHECK: Final = "fsck checks every row"
 SCRUB: Final = "a scrub looks through all content for what was not checked for longest"
@@ -75,6 +78,7 @@ REASONS: Final = {
     "reachability.dangling_manifests": MARK,
     "reachability.dead_manifests": MARK,
     "reachability.unreached_in_repositories": MARK,
+    "pulled.pulled": "gc with limits looks at every tag that was pulled through",
     "events.events": (
         "without --since or --until every event is asked for, in the order of its number"
     ),
@@ -285,10 +289,7 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         repositories.is_quiet(connection, APP, NOW)
         pushes.is_recorded(connection, image_id.digest)
         garbage.layers_of(connection, [ContentKey(1)])
-        for name in (APP, OTHER):
-            seen = upstream_tags.UpstreamTag(image_id.digest, "", NOW)
-            upstream_tags.put(connection, Reference(name, "1"), seen)
-            assert upstream_tags.get(connection, Reference(name, "1")) == seen
+        use_upstreams(connection, image_id)
         synced = synced_tags.SyncedName(str(APP), "1")
         row = synced_tags.SyncedTag(str(APP), image_id.digest, "", "", None, NOW, 0)
         synced_tags.put(connection, "test", {synced: row})
@@ -298,6 +299,16 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         grace.protections(connection, [key for key in keys.values() if key is not None])
         uploads.get(connection, "0" * 32)
         raise _EnoughError
+
+
+def use_upstreams(connection: Connection, image_id: ImageID) -> None:
+    """Send the statements about tags that were pulled through."""
+    for name in (APP, OTHER):
+        seen = upstream_tags.UpstreamTag(image_id.digest, "", NOW)
+        upstream_tags.put(connection, Reference(name, "1"), seen)
+        assert upstream_tags.get(connection, Reference(name, "1")) == seen
+    pulled.pulled(connection)
+    pulled.sizes(connection, [ContentKey(1)])
 
 
 class _EnoughError(Exception):

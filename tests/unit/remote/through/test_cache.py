@@ -14,6 +14,7 @@ from remote.errors import ManifestNotFound, RateLimited, RegistryError, Unreacha
 from remote.http.settings import ClientSettings
 from remote.registry.client import RegistryClient
 from remote.through.cache import PullThrough
+from remote.through.fetches import NowStored
 from remote.through.upstreams import Upstream as UpstreamRegistry
 from remote.through.upstreams import Upstreams
 from store.model.digests import Digest
@@ -104,7 +105,11 @@ async def blobs(through: PullThrough, layout: Layout, manifest: str) -> None:
     document = json.loads(layout.blobs[manifest])
     for link in (document["config"], *document["layers"]):
         fetch = await through.blob(TEAM, Digest.parse(link["digest"]))
-        data = b"".join([piece async for piece in through.read(fetch, 0, link["size"])])
+        try:
+            data = b"".join([piece async for piece in through.read(fetch, 0, link["size"])])
+        except NowStored:
+            # A mirror answers from the store.
+            continue
         assert data == layout.blobs[link["digest"]]
 
 

@@ -12,7 +12,7 @@ import pytest
 from remote.errors import FalseAnswer, RegistryError
 from remote.http.settings import ClientSettings, RegistrySettings, SameSettings
 from remote.registry.client import RegistryClient
-from remote.through.fetches import Fetches
+from remote.through.fetches import Fetches, NowStored
 from store.blobs.downloads import Downloads
 from store.model.digests import Descriptor, Digest
 from tests.support import tars
@@ -171,3 +171,22 @@ def test_the_file_of_another_process_is_followed_and_taken_over(
     assert (first, whole) == (BLOB[:900_000], BLOB)
     (request,) = upstream.registry.requests("GET", PATH)
     assert request.headers["Range"] == "bytes=1000000-"
+
+
+def test_a_blob_that_is_stored_by_now_is_not_fetched(upstream: Upstream, tmp_path: Path) -> None:
+    asked: list[Digest] = []
+
+    async def is_stored(digest: Digest) -> bool:
+        asked.append(digest)
+        return True
+
+    async def work() -> None:
+        async with connected(upstream) as repository:
+            fetches = Fetches(Downloads(tmp_path), is_stored=is_stored)
+            with pytest.raises(NowStored):
+                await read(fetches, repository, 0, len(BLOB))
+
+    asyncio.run(work())
+    assert asked == [TARGET.digest]
+    assert upstream.registry.count("GET", PATH) == 0
+    assert not list(Downloads(tmp_path).interrupted())

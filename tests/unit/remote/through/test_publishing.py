@@ -50,6 +50,12 @@ def test_an_image_is_published_once_its_last_blob_is_here(store: Store) -> None:
             download.close()
         publisher.settle(TEAM, manifest.links[0].digest)
         await publisher.finish()
+        other = Repository("docker.io", "team/other")
+        for link in manifest.links:
+            assert await publisher.has_published(link.digest, (TEAM,))
+            assert not await publisher.has_published(link.digest, (TEAM, other))
+            assert not await publisher.has_published(link.digest, ())
+        assert not await publisher.has_published(Digest.of(b"absent"), (TEAM,))
 
     asyncio.run(work())
     assert [str(one) for one in store.names("", 9)] == ["docker.io/team/app:1"]
