@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mirror.transfer import client_progress
+from mirror.transfer import blocking_sendfile, client_progress
 from mirror.transfer.client_progress import ClientProgress, unconfirmed_bytes
 from store.model.digests import Digest
 from tests.support import images
@@ -124,6 +124,8 @@ def test_client_that_reads_too_slowly_is_cut_off(
 ) -> None:
     monkeypatch.setattr(client_progress, "STALL_S", 0.5)
     monkeypatch.setattr(client_progress, "MIN_BYTES_PER_S", 200e6)
+    # A thread sends for as long as it never waits for long, and then the client is fast enough.
+    monkeypatch.setattr(blocking_sendfile, "PATIENCE_S", 0.001)
     if kind == "file":
         path = push_blob(ask, HUGE)
     else:
