@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from store.db.sqlite.engine import Access
 from store.db.sqlite.location import SHARED_MEMORY, DatabaseLocation, roll_back
@@ -13,8 +13,9 @@ from store.errors import StorageFull
 from store.files.os_errors import translate
 from store.files.space.database_room import require_room
 from store.files.space.shared_memory import keep_blocks
-from store.files.space.shortage import has_no_inodes
+from store.files.space.shortage import free_bytes, has_no_inodes, obstacle
 from store.files.write_lock import WRITE_LOCK, WriteLock
+from store.model.limits import MIB
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
     from store.db.schema_state import SchemaState
     from store.model.waiting import Waiting
+
+
+_LITTLE_ROOM: Final = MIB
+"""With less than this, a file is made for a trial before SQLite makes one."""
 
 
 def locate(root: Path, *, read_only: bool) -> tuple[DatabaseLocation, SchemaState]:
@@ -51,6 +56,17 @@ def locate(root: Path, *, read_only: bool) -> tuple[DatabaseLocation, SchemaStat
         raise
 
 
+def _require_name(database: Path) -> None:
+    """Check that a file can be made beside a database: xfs needs more room for it than for bytes.
+
+    Raises:
+        StorageFull: There is no room for a file.
+    """
+    cause = obstacle(database.parent, named=True)
+    if cause is not None and cause.errno == errno.ENOSPC:
+        raise translate(cause, database)
+
+
 def place(root: Path, *, read_only: bool) -> DatabaseLocation:
     """Return the location of the database at ``root``: that of a private copy on a full disk.
 
@@ -73,6 +89,8 @@ def place(root: Path, *, read_only: bool) -> DatabaseLocation:
             require_room(location.database)
             if has_no_inodes(root):
                 raise translate(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), location.database)
+            if free_bytes(root) < _LITTLE_ROOM:
+                _require_name(location.database)
         if location.access is not Access.IMMUTABLE:
             blocks = keep_blocks(location.database)
             if blocks is not None:

@@ -97,17 +97,19 @@ def _kind(path: Path) -> int | None:
     return ctypes.c_long.from_buffer(buffer).value & _MASK
 
 
-def obstacle(folder: Path, size_bytes: int = PROBE_BYTES) -> OSError | None:
+def obstacle(folder: Path, size_bytes: int = PROBE_BYTES, *, named: bool = False) -> OSError | None:
     """Return the error that the kernel reports when a file is made in a folder; None if it works.
 
-    The file has no name where the file system permits that, and is removed at once.
+    The file has no name where the file system permits that, and is removed at once. A name may need
+    a block more, in the folder.
 
     Args:
         folder: The folder.
         size_bytes: The size of the file.
+        named: Whether the file has a name for a moment.
     """
     try:
-        descriptor = _nameless(folder)
+        descriptor = _named(folder) if named else _nameless(folder)
     except OSError as exc:
         return exc
     try:
@@ -126,6 +128,10 @@ def _nameless(folder: Path) -> int:
     except OSError as exc:
         if exc.errno not in _NO_TMPFILE:
             raise
+    return _named(folder)
+
+
+def _named(folder: Path) -> int:
     path = folder / f".storectl-{os.urandom(8).hex()}.probe"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
     path.unlink()

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 import pytest
 
 from store import Store, errors
 from store.db.schema_state import SchemaState
+from store.db.sqlite import opening
 from store.db.sqlite.opening import exclusive, locate
 from store.errors import StoreBusy
 from store.model.waiting import Waiting
@@ -64,6 +66,25 @@ def test_a_database_without_inodes_is_read_from_a_copy(tmp_path: Path) -> None:
         with location, pytest.raises(errors.StorageFull) as caught:
             location.require_room()
         assert "inode" in caught.value.message
+
+
+def test_a_database_without_room_for_a_name_is_read_from_a_copy(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """xfs may have room for bytes, and none for one more name in the folder."""
+    make(root)
+    monkeypatch.setattr(opening, "free_bytes", lambda _: 200_000)
+    monkeypatch.setattr(
+        opening,
+        "obstacle",
+        lambda _, *, named: OSError(errno.ENOSPC, "No space left on device") if named else None,
+    )
+    location, state = locate(root, read_only=True)
+    with location:
+        assert state.is_current
+        assert not location.database.is_relative_to(root)
+        with pytest.raises(errors.StorageFull):
+            location.require_room()
 
 
 def test_commits_that_only_the_log_has_are_in_the_copy(tmp_path: Path) -> None:

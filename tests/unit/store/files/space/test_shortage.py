@@ -45,6 +45,27 @@ def test_a_folder_without_nameless_files_is_asked_with_a_named_one(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_with_a_name_is_made_where_only_the_folder_lacks_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def refusing(path: Path, flags: int, mode: int = 0o777) -> int:
+        # xfs has an inode, but no block for one more name in the folder.
+        if flags & os.O_EXCL:
+            raise OSError(errno.ENOSPC, "no space")
+        return real(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", refusing)
+    assert obstacle(tmp_path) is None
+    found = obstacle(tmp_path, named=True)
+    assert found is not None
+    assert found.errno == errno.ENOSPC
+    monkeypatch.undo()
+    assert obstacle(tmp_path, named=True) is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_missing_folder_is_its_own_obstacle(tmp_path: Path) -> None:
     found = obstacle(tmp_path / "nothing")
     assert found is not None
