@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, final
 from remote.errors import FalseAnswer, RegistryUnavailable
 from remote.opening import open_in_thread
 from remote.through.counts import Counts
-from store.errors import StoreError, printable
+from store.errors import StoreError, Unavailable, printable
 from store.files.os_errors import translated
 from store.model.digests import Digest
 from store.model.limits import MIB
@@ -50,7 +50,7 @@ _POLL_S: Final = 0.05
 """How often the file of another process is looked at."""
 
 
-class NowStored(StoreError):
+class NowStored(Unavailable):
     """A blob that was published before its fetch began, so that the store has it."""
 
 
