@@ -5,6 +5,7 @@ Each row of a case is one client; the server is the same for all, and its cost i
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
@@ -149,7 +150,7 @@ def pushing(shop: Workshop, layout: Path, image: str, server: str) -> Sequence[C
             REGCTL,
             lambda target: [
                 *_regctl(target),
-                *("image", "copy", f"ocidir://{layout}:{image}", target),
+                *("image", "copy", f"ocidir://{layout}@{_root(layout)}", target),
             ],
         ),
     ]
@@ -158,6 +159,13 @@ def pushing(shop: Workshop, layout: Path, image: str, server: str) -> Sequence[C
 def _regctl(image: str) -> list[str]:
     host = image.partition("/")[0]
     return [program("regctl", newest=True), "--host", f"reg={host},tls=disabled"]
+
+
+def _root(layout: Path) -> str:
+    """Return the digest of the only image of a layout. regctl takes only tags as names."""
+    (entry,) = json.loads((layout / "index.json").read_bytes())["manifests"]
+    digest: str = entry["digest"]
+    return digest
 
 
 def _filled(running: Running, layout: Path, image: str) -> tuple[str, int]:

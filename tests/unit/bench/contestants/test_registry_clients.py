@@ -56,7 +56,10 @@ def test_every_client_pulls_from_the_same_server(shop: Any, tmp_path: Path) -> N
 
 
 def test_every_push_goes_to_an_empty_server(shop: Any, tmp_path: Path) -> None:  # noqa: ANN401
-    clients = pushing(shop, tmp_path / "layout", "bench/image:1", "distribution 3")
+    layout = tmp_path / "layout"
+    layout.mkdir()
+    (layout / "index.json").write_text('{"manifests": [{"digest": "sha256:abc"}]}')
+    clients = pushing(shop, layout, "bench/image:1", "distribution 3")
     for one in clients:
         assert "127.0.0.1:5000/bench/real:1" in " ".join(command(one, tmp_path))
         assert shop.running.is_running
@@ -64,3 +67,9 @@ def test_every_push_goes_to_an_empty_server(shop: Any, tmp_path: Path) -> None: 
         one.teardown(tmp_path)
         assert not shop.running.is_running
     assert shop.running.starts == len(clients)
+
+
+def test_regctl_gets_the_digest_of_the_image(shop: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    (tmp_path / "index.json").write_text('{"manifests": [{"digest": "sha256:abc"}]}')
+    *_, regctl = pushing(shop, tmp_path, "bench/image:1", "distribution 3")
+    assert f"ocidir://{tmp_path}@sha256:abc" in command(regctl, tmp_path)
