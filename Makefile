@@ -85,6 +85,7 @@ peers:             ## build the peers that Debian does not have, most of them wi
 interop: $(STAMP)  ## the tests with the real Docker Engine, skopeo, podman and umoci
 	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 \
 	  STORECTL_INTEROP_CONFIGS=$${STORECTL_INTEROP_CONFIGS:-300} STORECTL_INTEROP_DEBIAN=full STORECTL_INTEROP_TIMES=exact \
+	  STORECTL_PULL_THROUGH=full \
 	  $(BIN)/python -m pytest -m interop tests/interop $(PYTEST_ARGS)
 
 clients: $(STAMP)  ## the tests with newer clients, which `make peers` builds and CI does not run
