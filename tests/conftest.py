@@ -34,8 +34,29 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
+LONGEST_TEXT = 100
+"""The characters of a string that may stand in a test's name."""
+LONGEST_BYTES = 16
+"""The bytes that may stand in a test's name: fewer than a gzip stream, which holds the time."""
+
 GOLDEN = Path(__file__).parent / "golden"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a long argument by its parameter.
+
+    pytest writes the whole value into the test's name. Two processes that name a test differently
+    refuse to share the work: a compressed value may hold the second in which it was made.
+
+    Returns:
+        The name of the parameter, or None if the value is short.
+    """
+    if isinstance(val, str) and len(val) > LONGEST_TEXT:
+        return argname
+    if isinstance(val, bytes) and len(val) > LONGEST_BYTES:
+        return argname
+    return None
 
 
 @pytest.fixture(autouse=True)

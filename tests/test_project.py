@@ -191,3 +191,17 @@ def test_the_tests_of_a_group_run_in_one_process(tmp_path: Path) -> None:
         capture_output=True,
     )
     assert len(list((tmp_path / "processes").iterdir())) == 1
+
+
+def test_every_process_names_the_tests_alike(request: pytest.FixtureRequest) -> None:
+    """A gzip stream holds the time, an object's default text its address."""
+    names = [item.nodeid for item in request.session.items]
+    assert [name for name in names if r"\x1f\x8b" in name or " at 0x" in name] == []
+
+
+@pytest.mark.parametrize("value", ["x" * 101, bytes(17)])
+def test_a_long_argument_is_named_by_its_parameter(
+    value: str | bytes, request: pytest.FixtureRequest
+) -> None:
+    assert value
+    assert "[value" in request.node.name
