@@ -33,6 +33,7 @@ from mirror.process.metrics import Metrics
 from mirror.process.reloading import WATCH_INTERVAL_S, Reloadable, watch
 from mirror.process.settings_file import SettingsFile
 from mirror.process.stopping import Stopping
+from mirror.process.tuning import tune_process
 from mirror.process.workers import HANDLED_SIGNALS, STOP_SIGNALS, Workers
 from mirror.service import MirrorSettings
 from mirror.shared_times import SharedTimes
@@ -214,7 +215,7 @@ def _serve(
     on_ready: Callable[[], None],
 ) -> None:
     live, context, access = files
-    _raise_limit()
+    tune_process()
 
     def started() -> None:
         on_ready()
@@ -291,13 +292,6 @@ def _bound(host: str, port: int, *, everywhere: bool = False) -> socket.socket:
         ) from exc
     listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
     return listener
-
-
-def _raise_limit() -> None:
-    """Raise the limit of file descriptors: each connection needs one, each transfer two more."""
-    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
 
 
 def _run_worker(
