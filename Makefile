@@ -53,7 +53,7 @@ demo: $(DEMO_STAMP) ## import Docker's archives, list them, save them, compare t
 	  PATH="$(abspath $(DEMO))/bin:$$PATH" bash scripts/demo.sh
 
 test: $(STAMP)     ## run the whole test suite, or the tests of PYTEST_ARGS
-	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/run_tests.py -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 coverage: $(STAMP) ## run the tests of single modules, which must cover 95 % of statements and branches
 	@$(BIN)/coverage erase
