@@ -1,4 +1,4 @@
-"""The import of one image of an archive or a folder, under a new name."""
+"""The import of one image of an archive or a folder, under a new name or its own."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class NamedImport:
-    """Imports one image of an archive under a name.
+    """Imports one image of an archive.
 
     Attributes:
         store: The store that gets the image.
-        tag: The name that the image gets.
+        tag: The name that the image gets; None for the names that the archive gives it.
         progress: Receives the progress of imports.
         platforms: The images of an index to import; empty for all.
         is_dry_run: Whether to change nothing.
     """
 
     store: Store
-    tag: Reference
+    tag: Reference | None
     progress: Progress
     platforms: tuple[Platform, ...] = field(default=())
     is_dry_run: bool = False
@@ -64,8 +64,12 @@ class NamedImport:
             raise
 
     def _import(self, source: Path | BinaryIO, names: tuple[str, ...], shown: str) -> ImportReport:
-        choice = ImportChoice(platforms=self.platforms, images=names, tag=self.tag)
-        options = ImportOptions(source_name=shown, choice=choice, dry_run=self.is_dry_run)
+        choice = ImportChoice(
+            platforms=self.platforms, images=names, tag=self.tag, is_single=self.tag is None
+        )
+        options = ImportOptions(
+            source_name=shown, choice=choice, dry_run=self.is_dry_run, has_inventory=True
+        )
         try:
             return self.store.import_archive(source, options, self.progress)
         except InvalidInput as error:

@@ -153,15 +153,17 @@ class Puller:
         _, image = self._documents(reference)
         lacking = self._lacking(image)
         resumed = self._resumable_bytes(lacking)
+        root = image.roots[0].descriptor
         return PlannedImage(
             reference,
-            image.digest,
-            image.roots[0].descriptor.media_type,
+            root.digest,
+            root.media_type,
+            root.size_bytes,
             bool(lacking) or not self._is_current(image),
             tuple(lacking),
+            _others(image, lacking),
             sum(target.size_bytes for target in lacking) - resumed,
             resumed,
-            len(_blobs(image)) - len(lacking),
             tuple(image.notes),
         )
 
@@ -197,11 +199,13 @@ class Puller:
             reference,
             root.digest,
             root.media_type,
+            root.size_bytes,
             report is not None and report.changed,
+            tuple(lacking),
+            _others(image, lacking),
             traffic.fetched_bytes,
             traffic.resumed_bytes,
             traffic.fetched_blobs,
-            len(_blobs(image)) - len(lacking),
             report,
             (*image.notes, *(() if report is None else report.notes)),
         )
@@ -247,6 +251,12 @@ class Puller:
 def _blobs(image: RemoteImage) -> list[Descriptor]:
     """Return the blobs of an image that are not among its documents."""
     return [target for digest, target in image.blobs.items() if digest not in image.documents]
+
+
+def _others(image: RemoteImage, lacking: Iterable[Descriptor]) -> tuple[Descriptor, ...]:
+    """Return the blobs of an image that the store does not lack."""
+    gone = {target.digest for target in lacking}
+    return tuple(target for target in _blobs(image) if target.digest not in gone)
 
 
 async def _cancel_requests() -> None:

@@ -21,11 +21,13 @@ class PulledImage:
         reference: The name that was asked for, with its default tag.
         digest: The digest of the manifest or index in the registry.
         media_type: Its media type.
+        size_bytes: Its size.
         is_new: Whether the pull changed the store.
+        blobs: The blobs that the store lacked before.
+        held: The blobs that the store had already.
         fetched_bytes: The bytes of blobs that came from the registry.
         resumed_bytes: The bytes that an earlier, interrupted pull had left.
         fetched_blobs: The number of blobs of which bytes were fetched.
-        present_blobs: The number of blobs that the store had already.
         report: What the import changed; None if there was nothing to import.
         notes: Facts that the user should know.
     """
@@ -33,13 +35,20 @@ class PulledImage:
     reference: Reference
     digest: Digest
     media_type: str
+    size_bytes: int
     is_new: bool
+    blobs: tuple[Descriptor, ...]
+    held: tuple[Descriptor, ...]
     fetched_bytes: int
     resumed_bytes: int
     fetched_blobs: int
-    present_blobs: int
     report: ImportReport | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def present_blobs(self) -> int:
+        """The number of blobs that the store had already."""
+        return len(self.held)
 
 
 @final
@@ -51,23 +60,30 @@ class PlannedImage:
         reference: The name that was asked for, with its default tag.
         digest: The digest of the manifest or index in the registry.
         media_type: Its media type.
+        size_bytes: Its size.
         is_new: Whether the pull would change the store.
         blobs: The blobs that would be fetched.
+        held: The blobs that the store has already.
         fetched_bytes: The bytes that would be fetched, without those of an interrupted pull.
         resumed_bytes: The bytes that an earlier, interrupted pull has left.
-        present_blobs: The number of blobs that the store has already.
         notes: Facts that the user should know.
     """
 
     reference: Reference
     digest: Digest
     media_type: str
+    size_bytes: int
     is_new: bool
     blobs: tuple[Descriptor, ...]
+    held: tuple[Descriptor, ...]
     fetched_bytes: int
     resumed_bytes: int
-    present_blobs: int
     notes: tuple[str, ...] = ()
+
+    @property
+    def present_blobs(self) -> int:
+        """The number of blobs that the store has already."""
+        return len(self.held)
 
 
 @final

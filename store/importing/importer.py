@@ -14,6 +14,7 @@ from store.formats.archives.selection import ALL, Choice
 from store.formats.compression.settings import Compression
 from store.importing.archive import ArchiveInput
 from store.importing.intake import read_archive
+from store.importing.inventory import InventoryReader
 from store.importing.members.members import open_members
 from store.importing.publisher import Publisher
 from store.importing.report import ImportReport
@@ -56,6 +57,7 @@ class ImportOptions:
         dry_run: Whether to read and check everything, but change nothing.
         readers: Number of threads that read layers from a network; None for one per core.
         kind: The kind of the operation, which the log of references shows.
+        has_inventory: Whether the report lists the manifests and blobs of the images.
         on_publish: Called in the transaction that publishes the archive, before all changes; an
             error that it raises ends the import, and the store is unchanged. None for nothing.
     """
@@ -69,6 +71,7 @@ class ImportOptions:
     dry_run: bool = False
     readers: int | None = None
     kind: str = "import"
+    has_inventory: bool = False
     on_publish: Callable[[Connection], None] | None = None
 
 
@@ -176,6 +179,9 @@ def _import(
         with workspace.write(operation.id) as connection:
             if options.on_publish is not None:
                 options.on_publish(connection)
+            inventory = (
+                InventoryReader(connection, archive.claim) if options.has_inventory else None
+            )
             publisher = Publisher(
                 connection,
                 workspace.blobs,
@@ -195,6 +201,7 @@ def _import(
                 new_layers=done.new_layers,
                 new_bytes=done.new_bytes,
                 read_bytes=sum(one.diff.size_bytes for one in staged),
+                inventory=None if inventory is None else inventory.read(),
             )
             if options.dry_run:
                 # This rolls back the transaction and the operation, as after a failed import.

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
-    from store.model.digests import Digest, ImageID
+    from collections.abc import Mapping
+
+    from store.model.digests import Descriptor, Digest, ImageID
     from store.model.references import Reference
 
 
@@ -31,6 +33,27 @@ class ImportedTag:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Inventory:
+    """What an import brought, without referrers.
+
+    Attributes:
+        manifests: The manifests and indexes of the images, in the archive's order. An image without
+            a manifest has the one that the store makes.
+        new_blobs: The configs, layers and other blobs of the images that the store did not have.
+        held_blobs: The blobs that the store had.
+        tags: The names of the images, with the digests that they name now.
+        moved_tags: Those of ``tags`` that named something else before, or nothing.
+    """
+
+    manifests: tuple[Descriptor, ...]
+    new_blobs: tuple[Descriptor, ...]
+    held_blobs: tuple[Descriptor, ...]
+    tags: Mapping[Reference, Digest]
+    moved_tags: tuple[Reference, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class ImportReport:
     """The result of one import, in the archive's order.
 
@@ -44,6 +67,7 @@ class ImportReport:
         new_layers: Layers that the store did not have.
         new_bytes: Size of the files that were added, in bytes.
         read_bytes: Decoded size of the staged layers and blobs, in bytes.
+        inventory: The manifests and blobs; None if the options did not ask for them.
     """
 
     images: tuple[ImageID, ...]
@@ -55,3 +79,4 @@ class ImportReport:
     new_layers: int
     new_bytes: int
     read_bytes: int
+    inventory: Inventory | None = None

@@ -49,7 +49,7 @@ def show(report: CollectionReport, *, as_json: bool) -> None:
                 "DeadOperations": report.dead_operations,
                 "Uploads": report.uploads,
                 "Downloads": report.downloads,
-                **({"CacheTags": report.cached_tags} if report.cached_tags else {}),
+                "CacheTags": report.cached_tags,
                 "DryRun": report.dry_run,
                 "Kept": kept_as_json(report.kept),
             }

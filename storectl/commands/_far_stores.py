@@ -207,9 +207,6 @@ def pulled_reference(text: str) -> Reference:
         raise InvalidReference(
             f"cannot pull {printable(text)!r}: it is not in a registry",
             text=text,
-            hint=(
-                "give the name of an image in a registry; `storectl import` reads archives, and"
-                " `storectl copy SRC store:NAME` stores images of other places"
-            ),
+            hint="give the name of an image in a registry",
         )
     return location.reference.with_default_tag()

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from remote.names import DaemonImage, HostImage, RegistryImage, RegistryTree, StoredImage
+from remote.names import HostImage, RegistryImage, StoredImage
 from storectl.commands._far_stores import PullPlaces
-from storectl.commands._import_reports import ArchiveResult
+from storectl.commands._sending import delivery_json
 from storectl.commands.pull import (
     exit_for,
     opened_store,
-    outcome_json,
     show_outcome,
     waited_for,
     write_digests,
@@ -27,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from remote.names import Location
-    from remote.pulling.report import PullOutcome
+    from remote.pulling.report import PlannedImage, PulledImage, PullOutcome
     from store import Platform, Reference
-    from store.importing.report import ImportReport
+    from store.model.digests import Digest
     from storectl.commands._remote import RemoteOptions
     from storectl.commands._sending import SendingOptions
     from storectl.settings import Settings
@@ -58,9 +57,9 @@ def copy_into_store(
     """
     name = _new_name(giver, destination)
     if isinstance(giver, RegistryImage | HostImage):
-        _pull(settings, text, name, options, remote)
+        _pull(settings, text, destination, name, options, remote)
     else:
-        _import(settings, giver, name, options)
+        _import(settings, giver, destination, name, options)
 
 
 def _new_name(giver: Location, destination: StoredImage) -> Reference:
@@ -89,9 +88,15 @@ def _platforms(options: SendingOptions) -> tuple[Platform, ...]:
 
 
 def _pull(
-    settings: Settings, text: str, name: Reference, options: SendingOptions, remote: RemoteOptions
+    settings: Settings,
+    text: str,
+    destination: StoredImage,
+    name: Reference,
+    options: SendingOptions,
+    remote: RemoteOptions,
 ) -> None:
-    from remote.pulling.options import PullOptions  # noqa: PLC0415 - `--help` does without
+    from remote.pulling.held import HeldContent  # noqa: PLC0415 - `--help` does without
+    from remote.pulling.options import PullOptions  # noqa: PLC0415
     from remote.pulling.pull import Puller  # noqa: PLC0415
     from remote.pulling.report import FailedImage  # noqa: PLC0415
     from remote.registry.values import Tag  # noqa: PLC0415
@@ -113,6 +118,7 @@ def _pull(
         PullPlaces(connection, settings, remote, jobs=options.jobs) as places,
         opened_store(settings, dry_run=options.dry_run) as store,
     ):
+        before = HeldContent(store).tag(name)
         failed: Sequence[PullOutcome] = ()
         for source in places.meanings(text):
             asked = source.digest or Tag(source.tag or "latest")
@@ -134,57 +140,75 @@ def _pull(
             outcomes = failed
         for outcome in outcomes:
             show_outcome(outcome, quiet=options.quiet, as_json=options.as_json)
-    if options.as_json:
-        render.document([outcome_json(outcome) for outcome in outcomes])
+    if options.as_json and not isinstance(outcomes[0], FailedImage):
+        old = None if before is None else before.digest
+        render.document(_delivery(outcomes[0], destination, name, old))
     if options.digest_file is not None and not options.dry_run:
         write_digests(Path(options.digest_file), outcomes)
     exit_for(outcomes, dry_run=options.dry_run, as_json=options.as_json)
 
 
-def _import(settings: Settings, giver: Location, name: Reference, options: SendingOptions) -> None:
-    from remote.copying.local_places import import_location  # noqa: PLC0415 - one place
-    from remote.copying.named_import import NamedImport  # noqa: PLC0415
-    from store import Choice, ImportOptions  # noqa: PLC0415
-    from storectl.commands._engines import docker_engine  # noqa: PLC0415
-    from storectl.commands._registry_trees import TreeSource, import_tree  # noqa: PLC0415
+def _delivery(
+    outcome: PulledImage | PlannedImage,
+    destination: StoredImage,
+    name: Reference,
+    old: Digest | None,
+) -> dict[str, Any]:
+    """Return the document of a copy from a registry or another machine."""
+    from remote.pulling.report import PlannedImage  # noqa: PLC0415 - `--help` does without
+    from store.model.digests import Descriptor  # noqa: PLC0415
 
-    platforms = _platforms(options)
-    losses = 0
+    is_dry_run = isinstance(outcome, PlannedImage)
+    return delivery_json(
+        str(destination),
+        Descriptor(outcome.media_type, outcome.digest, outcome.size_bytes),
+        sent=() if is_dry_run else outcome.blobs,
+        held=outcome.held,
+        missing=outcome.blobs if is_dry_run else None,
+        tags={str(name): outcome.digest},
+        moved_tags=[str(name)] if old != outcome.digest else [],
+        notes=outcome.notes,
+    )
+
+
+def _import(
+    settings: Settings,
+    giver: Location,
+    destination: StoredImage,
+    name: Reference,
+    options: SendingOptions,
+) -> None:
+    from storectl.commands._place_images import store_image  # noqa: PLC0415 - one kind of places
+
     with (
         opened_store(settings, dry_run=options.dry_run) as store,
         progress(quiet=options.quiet or options.as_json) as bars,
     ):
-        if isinstance(giver, RegistryTree):
-            choice = Choice(platforms=platforms, tag=name)
-            done = import_tree(
-                store,
-                TreeSource.of(giver, is_one=True),
-                ImportOptions(choice=choice, dry_run=options.dry_run),
-                bars,
-                link=False,
-            )
-            losses = done.losses
-            digests = [str(digest) for digest, _ in done.found] or _digests(done.report)
-        else:
-            engine = docker_engine(settings) if isinstance(giver, DaemonImage) else None
-            importing = NamedImport(store, name, bars, platforms, options.dry_run)
-            report = import_location(importing, giver, engine)
-            done = ArchiveResult(report, is_dry_run=options.dry_run)  # type: ignore[assignment]
-            digests = _digests(report)
+        done = store_image(
+            store,
+            settings,
+            giver,
+            bars,
+            name=name,
+            platforms=_platforms(options),
+            is_dry_run=options.dry_run,
+        )
     if options.as_json:
-        render.document([done.as_json(str(giver))])
+        render.document(
+            delivery_json(
+                str(destination),
+                done.root,
+                sent=() if done.is_dry_run else done.new_blobs,
+                held=done.held_blobs,
+                missing=done.new_blobs if done.is_dry_run else None,
+                tags={str(tag): done.root.digest for tag in done.tags},
+                moved_tags=map(str, done.moved_tags),
+                notes=done.notes,
+            )
+        )
     else:
-        done.show(quiet=options.quiet)
+        done.result.show(quiet=options.quiet)
     if options.digest_file is not None and not options.dry_run:
-        from exporter.output.atomic_file import atomic_file  # noqa: PLC0415 - one option
-
-        with atomic_file(Path(options.digest_file)) as file:
-            file.write("".join(f"{digest}\n" for digest in digests[:1]).encode())
-    if losses:
+        write_digests(Path(options.digest_file), [done])
+    if done.losses:
         click.get_current_context().exit(ExitCode.CORRUPT)
-
-
-def _digests(report: ImportReport | None) -> list[str]:
-    """Return the digests of the manifests that got names."""
-    tags = () if report is None else report.tags
-    return [str(tag.manifest) for tag in tags if tag.manifest is not None]

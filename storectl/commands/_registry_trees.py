@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from remote.names import RegistryTree
     from store import ImportOptions, Store
-    from store.importing.report import ImportReport
+    from store.importing.report import ImportReport, Inventory
     from store.model.digests import Digest
     from store.model.progress import Progress
     from store.registry_tree.findings import Finding
@@ -60,7 +60,7 @@ class TreeResult:
         from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
         render.lines(self._lines())
-        for line in self._problems(quiet=quiet):
+        for line in self.problems(quiet=quiet):
             render.line(line, err=True)
         if quiet:
             return
@@ -96,7 +96,12 @@ class TreeResult:
         )
         return "".join(f"; {human_size(size)} {what}" for size, what in kinds if size)
 
-    def _problems(self, *, quiet: bool) -> list[str]:
+    def problems(self, *, quiet: bool) -> list[str]:
+        """Return what is broken, one sentence each.
+
+        Args:
+            quiet: Whether to leave out what is not a loss of content.
+        """
         lines = []
         dead: Counter[str] = Counter()
         for one in self.findings:
@@ -291,6 +296,24 @@ def _joined(reports: list[ImportReport]) -> ImportReport:
         new_layers=sum(one.new_layers for one in reports),
         new_bytes=sum(one.new_bytes for one in reports),
         read_bytes=sum(one.read_bytes for one in reports),
+        inventory=_joined_inventory([one.inventory for one in reports if one.inventory]),
+    )
+
+
+def _joined_inventory(parts: list[Inventory]) -> Inventory | None:
+    """Return one inventory; what a transaction brought is not held although later ones find it."""
+    from store.importing.report import Inventory  # noqa: PLC0415 - `--help` does without
+
+    if not parts:
+        return None
+    new = {blob.digest: blob for one in parts for blob in one.new_blobs}
+    held = {blob.digest: blob for one in parts for blob in one.held_blobs}
+    return Inventory(
+        tuple(dict.fromkeys(manifest for one in parts for manifest in one.manifests)),
+        tuple(new.values()),
+        tuple(blob for digest, blob in held.items() if digest not in new),
+        {name: digest for one in parts for name, digest in one.tags.items()},
+        tuple(dict.fromkeys(name for one in parts for name in one.moved_tags)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 import click
@@ -16,14 +17,14 @@ from storectl.system.parameters import FilePath, WholeNumber
 from storectl.verb import checked_platform, json_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from remote.copying.receivers import Receiver
     from remote.pushing.choice import Choice
     from remote.pushing.image import SentImage
     from remote.pushing.report import Delivered, Survey
     from store.formats.image.manifests import Document
-    from store.model.digests import Descriptor
+    from store.model.digests import Descriptor, Digest
 
     Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -243,31 +244,70 @@ class Outcome:
             render.line(place)
 
     def _document(self, place: str) -> dict[str, Any]:
+        from store.model.digests import Descriptor  # noqa: PLC0415 - `--help` does without
+
         root, done = self.image.root, self.delivered
         found = self.survey or done
         assert found is not None  # noqa: S101 - it is either a dry run or not
-        missing = () if self.survey is None else self.survey.missing
-        return {
-            "Destination": place,
-            "Digest": str(root.digest),
-            "MediaType": root.media_type,
-            "Size": len(root.data),
-            "DryRun": self.survey is not None,
-            "Blobs": {
-                "Sent": [] if done is None else [str(blob.digest) for blob in done.sent],
-                "SentBytes": 0 if done is None else done.sent_bytes,
-                "Mounted": [
-                    {"Digest": str(blob.digest), "From": origin}
-                    for blob, origin in ({} if done is None else done.mounted).items()
-                ],
-                "Held": [str(blob.digest) for blob in found.held],
-                "Missing": [str(blob.digest) for blob in missing],
-                "MissingBytes": sum(blob.size_bytes for blob in missing),
-            },
-            "Tags": {tag: str(document.digest) for tag, document in found.tags.items()},
-            "MovedTags": list(found.moved_tags),
-            "Notes": list(self.notes),
-        }
+        return delivery_json(
+            place,
+            Descriptor(root.media_type, root.digest, len(root.data)),
+            sent=() if done is None else done.sent,
+            mounted={} if done is None else done.mounted,
+            held=found.held,
+            missing=None if self.survey is None else self.survey.missing,
+            tags={tag: document.digest for tag, document in found.tags.items()},
+            moved_tags=found.moved_tags,
+            notes=self.notes,
+        )
+
+
+def delivery_json(  # noqa: PLR0913 - one for each member
+    place: str,
+    root: Descriptor,
+    *,
+    held: Iterable[Descriptor],
+    tags: Mapping[str, Digest],
+    moved_tags: Iterable[str],
+    notes: Iterable[str],
+    sent: Iterable[Descriptor] = (),
+    mounted: Mapping[Descriptor, str] = MappingProxyType({}),
+    missing: Iterable[Descriptor] | None = None,
+) -> dict[str, Any]:
+    """Return the document of a copy to any place.
+
+    Args:
+        place: The name of the receiver.
+        root: The manifest or index.
+        held: The blobs that the receiver had.
+        tags: The digests of the names that the image has there.
+        moved_tags: Those of ``tags`` that named something else before, or nothing.
+        notes: Facts that the user should know.
+        sent: The blobs that were sent.
+        mounted: The blobs that came from another repository there, with its name.
+        missing: For a dry run, the blobs that would be sent; None if it was none.
+    """
+    absent, given = list(missing or ()), list(sent)
+    return {
+        "Destination": place,
+        "Digest": str(root.digest),
+        "MediaType": root.media_type,
+        "Size": root.size_bytes,
+        "DryRun": missing is not None,
+        "Blobs": {
+            "Sent": [str(blob.digest) for blob in given],
+            "SentBytes": sum(blob.size_bytes for blob in given),
+            "Mounted": [
+                {"Digest": str(blob.digest), "From": origin} for blob, origin in mounted.items()
+            ],
+            "Held": [str(blob.digest) for blob in held],
+            "Missing": [str(blob.digest) for blob in absent],
+            "MissingBytes": sum(blob.size_bytes for blob in absent),
+        },
+        "Tags": {tag: str(digest) for tag, digest in tags.items()},
+        "MovedTags": list(moved_tags),
+        "Notes": list(notes),
+    }
 
 
 def _dry_run(place: str, survey: Survey) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
-from storectl.commands._far_stores import PullPlaces, pulled_reference
+from storectl.commands._far_stores import PullPlaces
+from storectl.commands._place_reports import FailedPlace, PlaceImage
 from storectl.commands._remote_options import remote_options
 from storectl.output.units import human_size
 from storectl.system.completion import platforms
@@ -20,12 +22,19 @@ from storectl.verb import Verb, checked_platform, json_option
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from remote.names import Location
     from remote.pulling.options import PullOptions
     from remote.pulling.report import PlannedImage, PulledImage, PullOutcome
     from store import Store
+    from store.errors import StoreError
     from storectl.commands._remote import RemoteOptions
     from storectl.output.bars import Bars
     from storectl.settings import Settings
+
+    _T = TypeVar("_T")
+
+Outcome: TypeAlias = "PullOutcome | PlaceImage | FailedPlace"
+"""What became of an image."""
 
 _MAX_JOBS = 64
 
@@ -37,6 +46,7 @@ _MAX_JOBS = 64
         "storectl pull debian:12",
         "storectl pull --all-platforms --referrers quay.io/team/app:1.4",
         "storectl pull --platform linux/arm64 --dry-run registry.example:5000/app",
+        "storectl pull oci:layout:team/app:1.4 docker-daemon:debian:12",
     ),
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print only the names of the images.")
@@ -98,6 +108,11 @@ def command(  # noqa: PLR0913 - one for each option
     the image for this machine is pulled, and the index itself stays as it is. A later pull adds
     what another option asks for.
 
+    REF may also have another of skopeo's transports: `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`,
+    `docker-archive:FILE[:NAME]`, `dir:DIR`, `docker-daemon:NAME`, or `registry-tree:DIR:NAME`. Such
+    an image keeps the names that it has there, and is stored with all platforms, unless --platform
+    is given.
+
     Content that the store has is not downloaded again, unless it is damaged. A tag that has not
     moved costs one request. Each image is stored completely or not at all. What an interrupted pull
     has downloaded stays for 7 days, and the next pull continues there.
@@ -112,28 +127,37 @@ def command(  # noqa: PLR0913 - one for each option
     from storectl.system.signals import interruption  # noqa: PLC0415
 
     keep_freed()
-    for text in references:
-        pulled_reference(text)
+    sources = [(text, _place(text)) for text in dict.fromkeys(references)]
     options = _options(
         settings, wanted, all_platforms=all_platforms, referrers=referrers, jobs=jobs
     )
     settings.refuse_own_files(digest_file)
-    outcomes: list[PullOutcome] = []
+    outcomes: list[Outcome] = []
     with (
         remote.connected(settings, jobs=jobs) as connection,
         PullPlaces(connection, settings, remote, jobs=jobs) as places,
         opened_store(settings, dry_run=dry_run) as store,
     ):
-        meant = [places.meanings(text) for text in references]
-        names = [first for first, *_ in meant]
-        others = {first: rest for first, *rest in meant if rest}
         bars = Bars()
         puller = Puller(store, places.repositories, connection.loop, options, bars)
-        found = (puller.plan if dry_run else puller.pull)(names, others)
+        work = puller.plan if dry_run else puller.pull
+
+        def downloaded(texts: Sequence[str]) -> Iterator[Outcome]:
+            meant = [places.meanings(text) for text in texts]
+            others = {first: rest for first, *rest in meant if rest}
+            return work([first for first, *_ in meant], others)
+
+        def stored(some: Sequence[Location]) -> Iterator[Outcome]:
+            from storectl.commands._place_images import store_images  # noqa: PLC0415 - other places
+
+            return store_images(store, settings, some, bars, options.platforms, is_dry_run=dry_run)
+
         try:
-            for outcome in waited_for(found, bars, quiet=quiet or as_json):
-                outcomes.append(outcome)
-                show_outcome(outcome, quiet=quiet, as_json=as_json)
+            for texts, some in _runs(sources):
+                found = stored(some) if some else downloaded(texts)
+                for outcome in waited_for(found, bars, quiet=quiet or as_json):
+                    outcomes.append(outcome)
+                    show_outcome(outcome, quiet=quiet, as_json=as_json)
         except BaseException as exc:
             if interruption(exc) is not None:
                 _show_kept(store)
@@ -141,13 +165,36 @@ def command(  # noqa: PLR0913 - one for each option
         finally:
             # The images before an interruption have been pulled.
             if as_json and outcomes:
-                render.document([outcome_json(outcome) for outcome in outcomes])
+                render.document([found for one in outcomes for found in outcome_json(one)])
     if digest_file is not None:
         write_digests(digest_file, outcomes)
     exit_for(outcomes, dry_run=dry_run, as_json=as_json)
 
 
-def waited_for(found: Iterator[PullOutcome], bars: Bars, *, quiet: bool) -> Iterator[PullOutcome]:
+def _place(text: str) -> Location | None:
+    """Return the place of an image that is neither in a registry nor on another machine."""
+    from remote.names import Transport  # noqa: PLC0415 - `--help` does without
+    from remote.names.transports import split_transport  # noqa: PLC0415
+    from storectl.commands._far_stores import pulled_reference  # noqa: PLC0415
+
+    if split_transport(text)[0] in {None, Transport.REGISTRY, Transport.HOST}:
+        pulled_reference(text)
+        return None
+    from storectl.commands._place_images import pulled_place  # noqa: PLC0415 - other places
+
+    return pulled_place(text)
+
+
+def _runs(
+    sources: Iterable[tuple[str, Location | None]],
+) -> Iterator[tuple[list[str], list[Location]]]:
+    """Yield the names of images that are downloaded together, or places, in their order."""
+    for _, group in groupby(sources, lambda one: one[1] is None):
+        some = list(group)
+        yield [text for text, _ in some], [place for _, place in some if place is not None]
+
+
+def waited_for(found: Iterator[_T], bars: Bars, *, quiet: bool) -> Iterator[_T]:
     """Yield the outcomes; while the next one is waited for, show bars."""
     from storectl.output.progress import progress  # noqa: PLC0415 - `--help` does without
 
@@ -160,22 +207,29 @@ def waited_for(found: Iterator[PullOutcome], bars: Bars, *, quiet: bool) -> Iter
         yield outcome
 
 
-def exit_for(outcomes: Sequence[PullOutcome], *, dry_run: bool, as_json: bool) -> None:
+def exit_for(outcomes: Sequence[Outcome], *, dry_run: bool, as_json: bool) -> None:
     """End the command with the exit code of the first failure, if there is one."""
-    from remote.pulling.report import FailedImage  # noqa: PLC0415 - `--help` does without
-    from storectl.output import render  # noqa: PLC0415
-    from storectl.output.exit_codes import exit_code  # noqa: PLC0415
+    from storectl.output import render  # noqa: PLC0415 - `--help` does without
+    from storectl.output.exit_codes import ExitCode, exit_code  # noqa: PLC0415
 
-    failed = [one for one in outcomes if isinstance(one, FailedImage)]
-    if not failed:
-        return
-    if len(outcomes) > 1 and not as_json:
-        render.line(
-            f"{len(outcomes) - len(failed)} of {len(outcomes)} images were"
-            f" {'checked' if dry_run else 'pulled'}",
-            err=True,
-        )
-    click.get_current_context().exit(exit_code(failed[0].error))
+    errors = [error for one in outcomes if (error := _error(one)) is not None]
+    if errors:
+        if len(outcomes) > 1 and not as_json:
+            render.line(
+                f"{len(outcomes) - len(errors)} of {len(outcomes)} images were"
+                f" {'checked' if dry_run else 'pulled'}",
+                err=True,
+            )
+        click.get_current_context().exit(exit_code(errors[0]))
+    if any(isinstance(one, PlaceImage) and one.losses for one in outcomes):
+        click.get_current_context().exit(ExitCode.CORRUPT)
+
+
+def _error(outcome: Outcome) -> StoreError | None:
+    """Return why an image could not be pulled; None if it could."""
+    from remote.pulling.report import FailedImage  # noqa: PLC0415 - `--help` does without
+
+    return outcome.error if isinstance(outcome, FailedImage | FailedPlace) else None
 
 
 def _options(
@@ -222,17 +276,20 @@ def opened_store(settings: Settings, *, dry_run: bool) -> Iterator[Store]:
         yield opened
 
 
-def show_outcome(outcome: PullOutcome, *, quiet: bool, as_json: bool) -> None:
+def show_outcome(outcome: Outcome, *, quiet: bool, as_json: bool) -> None:
     """Print what became of an image, in the words of docker. With JSON, print errors alone."""
     from remote.pulling.report import FailedImage, PlannedImage  # noqa: PLC0415
     from storectl.output import render  # noqa: PLC0415
     from storectl.output.failures import print_error  # noqa: PLC0415
     from storectl.output.remedies import note_lines  # noqa: PLC0415
 
-    if isinstance(outcome, FailedImage):
+    if isinstance(outcome, FailedImage | FailedPlace):
         print_error(outcome.error)
         return
     if as_json:
+        return
+    if isinstance(outcome, PlaceImage):
+        outcome.show(quiet=quiet)
         return
     name = outcome.reference
     if not quiet:
@@ -296,33 +353,35 @@ def _show_kept(store: Store) -> None:
         messages.note(f"{size} of {len(files)} blob(s) stay for the next pull")
 
 
-def write_digests(path: Path, outcomes: Iterable[PullOutcome]) -> None:
+def write_digests(path: Path, outcomes: Iterable[Outcome]) -> None:
     """Write the digest of each image that was pulled on a line of a file."""
     from exporter.output.atomic_file import atomic_file  # noqa: PLC0415 - one option
     from remote.pulling.report import FailedImage  # noqa: PLC0415
 
-    lines = [f"{one.digest}\n" for one in outcomes if not isinstance(one, FailedImage)]
+    lines = [
+        f"{one.digest}\n" for one in outcomes if not isinstance(one, FailedImage | FailedPlace)
+    ]
     with atomic_file(path) as file:
         file.write("".join(lines).encode())
 
 
-def outcome_json(outcome: PullOutcome) -> dict[str, Any]:
-    """Return what became of an image as a JSON object."""
+def outcome_json(outcome: Outcome) -> list[dict[str, Any]]:
+    """Return what became of an image as JSON objects: one for each of its names."""
     from remote.pulling.report import FailedImage, PlannedImage  # noqa: PLC0415
     from storectl.output.exit_codes import exit_code  # noqa: PLC0415
     from storectl.output.remedies import hints  # noqa: PLC0415
 
-    name = outcome.reference.familiar
-    if isinstance(outcome, FailedImage):
+    if isinstance(outcome, PlaceImage):
+        return outcome.as_pull()
+    name = outcome.place if isinstance(outcome, FailedPlace) else outcome.reference.familiar
+    if isinstance(outcome, FailedImage | FailedPlace):
         error = outcome.error
-        return {
-            "Reference": name,
-            "Error": {
-                "Message": error.message,
-                "Hints": list(hints(error)),
-                "ExitCode": int(exit_code(error)),
-            },
+        failure = {
+            "Message": error.message,
+            "Hints": list(hints(error)),
+            "ExitCode": int(exit_code(error)),
         }
+        return [{"Reference": name, "Error": failure}]
     found: dict[str, Any] = {
         "Reference": name,
         "Digest": str(outcome.digest),
@@ -342,7 +401,7 @@ def outcome_json(outcome: PullOutcome) -> dict[str, Any]:
             {"MediaType": one.media_type, "Digest": str(one.digest), "Size": one.size_bytes}
             for one in outcome.blobs
         ]
-        return found
+        return [found]
     images = () if outcome.report is None else outcome.report.images
     found["Images"] = [str(image) for image in images]
-    return found
+    return [found]

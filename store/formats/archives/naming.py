@@ -12,7 +12,7 @@ from store.model.remedies import Note, Remedy
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from store.formats.archives.claims import ArchiveClaim, Graph
+    from store.formats.archives.claims import ArchiveClaim, Graph, ImageClaim, Root
     from store.model.digests import Digest
 
 _MAX_STEPS: Final = 5_000_000
@@ -85,11 +85,34 @@ def _renamed(
     return replace(claim, images=images, graph=replace(claim.graph, roots=roots))
 
 
-def _tagged(claim: ArchiveClaim, name: str) -> ArchiveClaim:
+def require_one(claim: ArchiveClaim) -> None:
+    """Check that one image was chosen. Its referrers do not count.
+
+    Args:
+        claim: The chosen part of an archive's claims.
+
+    Raises:
+        InvalidInput: Several images were chosen, or none.
+    """
+    mine, main = _main(claim)
+    count = len(mine) + len(main)
+    if count != 1:
+        raise InvalidInput(
+            f"cannot take one image: the archive has {count} images", remedy=Remedy.NAME_ONE_IMAGE
+        )
+
+
+def _main(claim: ArchiveClaim) -> tuple[list[ImageClaim], list[Root]]:
+    """Return the images without a manifest, and the manifests that refer to no other one."""
     graph = claim.graph
     mine = [image for image in claim.images if image.listed and not image.described]
     held = set(graph.below(*(root.digest for root in graph.roots)))
-    main = [root for root in graph.roots if graph.subject_of(root) not in held]
+    return mine, [root for root in graph.roots if graph.subject_of(root) not in held]
+
+
+def _tagged(claim: ArchiveClaim, name: str) -> ArchiveClaim:
+    graph = claim.graph
+    mine, main = _main(claim)
     if len(mine) + len(main) != 1:
         raise InvalidInput(
             f"cannot give one name to the {len(mine) + len(main)} images of the archive",

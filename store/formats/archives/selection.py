@@ -19,7 +19,7 @@ from store.errors import (
     printable,
 )
 from store.formats.archives.claims import Graph
-from store.formats.archives.naming import with_names
+from store.formats.archives.naming import require_one, with_names
 from store.formats.archives.validation import raise_faults, validate, with_sparse_notes
 from store.formats.golang.path_match import compile_pattern
 from store.formats.image.layout_names import ATTESTED
@@ -60,6 +60,7 @@ class Choice:
         no_tags: Import the images without names.
         require_all: Refuse an index if some of its content is absent.
         notes_absent: Note the content of indexes that is absent.
+        is_single: Refuse an archive of which several images are chosen.
     """
 
     platforms: tuple[Platform, ...] = ()
@@ -69,6 +70,7 @@ class Choice:
     no_tags: bool = False
     require_all: bool = False
     notes_absent: bool = True
+    is_single: bool = False
 
 
 ALL: Final = Choice()
@@ -90,6 +92,8 @@ def choose(claim: ArchiveClaim, choice: Choice) -> ArchiveClaim:
     """
     chosen = select(claim, choice)
     raise_faults(chosen)
+    if choice.is_single:
+        require_one(chosen)
     named = with_names(
         chosen,
         tag=choice.tag,

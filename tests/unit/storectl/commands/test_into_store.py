@@ -58,8 +58,10 @@ def test_an_image_of_a_registry_gets_a_new_name(
     assert (tmp_path / "d").read_text() == f"{digest}\n"
     # All platforms are here.
     storectl("save", "-o", str(tmp_path / "saved"), "--format", "oci", "mine/new:2")
-    (found,) = storectl.json("copy", f"{place}@{digest}", "store:by-digest")
-    assert list(faults([found], SCHEMA["properties"]["pull"])) == []
+    found = storectl.json("copy", f"{place}@{digest}", "store:by-digest")
+    assert list(faults(found, SCHEMA["properties"]["copy"])) == []
+    assert (found["Destination"], found["Digest"]) == ("store:by-digest", digest)
+    assert (found["Blobs"]["Sent"], len(found["Blobs"]["Held"])) == ([], 2)
     assert stored(storectl, "by-digest:latest") == digest
     assert [line.split()[:2] for line in storectl("images").splitlines()[1:]] == [
         ["by-digest", "latest"],
@@ -90,8 +92,13 @@ def test_images_of_archives_and_of_a_registrys_files_get_a_new_name(
         f"registry-tree:{files.folder}:team/app",
     )
     for number, place in enumerate(places):
-        (found,) = storectl.json("copy", place, f"store:new:{number}")
-        assert list(faults([found], SCHEMA["properties"]["import"])) == []
+        planned = storectl.json("copy", "--dry-run", place, f"store:new:{number}")
+        found = storectl.json("copy", place, f"store:new:{number}")
+        for document in (planned, found):
+            assert list(faults(document, SCHEMA["properties"]["copy"])) == []
+        assert planned["Blobs"]["Missing"] == found["Blobs"]["Sent"]
+        assert len(found["Blobs"]["Sent"]) == (0 if number else 4)
+        assert found["Tags"] == {f"docker.io/library/new:{number}": digest}
         assert stored(storectl, f"new:{number}") == digest
     storectl("copy", "-q", "--digest-file", str(tmp_path / "d"), places[2], "store:new:9")
     assert (tmp_path / "d").read_text() == f"{digest}\n"
@@ -118,5 +125,6 @@ def test_a_registry_without_the_image_decides_the_exit_code(
 ) -> None:
     place = f"docker://{registry.host}/team/none:1"
     assert storectl.attempt("copy", "--json", place, "store:b") == ExitCode.NOT_FOUND
-    (found,) = json.loads(storectl.out)
-    assert found["Error"]["ExitCode"] == ExitCode.NOT_FOUND
+    assert storectl.out == ""
+    found = json.loads(storectl.err.splitlines()[-1])
+    assert found["ExitCode"] == ExitCode.NOT_FOUND

@@ -134,7 +134,7 @@ def test_short_names_are_those_of_registries_conf(
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["oci:folder:1"], "it is not in a registry"),
+        (["store:app:1"], "it is in the store"),
         (["--all-platforms", "--platform", "linux/amd64", "app"], "excludes"),
         (["UPPER"], "must be lowercase"),
         ([], "Missing argument"),

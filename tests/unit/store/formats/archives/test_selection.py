@@ -324,3 +324,16 @@ def test_a_damaged_referrer_belongs_to_the_subject_that_index_json_states() -> N
     for choice in (Choice(images=("other",)), Choice(platforms=(ARM64,))):
         with pytest.raises(DigestMismatch):
             choose(claim, choice)
+
+
+def test_a_single_image_keeps_its_names_and_several_are_refused() -> None:
+    layout, digests = two_platforms()
+    single = Choice(is_single=True)
+    chosen = choose(layout_claim(layout), single)
+    assert [root.names for root in chosen.graph.roots if str(root.digest) == digests[3]] == [
+        ("docker.io/library/app:1",)
+    ]
+    layout.root(layout.image(B), "docker.io/library/other:1")
+    with pytest.raises(InvalidInput, match="2 images") as caught:
+        choose(layout_claim(layout), single)
+    assert caught.value.remedy is Remedy.NAME_ONE_IMAGE
