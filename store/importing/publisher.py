@@ -14,6 +14,7 @@ from store.catalog import events, images, naming, references, serving
 from store.catalog.checking import verification
 from store.catalog.events import Event
 from store.errors import NameTaken
+from store.formats.image.manifests import Kind
 from store.importing.doubts import image_states, manifest_states, mismatch_notes
 from store.importing.placement import Placement
 from store.importing.report import ImportedTag
@@ -157,6 +158,7 @@ class Publisher:
                 if name not in before or before[name].digest != digest
             }
         )
+        self._complete(graph, documents, before)
         now = references.get_all(self._connection, roots)
         for name, digest in roots.items():
             old, image = before.get(name), now[name].image_id
@@ -169,6 +171,30 @@ class Publisher:
         self._hold(graph, documents)
         for root in graph.roots:
             self._serve_referrers(documents[root.digest])
+
+    def _complete(
+        self,
+        graph: Graph,
+        documents: dict[Digest, ContentKey],
+        before: dict[Reference, TagTarget],
+    ) -> None:
+        """Let repositories serve the parts that indexes lacked, although their tags do not move."""
+        indexes = {
+            name: target.digest
+            for name, target in before.items()
+            if target.digest in documents and graph.documents[target.digest].kind is Kind.INDEX
+        }
+        if indexes:
+            repositories = serving.ensure_repositories(
+                self._connection, {name.repository for name in indexes}
+            )
+            serving.serve(
+                self._connection,
+                {
+                    (repositories[name.repository], documents[digest])
+                    for name, digest in indexes.items()
+                },
+            )
 
     def _hold(self, graph: Graph, documents: dict[Digest, ContentKey]) -> None:
         """Let repositories hold the roots that the archive names by digest."""

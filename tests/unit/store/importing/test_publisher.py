@@ -6,10 +6,10 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from store import ImportOptions, errors
-from store.db.schema import content, kept
+from store import Choice, ImportOptions, Platform, errors
+from store.db.schema import content, kept, repository_content
 from store.model.references import Reference
 from tests.support.images import A, Archive, B, config, image
 from tests.support.layouts import Layout
@@ -94,3 +94,25 @@ def test_an_image_without_a_tag_keeps_its_manifest_until_it_has_one(store: Store
     (found,) = store.images()
     assert found.manifests == (manifest,)
     assert [tag.reference for tag in found.references] == [Reference.parse("demo:1")]
+
+
+def test_parts_of_an_index_that_arrive_later_are_served_although_no_tag_moves(
+    store: Store,
+) -> None:
+    layout = Layout()
+    index = layout.index(
+        layout.image(A, platform="linux/amd64"), layout.image(B, platform="linux/arm64")
+    )
+    layout.root(index, "docker.io/team/app:1")
+    arm64 = Choice(platforms=(Platform.parse("linux/arm64"),))
+    data = layout.tar()
+    store.import_archive(io.BytesIO(data), ImportOptions(choice=arm64))
+    served = select(func.count()).select_from(repository_content)
+    with store.read() as connection:
+        before = connection.execute(served).scalar_one()
+    store.import_archive(io.BytesIO(data))
+    with store.read() as connection:
+        assert connection.execute(served).scalar_one() == before + 2
+    store.import_archive(io.BytesIO(data))
+    with store.read() as connection:
+        assert connection.execute(served).scalar_one() == before + 2
