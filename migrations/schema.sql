@@ -265,4 +265,18 @@ CREATE TABLE sync_tag (
 	CONSTRAINT pk_sync_tag PRIMARY KEY (sync, place, tag)
 );
 CREATE INDEX ix_sync_tag_place_tag ON sync_tag (place, tag);
-INSERT INTO alembic_version (version_num) VALUES ('0013');
+CREATE TABLE sync_run (
+	sync VARCHAR(64) NOT NULL, 
+	run VARCHAR(32) NOT NULL, 
+	began_at VARCHAR(27) NOT NULL, 
+	ended_at VARCHAR(27) NOT NULL, 
+	succeeded_at VARCHAR(27), 
+	exit_code INTEGER NOT NULL, 
+	images INTEGER NOT NULL, 
+	moved INTEGER NOT NULL, 
+	failed INTEGER NOT NULL, 
+	size_bytes INTEGER NOT NULL, 
+	failures INTEGER NOT NULL, 
+	CONSTRAINT pk_sync_run PRIMARY KEY (sync)
+);
+INSERT INTO alembic_version (version_num) VALUES ('0014');

@@ -161,9 +161,8 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
     if not service.read_only:
         tasks.append(asyncio.create_task(service.verify_images()))
         if service.settings.is_leader:
-            tasks.append(asyncio.create_task(service.expire_uploads()))
-    if service.scrubbing is not None:
-        tasks.append(asyncio.create_task(service.scrubbing.run()))
+            tasks.append(asyncio.create_task(service.expire()))
+    service.jobs.start()
     pulls = None if service.pulls is None else asyncio.create_task(service.pulls.run())
     async with AsyncExitStack() as opened:
         if service.settings.through is not None:
@@ -173,6 +172,7 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
     if service.pulls is not None and pulls is not None:
         service.pulls.end()
         await pulls
+    await service.jobs.close()
     for task in tasks:
         task.cancel()
         with suppress(asyncio.CancelledError):

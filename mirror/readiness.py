@@ -45,10 +45,12 @@ class State:
     Attributes:
         problem: Why the server cannot work, without names of files or processes; None if it can.
         damaged: How many stored contents are marked as damaged.
+        failing_syncs: How many scheduled syncs have failed several times in a row.
     """
 
     problem: str | None = None
     damaged: int = 0
+    failing_syncs: int = 0
 
 
 @final

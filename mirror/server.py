@@ -395,6 +395,7 @@ async def _serve_until_stopped(
     try:
         await stop.wait()
         logger.info("stopping: waiting for running transfers")
+        app[SERVICE].jobs.stop()
         if started is not None:
             _notify("STOPPING=1")
     finally:

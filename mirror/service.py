@@ -8,13 +8,14 @@ import os
 import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import count
 from typing import TYPE_CHECKING, Final, final
 
 from mirror.access import Access, Authenticator
 from mirror.access.challenge import Challenge, Scheme
 from mirror.access.forwarded_requests import ForwardedRequests
 from mirror.access.login_queue import LoginQueue
+from mirror.jobs.expiry import expire
+from mirror.jobs.leader import JobSettings, LeaderJobs, leader_jobs
 from mirror.origin.cors import SharedOrigins
 from mirror.origin.origins import origin
 from mirror.origin.proxies import TrustedProxies
@@ -24,7 +25,6 @@ from mirror.process.audit import AuditLog
 from mirror.process.pull_log import PullLog
 from mirror.protocol.errors import NOT_LOGGED_IN, Denial, WireError
 from mirror.readiness import Readiness, check
-from mirror.scrubbing import DEFAULT_RATE, Scrubbing
 from mirror.shared_times import SharedTimes
 from mirror.transfer.document_memory import DocumentMemory
 from mirror.transfer.input_memory import InputMemory
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from mirror.access import Action, Caller, LoginHistory
     from mirror.access.pattern import Pattern
     from mirror.process.metrics import Metrics
+    from mirror.readiness import State
     from mirror.transfer.pools import Pools
     from mirror.variant_budget import Allowance
     from mirror.variants import Variants
@@ -63,9 +64,6 @@ logger = logging.getLogger(__name__)
 
 MAX_UPLOADS: Final = 10_000
 MAX_CLIENT_REQUESTS: Final = 1000
-_EXPIRY_INTERVAL_S: Final = 60.0
-_EXPIRIES_PER_STRAYS: Final = 60
-"""How many times uploads expire before stray files are removed again."""
 _MAX_QUOTED: Final = 160
 
 
@@ -128,10 +126,8 @@ class MirrorSettings:
     """
     keep_events_for: timedelta | None = None
     """How long events, changes of tags and imports are kept; None for no limit."""
-    scrub_every: timedelta | None = None
-    """How long after its last check stored content is read again; None for no scrub."""
-    scrub_rate: int = DEFAULT_RATE
-    """How many bytes the scrub reads in a second."""
+    jobs: JobSettings = field(default_factory=JobSettings)
+    """What the leader does besides requests."""
     through: Callable[[Store], AbstractAsyncContextManager[PullThrough]] | None = None
     """Opens the upstream registries of a store; None for a registry without any."""
     decoding_debts: SharedTimes = field(default_factory=SharedTimes)
@@ -194,14 +190,19 @@ class Service:
         self.inputs = InputMemory()
         self._publishing: dict[tuple[Repository, str, Allowance | None], asyncio.Task[None]] = {}
         self.plans = ArchivePlans(store, pools)
-        self.readiness = Readiness(lambda: check(store, registry, writes=not self.read_only))
+        self.readiness = Readiness(self._check)
         self._verification = Verification(store, pools.reads, pools.verifiers)
-        self.scrubbing = (
-            Scrubbing(store, settings.scrub_every, settings.scrub_rate, metrics, pools.scrubber)
-            if settings.scrub_every and settings.is_leader and not store.read_only
-            else None
+        self.jobs = (
+            leader_jobs(store, metrics, pools.scrubber, settings.jobs)
+            if settings.is_leader
+            else LeaderJobs()
         )
-        """The scrub of the store; None if this process does not scrub it."""
+        """What this process does besides requests."""
+
+    def _check(self) -> State:
+        state = check(self.store, self.registry, writes=not self.read_only)
+        syncs = self.settings.jobs.syncs
+        return state if syncs is None else replace(state, failing_syncs=syncs.failing(self.store))
 
     @property
     def access(self) -> Access:
@@ -415,32 +416,15 @@ class Service:
         except StoreError as exc:
             logger.warning("cannot publish %s:%s as %s: %s", repository, tag, encoding, exc.message)
 
-    async def expire_uploads(self, interval_s: float = _EXPIRY_INTERVAL_S) -> None:
-        """Discard idle uploads and stray files at intervals, until cancelled.
-
-        Args:
-            interval_s: The pause between two runs, in seconds.
-        """
-        for run_number in count():
-            try:
-                expired = await self.pools.write(self.registry.uploads.expire)
-                if expired:
-                    logger.info("expired uploads=%d", expired)
-                if run_number % _EXPIRIES_PER_STRAYS == 0:
-                    removed = await self.pools.write(self.registry.uploads.remove_strays)
-                    if removed:
-                        logger.info("removed stray_files=%d", removed)
-                    await self.pools.write(self._prune_history)
-            except StoreError as exc:
-                logger.warning("cannot expire uploads: %s", exc.message)
-            await asyncio.sleep(interval_s)
-
-    def _prune_history(self) -> None:
-        age = self.settings.keep_events_for
-        before = None if age is None else self.store.now() - age
-        removed = self.store.prune_events(before=before, keep=self.settings.keep_events)
-        if removed:
-            logger.info("removed events=%d", removed)
+    async def expire(self) -> None:
+        """Discard idle uploads, stray files and old history at intervals, until cancelled."""
+        await expire(
+            self.store,
+            self.registry,
+            self.pools,
+            keep_events=self.settings.keep_events,
+            keep_events_for=self.settings.keep_events_for,
+        )
 
     async def _record_pulls(self, pulls: list[Pull]) -> None:
         await self.pools.write(record_pulls, self.store, pulls)

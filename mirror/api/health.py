@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from mirror.process import upstream_metrics
+from mirror.process import sync_metrics, upstream_metrics
 from store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -26,9 +26,12 @@ async def ready(service: Service, _request: web.Request) -> web.StreamResponse:
     state = await service.readiness.state()
     if state.problem is not None:
         return web.Response(status=503, text=f"{state.problem}\n")
+    lines = ["ok"]
     if state.damaged:
-        return web.Response(text=f"ok\n{state.damaged} content(s) are damaged and not served\n")
-    return web.Response(text="ok\n")
+        lines.append(f"{state.damaged} content(s) are damaged and not served")
+    if state.failing_syncs:
+        lines.append(f"{state.failing_syncs} scheduled sync(s) have failed several times in a row")
+    return web.Response(text="".join(f"{line}\n" for line in lines))
 
 
 async def metrics(service: Service, _request: web.Request, _caller: Caller) -> web.StreamResponse:
@@ -36,6 +39,10 @@ async def metrics(service: Service, _request: web.Request, _caller: Caller) -> w
     state = await service.readiness.state()
     gauges = await service.pools.read(_gauges, service, state)
     text = service.metrics.render(gauges)
+    syncs = service.settings.jobs.syncs
+    if syncs is not None:
+        runs = await service.pools.read(syncs.reported, service.store)
+        text += "".join(f"{line}\n" for line in sync_metrics.lines(runs))
     if service.through is not None:
         text += "".join(f"{line}\n" for line in upstream_metrics.lines(service.through.counts))
     return web.Response(

@@ -25,12 +25,12 @@ from sqlalchemy import (
 
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
-HEAD: Final = "0013"
+HEAD: Final = "0014"
 """The newest revision that this program knows: the last revision in `migrations.versions`."""
 
 REVISIONS: Final = (
     *("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"),
-    *("0010", "0011", "0012", "0013"),
+    *("0010", "0011", "0012", "0013", "0014"),
 )
 """Every revision that this program can upgrade from, oldest first."""
 
@@ -323,6 +323,23 @@ sync_tag: Final = Table(
     Column("failures", Integer, nullable=False),
     PrimaryKeyConstraint("sync", "place", "tag"),
     Index("ix_sync_tag_place_tag", "place", "tag"),
+)
+
+sync_run: Final = Table(
+    "sync_run",
+    metadata,
+    Column("sync", String(64), nullable=False),
+    Column("run", String(32), nullable=False),
+    Column("began_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime, nullable=False),
+    Column("succeeded_at", UtcTime),
+    Column("exit_code", Integer, nullable=False),
+    Column("images", Integer, nullable=False),
+    Column("moved", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("size_bytes", RowNumber, nullable=False),
+    Column("failures", Integer, nullable=False),
+    PrimaryKeyConstraint("sync"),
 )
 
 # --- history: its digests are plain values, which keep no content in the store --------------------

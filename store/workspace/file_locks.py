@@ -1,14 +1,17 @@
-"""Locks: ``flock`` on the folder of an operation or of the blobs, or on the file of an upload."""
+"""Locks: ``flock`` on the folder of an operation or of the blobs, or on a file."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, final
 
 from store.blobs.directory import BLOBS
-from store.files.creation import NO_FOLLOW, open_closed, open_folder
+from store.blobs.downloads import DOWNLOADS
+from store.files.creation import NO_FOLLOW, create_file, open_closed, open_folder
 from store.files.os_errors import translated
 
 if TYPE_CHECKING:
@@ -43,6 +46,21 @@ class FileLocks:
     def lock_scrub(self) -> FileLock | None:
         """Lock the folder of blobs, which nothing else locks, or return None if it is locked."""
         return _lock(self._root, None, BLOBS, os.O_DIRECTORY)
+
+    def lock_task(self, name: str) -> FileLock | None:
+        """Lock a file of a task, or return None if it is locked.
+
+        The file lies in the folder of downloads, has no bytes, and is never removed: a process may
+        wait for the lock of a file that was.
+        """
+        path = self._root / DOWNLOADS / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.lock"
+        with (
+            translated(path),
+            open_folder(self._root, DOWNLOADS, create=True),
+            suppress(FileExistsError),
+        ):
+            os.close(create_file(path, os.O_RDONLY))
+        return _lock(self._root, DOWNLOADS, path.name, os.O_NONBLOCK)
 
 
 @final

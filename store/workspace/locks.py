@@ -1,4 +1,4 @@
-"""Locks that show on which operations and uploads, and on which scrub, a process is working."""
+"""Locks that show on which operations, uploads and tasks a process is working."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Lock(Protocol):
 
 
 class Locks(Protocol):
-    """The locks of one store's operations and uploads, and of its scrub.
+    """The locks of one store's operations and uploads, of its scrub, and of tasks of servers.
 
     Locks do not expire, so a slow client does not lose its work. A lock excludes other processes
     and other threads of this process. If the lock of an upload is free, no request is working on
@@ -34,3 +34,10 @@ class Locks(Protocol):
 
     def lock_scrub(self) -> Lock | None:
         """Lock the scrub of the store, or return None if another process or thread scrubs it."""
+
+    def lock_task(self, name: str) -> Lock | None:
+        """Lock a task of servers, or return None if another process or thread holds the lock.
+
+        Args:
+            name: The name of the task; any text.
+        """

@@ -17,6 +17,7 @@ from storectl.commands._serve_options import (
     parse_patterns,
     parse_proxies,
 )
+from storectl.commands._sync_table import scheduled
 from storectl.commands._upstream_opening import UpstreamOpening
 from storectl.commands._upstream_options import UpstreamOptions, is_shared
 from storectl.output.exit_codes import ExitCode
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
+    from mirror.jobs.syncs import SyncSchedule
     from mirror.server import ServerSettings
+    from storectl.commands._sync_table import SyncTable
     from storectl.commands._upstream_table import UpstreamTable
     from storectl.settings import Settings
 
@@ -37,7 +40,8 @@ _UPSTREAM: Final = (
     *("upstreams", "upstream_max_age", "upstream_authfile", "upstream_cert_dir", "offline"),
     "upstream_flags",
 )
-_LIVE: Final = frozenset({*_LOGINS, *_CERTIFICATE, *_UPSTREAM, "log_format", "quiet"})
+_SYNCS: Final = ("syncs", "sync_every")
+_LIVE: Final = frozenset({*_LOGINS, *_CERTIFICATE, *_UPSTREAM, *_SYNCS, "log_format", "quiet"})
 """The options that take effect without a restart."""
 
 _NAMES: Final = {
@@ -47,6 +51,7 @@ _NAMES: Final = {
     "is_open": "open",
     "offers": "offer",
     "upstreams": "upstream",
+    "syncs": "sync",
     "group": "shared",
 }
 """The names of options that differ from the names of their values."""
@@ -83,6 +88,8 @@ class ServeOptions:
     upstream_authfile: Path | None
     upstream_cert_dir: Path | None
     offline: bool
+    syncs: tuple[SyncTable, ...]
+    sync_every: timedelta
     max_uploads: int
     max_layer_size: int | None
     max_ratio: int | None
@@ -138,7 +145,13 @@ class ServeOptions:
                 "--record-pulls and --read-only exclude each other: a read-only server records"
                 " nothing"
             )
-        self.upstream.check(read_only=self.read_only, workers=self.workers)
+        if self.syncs and self.read_only:
+            raise click.UsageError(
+                "--sync and --read-only exclude each other: a sync stores images"
+            )
+        self.upstream.check(
+            read_only=self.read_only, workers=self.workers, has_syncs=bool(self.syncs)
+        )
         if self.require_children and self.accept_missing_blobs:
             raise click.UsageError(
                 "--require-children and --accept-missing-blobs exclude each other"
@@ -158,6 +171,7 @@ class ServeOptions:
             "--workers": self.workers > 1,
             "--url": self.url is not None,
             "--upstream": bool(self.upstreams),
+            "--sync": bool(self.syncs),
             "--offer": bool(self.offers),
         }
         for name in (name for name, is_given in given.items() if is_given):
@@ -198,6 +212,7 @@ def server_settings(
     settings: Settings,
     reread: Callable[[], tuple[ServerSettings, Sequence[str]]] | None = None,
     opening: UpstreamOpening | None = None,
+    schedule: SyncSchedule | None = None,
 ) -> ServerSettings:
     """Return the settings of a server.
 
@@ -207,6 +222,8 @@ def server_settings(
         reread: Reads the settings file again; None without one.
         opening: The upstream registries of the running server, which are changed to those of the
             options; None for a server that does not run yet.
+        schedule: The syncs of the running server, which are changed as well; None for a server that
+            runs none.
 
     Raises:
         click.UsageError: A value is invalid.
@@ -214,6 +231,7 @@ def server_settings(
     from mirror.access import AccessFiles  # noqa: PLC0415 - `--help` does without
     from mirror.access.challenge import Scheme  # noqa: PLC0415
     from mirror.connections.tls import Certificate  # noqa: PLC0415
+    from mirror.jobs.leader import JobSettings  # noqa: PLC0415 - `--help` does without
     from mirror.server import ServerSettings  # noqa: PLC0415
     from mirror.service import MirrorSettings, VariantEncoding  # noqa: PLC0415
     from store import Platform  # noqa: PLC0415
@@ -222,6 +240,7 @@ def server_settings(
     from storectl.system.malloc import release_memory  # noqa: PLC0415
 
     host, port = parse_address(options.listen)
+    syncs = scheduled(options.syncs, options.sync_every, settings)
     sparse = (
         Sparse.NOTHING
         if options.require_children
@@ -240,6 +259,9 @@ def server_settings(
     if upstream is not None:
         opening = opening or UpstreamOpening()
         opening.change(upstream)
+    if schedule is not None:
+        # Without requests there is nothing to do.
+        schedule.change(() if options.offline else syncs)
     return ServerSettings(
         host,
         port,
@@ -271,8 +293,12 @@ def server_settings(
             machine=Platform.of("linux", settings.machine),
             max_uploads=options.max_uploads,
             release_memory=release_memory,
-            scrub_every=options.scrub_every or None,
-            scrub_rate=options.scrub_rate,
+            jobs=JobSettings(
+                scrub_every=options.scrub_every or None,
+                scrub_rate=options.scrub_rate,
+                syncs=schedule,
+                grace_s=options.grace,
+            ),
             record_pulls=parse_patterns(options.record_pulls, options.default_domain),
             through=None if upstream is None or opening is None else opening.opened,
             keep_events=kept if isinstance(kept, int) else None,

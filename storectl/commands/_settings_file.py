@@ -206,7 +206,10 @@ def _fitting(option: click.Option, value: object) -> Any:  # noqa: ANN401 - the 
 
 def _placed(option: click.Option, value: Any, path: Path) -> Any:  # noqa: ANN401 - the option's
     """Return a path relative to the folder of the settings file; other values as they are."""
-    if isinstance(option.type, FilePath) and value and not value.startswith("~"):
+    if isinstance(value, tuple):
+        return tuple(_placed(option, one, path) for one in value)
+    is_path = isinstance(option.type, FilePath) or getattr(option.type, "is_path", False)
+    if is_path and value and not value.startswith("~"):
         return os.path.join(path.parent, value)  # noqa: PTH118 - an empty path stays empty
     return value
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from storectl.settings import Settings
 
 _RUN_BYTES = 6
+_CHANGED = (Became.PULLED, Became.SENT, Became.REMOVED)
 _SHOWN = (Became.PULLED, Became.SENT, Became.REMOVED, Became.UNSIGNED)
 _STDIN = Path("-")
 
@@ -271,11 +272,13 @@ class _Report:
         if outcome.error is not None:
             self.failure = self.failure or outcome.error
             print_error(outcome.error)
+        is_changed = outcome.became in _CHANGED
         if self.options.as_json:
-            self._images.append(_as_json(outcome))
+            if is_changed or outcome.error is not None or not self.options.quiet:
+                self._images.append(_as_json(outcome))
             return
         if self.options.quiet:
-            if outcome.became in {Became.PULLED, Became.SENT, Became.REMOVED}:
+            if is_changed:
                 render.line(str(outcome.target))
             return
         self._print(outcome.notes)

@@ -60,19 +60,20 @@ class UpstreamOptions:
     cert_dir: Path | None = None
     flags: frozenset[str] = frozenset()
 
-    def check(self, *, read_only: bool, workers: int = 1) -> None:
+    def check(self, *, read_only: bool, workers: int = 1, has_syncs: bool = False) -> None:
         """Refuse options that need each other, or that exclude each other.
 
         Args:
             read_only: Whether the server stores nothing.
             workers: The number of processes of the server.
+            has_syncs: Whether the server runs syncs, which need no ``--upstream``.
 
         Raises:
             click.UsageError: The options contradict each other.
         """
         if not self.names:
             for option, is_given in (
-                ("--offline", self.is_offline),
+                ("--offline", self.is_offline and not has_syncs),
                 ("--upstream-authfile", self.authfile is not None),
                 ("--upstream-cert-dir", self.cert_dir is not None),
             ):

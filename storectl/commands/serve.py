@@ -14,6 +14,7 @@ from storectl.commands._scrub_options import Age, Rate
 from storectl.commands._serve_options import MIN_SCRUB_EVERY, KeptEvents
 from storectl.commands._server_settings import ServeOptions, server_settings
 from storectl.commands._settings_file import note_arguments, read_again, use_settings
+from storectl.commands._sync_table import MIN_EVERY, SyncValue
 from storectl.commands._upstream_opening import UpstreamOpening
 from storectl.commands._upstream_options import given_flags, upstream_options
 from storectl.system.groups import shared_option
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
 # Click does not check these files: the mirror reads them and reports errors with its exit codes.
 _FILE = FilePath(path_type=Path)
 
-_network, _access, _tls, _images, _limits, _scrub, _events, _log = (
+_network, _access, _tls, _images, _syncs, _limits, _scrub, _events, _log = (
     partial(click.option, cls=SectionOption, section=title)
-    for title in ("Network", "Access", "TLS", "Images", "Limits", "Scrub", "Events", "Log")
+    for title in (
+        *("Network", "Access", "TLS", "Images", "Syncs", "Limits", "Scrub", "Events", "Log"),
+    )
 )
 
 
@@ -204,6 +207,25 @@ class _Serve(Verb):
     help="Also publish images with this layer compression, as TAG-zstd or TAG-gzip (repeatable).",
 )
 @upstream_options
+@_syncs(
+    "--sync",
+    "syncs",
+    metavar="FILE",
+    multiple=True,
+    type=SyncValue(),
+    help=(
+        "Keep the store equal with what this file lists, as `storectl sync` does (repeatable). A"
+        " [[sync]] table of the settings file has a schedule and options of its own."
+    ),
+)
+@_syncs(
+    "--sync-every",
+    type=Age(MIN_EVERY),
+    metavar="AGE",
+    default="24h",
+    show_default=True,
+    help="Time from the beginning of a sync to the next one.",
+)
 @_limits(
     "--max-uploads",
     metavar="N",
@@ -300,14 +322,15 @@ def command(
     Every option can be a setting of the --config file, without its dashes: `listen = ":5000"`,
     `open = true`, `offer = ["zstd"]`. Options take precedence. Paths are relative to the folder of
     the file. On SIGHUP, the file is read again. What it says of certificates, users, rules,
-    upstream registries and the log takes effect at once, and the log names the settings that need a
-    restart.
+    upstream registries, syncs and the log takes effect at once, and the log names the settings that
+    need a restart.
     """
     context = click.get_current_context()
     options = ServeOptions(**given, upstream_flags=given_flags(context))
     options.check()
     import logging  # noqa: PLC0415 - `--help` does without
 
+    from mirror.jobs.syncs import SyncSchedule  # noqa: PLC0415 - `--help` does without
     from mirror.server import ServerSettings, serve  # noqa: PLC0415 - `--help` does without
     from store import Store  # noqa: PLC0415
     from store.content.decoding import Decoding  # noqa: PLC0415
@@ -319,20 +342,22 @@ def command(
     keep_freed(SERVER_KEEPS_BYTES)
     read_only = options.read_only
     again = partial(read_again, context)
-    opening = UpstreamOpening()
+    opening, schedule = UpstreamOpening(), SyncSchedule()
 
     def reread() -> tuple[ServerSettings, Sequence[str]]:
         try:
             new = ServeOptions(**again(), upstream_flags=options.upstream_flags)
             new.check()
             effective, waiting = options.changed_to(new)
-            found = server_settings(effective, settings, opening=opening)
+            found = server_settings(effective, settings, None, opening, schedule)
         except click.UsageError as error:
             raise InvalidInput(error.format_message()) from None
         _set_log(handler, effective.log_format, quiet=effective.quiet)
         return found, waiting
 
-    server = server_settings(options, settings, None if config is None else reread, opening)
+    server = server_settings(
+        options, settings, None if config is None else reread, opening, schedule
+    )
     if options.stdio:
         # The messages appear on the terminal of a user on another machine.
         handler = _configure_logging(options.log_format or "text", quiet=True)

@@ -59,7 +59,12 @@ _MAX_JOBS = 64
     default=True,
     help="Go on after an image that failed, or stop.  [default: go on]",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print only the names of images that changed.")
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Print only the names of images that changed; with --json, leave the others out.",
+)
 @click.option(
     "--platform",
     "wanted",

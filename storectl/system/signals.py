@@ -44,6 +44,8 @@ def install() -> None:
     background processes with SIGINT ignored, and `nohup` starts processes with SIGHUP ignored.
     """
     sys.unraisablehook = raise_again
+    # A server that starts this program may have blocked them.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, EXIT_CODES)
     signal.signal(signal.SIGTERM, terminate)
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -30,7 +30,7 @@ from store.catalog.collection import garbage, grace, history, reachability
 from store.catalog.events import Event
 from store.catalog.in_progress import pushes, uploads
 from store.catalog.lists import recorded_rows, tag_changes
-from store.catalog.upstream import pulled, synced_tags
+from store.catalog.upstream import pulled, sync_runs, synced_tags
 from store.catalog.upstream import tags as upstream_tags
 from store.db.changes import Position
 from store.db.sqlite.engine import DATABASE
@@ -290,15 +290,23 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         pushes.is_recorded(connection, image_id.digest)
         garbage.layers_of(connection, [ContentKey(1)])
         use_upstreams(connection, image_id)
-        synced = synced_tags.SyncedName(str(APP), "1")
-        row = synced_tags.SyncedTag(str(APP), image_id.digest, "", "", None, NOW, 0)
-        synced_tags.put(connection, "test", {synced: row})
-        assert synced_tags.of_sync(connection, "test") == {synced: row}
+        use_syncs(connection, image_id)
         tag_changes.of_run(connection, "sync-0123456789ab")
-        assert not synced_tags.is_kept_by_others(connection, "test", synced)
         grace.protections(connection, [key for key in keys.values() if key is not None])
         uploads.get(connection, "0" * 32)
         raise _EnoughError
+
+
+def use_syncs(connection: Connection, image_id: ImageID) -> None:
+    """Send the statements about syncs and their runs."""
+    synced = synced_tags.SyncedName(str(APP), "1")
+    row = synced_tags.SyncedTag(str(APP), image_id.digest, "", "", None, NOW, 0)
+    synced_tags.put(connection, "test", {synced: row})
+    assert synced_tags.of_sync(connection, "test") == {synced: row}
+    assert not synced_tags.is_kept_by_others(connection, "test", synced)
+    run = sync_runs.SyncRun("test", "", NOW, NOW, None, 0, 0, 0, 0, 0, 0)
+    sync_runs.put(connection, run)
+    assert sync_runs.last_runs(connection, ["test"]) == {"test": run}
 
 
 def use_upstreams(connection: Connection, image_id: ImageID) -> None:

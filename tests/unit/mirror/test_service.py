@@ -273,20 +273,3 @@ def test_only_the_leader_verifies_images_of_an_earlier_server(
 
     asyncio.run(main())
     assert verified == ([old, new] if is_leader else [new])
-
-
-def test_failed_expiry_of_uploads_is_tried_again(
-    services: Services, caplog: pytest.LogCaptureFixture
-) -> None:
-    services.registry.uploads.expire.side_effect = [StorageFull("no space left"), *[3] * 1000]
-
-    async def main() -> None:
-        task = asyncio.create_task(services.make().expire_uploads(interval_s=0.001))
-        await until_in_loop(lambda: "expired uploads=3" in caplog.text)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    with caplog.at_level("INFO"):
-        asyncio.run(main())
-    assert "cannot expire uploads: no space left" in caplog.text

@@ -37,6 +37,9 @@ class MemoryLocks:
     def lock_scrub(self) -> MemoryLock | None:
         return self._lock("scrub")
 
+    def lock_task(self, name: str) -> MemoryLock | None:
+        return self._lock(f"task {name}")
+
     def _lock(self, name: str) -> MemoryLock | None:
         if name in self._held:
             return None
@@ -62,7 +65,7 @@ def locks(request: pytest.FixtureRequest, tmp_path: Path) -> Locks:
 
 
 def lock_functions(locks: Locks) -> list[Callable[[str], Lock | None]]:
-    return [locks.lock_operation, locks.lock_upload]
+    return [locks.lock_operation, locks.lock_upload, locks.lock_task]
 
 
 def test_one_scrub_runs_at_a_time(locks: Locks, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import click
 import pytest
 
-from mirror import scrubbing
+from mirror.jobs import scrubbing
 from store.maintenance import pace, scrub
 from storectl.commands import _scrub_options
 from storectl.commands._scrub_options import Age, Rate

@@ -6,9 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import click
 import pytest
 
+from mirror.jobs.syncs import SyncSchedule
 from storectl.commands._server_settings import ServeOptions, server_settings
+from storectl.commands._sync_table import SyncTable
 from storectl.settings import Settings
 
 OPTIONS = ServeOptions(
@@ -38,6 +41,8 @@ OPTIONS = ServeOptions(
     upstream_authfile=None,
     upstream_cert_dir=None,
     offline=False,
+    syncs=(),
+    sync_every=timedelta(days=1),
     max_uploads=10,
     max_layer_size=None,
     max_ratio=None,
@@ -64,6 +69,7 @@ TLS = replace(OPTIONS, tls_cert=Path("c"), tls_key=Path("k"))
         (USERS, OPTIONS, ("htpasswd",)),
         (OPTIONS, replace(USERS, no_anonymous=True), ("htpasswd", "no-anonymous")),
         (TLS, replace(TLS, tls_cert=Path("d"), tls_client_ca=Path("ca")), ()),
+        (OPTIONS, replace(OPTIONS, syncs=(SyncTable(Path("x")),)), ()),
         (TLS, OPTIONS, ("tls-cert", "tls-key")),
         (OPTIONS, TLS, ("tls-cert", "tls-key")),
     ],
@@ -78,9 +84,32 @@ def test_what_needs_a_restart_stays(
     assert new.changed_to(new) == (new, ())
 
 
+def test_syncs_change_with_the_options_unless_the_server_is_offline(tmp_path: Path) -> None:
+    file = tmp_path / "images.txt"
+    file.write_text("debian:12\n")
+    schedule, options = SyncSchedule(), replace(OPTIONS, syncs=(SyncTable(file),))
+    settings = Settings(tmp_path / "store")
+    found = server_settings(options, settings, schedule=schedule)
+    assert found.mirror.jobs.syncs is schedule
+    assert [one.name for one in schedule.syncs] == ["images"]
+    server_settings(replace(options, offline=True), settings, schedule=schedule)
+    assert schedule.names == ()
+
+
+@pytest.mark.parametrize("change", [{"read_only": True}, {"stdio": True}])
+def test_a_server_that_stores_nothing_runs_no_syncs(change: dict[str, bool]) -> None:
+    options = replace(OPTIONS, syncs=(SyncTable(Path("x")),))
+    with pytest.raises(click.UsageError, match="--sync"):
+        replace(options, **change).check()  # type: ignore[arg-type] # of this test
+    # A sync needs no upstream registry to be offline.
+    replace(options, offline=True).check()
+    with pytest.raises(click.UsageError, match="--offline needs --upstream"):
+        replace(OPTIONS, offline=True).check()
+
+
 def test_options_become_settings_of_the_server() -> None:
     found = server_settings(TLS, Settings(Path("root")), lambda: (found, ()))
-    assert (found.host, found.port, found.mirror.scrub_every) == ("127.0.0.1", 0, None)
+    assert (found.host, found.port, found.mirror.jobs.scrub_every) == ("127.0.0.1", 0, None)
     assert found.certificate is not None
     assert found.certificate_paths == (Path("c"), Path("k"))
     assert found.reread is not None

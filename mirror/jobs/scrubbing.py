@@ -13,11 +13,11 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, final
 
-from mirror.transfer.threads import run
-from store.errors import StoreError, printable
+from mirror.jobs.periodic import repeat
+from store.errors import printable
 from store.maintenance.pace import Pace
 from store.maintenance.reports import Severity
-from store.maintenance.scrub import Scrub, ScrubReport, checked_content
+from store.maintenance.scrub import Scrub, checked_content
 from store.model.progress import Silent
 
 if TYPE_CHECKING:
@@ -77,31 +77,17 @@ class Scrubbing:
 
     async def run(self) -> None:
         """Look for content to check at intervals, until cancelled."""
-        await asyncio.sleep(self._first_look_s)
-        while True:
-            waiting = asyncio.ensure_future(
-                run(self._executor, self._scrub, asyncio.get_running_loop())
-            )
-            try:
-                report = await asyncio.shield(waiting)
-            except asyncio.CancelledError:
-                self._stopped.set()
-                await asyncio.wait((waiting,))
-                raise
-            except StoreError as exc:
-                # A server of another machine may be at it.
-                logger.info("did not scrub: %s", printable(exc.message))
-            except Exception:
-                logger.exception("cannot scrub")
-            else:
-                if report.seen:
-                    logger.info(
-                        "scrubbed contents=%d bytes=%d errors=%d",
-                        *(report.contents, report.size_bytes, report.errors),
-                    )
-            await asyncio.sleep(self._interval_s)
+        loop = asyncio.get_running_loop()
+        await repeat(
+            self._executor,
+            lambda: self._scrub(loop),
+            self._stopped.set,
+            "scrub",
+            first_s=self._first_look_s,
+            pause_s=self._interval_s,
+        )
 
-    def _scrub(self, loop: asyncio.AbstractEventLoop) -> ScrubReport:
+    def _scrub(self, loop: asyncio.AbstractEventLoop) -> None:
         """Read what is due, in a thread; the event loop counts."""
 
         def count(contents: int, size_bytes: int, errors: int) -> None:
@@ -129,4 +115,9 @@ class Scrubbing:
         loop.call_soon_threadsafe(
             self._metrics.note_oldest_check, 0.0 if oldest is None else oldest.timestamp()
         )
-        return scrub.report
+        report = scrub.report
+        if report.seen:
+            logger.info(
+                "scrubbed contents=%d bytes=%d errors=%d",
+                *(report.contents, report.size_bytes, report.errors),
+            )

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mirror.jobs.leader import JobSettings
+from mirror.jobs.scrubbing import Scrubbing
 from mirror.process.metrics import Metrics
-from mirror.scrubbing import Scrubbing
 from mirror.service import MirrorSettings
 from store import Store
 from store.maintenance.scrub import damaged_contents
@@ -136,19 +137,23 @@ def test_only_a_leader_with_a_writable_store_scrubs(
         pools.close()
         return made
 
-    assert service(store, scrub_every=EVERY).scrubbing is not None
-    assert service(store).scrubbing is None
-    assert service(store, scrub_every=EVERY, is_leader=False).scrubbing is None
+    assert service(store, jobs=JobSettings(scrub_every=EVERY)).jobs.scrubbing is not None
+    assert service(store).jobs.scrubbing is None
+    assert (
+        service(store, jobs=JobSettings(scrub_every=EVERY), is_leader=False).jobs.scrubbing is None
+    )
     with Store.open(root, read_only=True) as reader:
-        assert service(reader, scrub_every=EVERY).scrubbing is None
-    assert serve(MirrorSettings(scrub_every=EVERY))("GET", "/readyz").status == 200
+        assert service(reader, jobs=JobSettings(scrub_every=EVERY)).jobs.scrubbing is None
+    assert (
+        serve(MirrorSettings(jobs=JobSettings(scrub_every=EVERY)))("GET", "/readyz").status == 200
+    )
 
 
 def test_the_first_look_is_not_at_the_start_of_a_server(
     serve: Callable[..., InProcessMirror], store: Store
 ) -> None:
     put_image(store, A, tags=("x:1",))
-    ask = serve(MirrorSettings(scrub_every=timedelta(seconds=10)))
+    ask = serve(MirrorSettings(jobs=JobSettings(scrub_every=timedelta(seconds=10))))
     # A tenth of the time passes before the first look.
     assert b"\nstorectl_scrub_contents_total 0\n" in ask("GET", "/metrics").body
     until(lambda: b"\nstorectl_scrub_contents_total 2\n" in ask("GET", "/metrics").body)

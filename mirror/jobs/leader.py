@@ -1,0 +1,96 @@
+"""The jobs of one worker: the leader of the workers has those that run once for each server."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from mirror.jobs.scrubbing import DEFAULT_RATE, Scrubbing
+from mirror.jobs.syncs import MAX_RUNNING, Syncs
+from mirror.steady_threads import SteadyThreads
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from datetime import timedelta
+
+    from mirror.jobs.syncs import SyncSchedule
+    from mirror.process.metrics import Metrics
+    from store import Store
+
+
+@final
+class LeaderJobs:
+    """The jobs that run while the application runs.
+
+    Args:
+        scrubbing: The scrub; None if this process does not scrub the store.
+        syncs: The scheduled syncs; None if this process does not run them.
+    """
+
+    def __init__(self, scrubbing: Scrubbing | None = None, syncs: Syncs | None = None) -> None:
+        self.scrubbing = scrubbing
+        self.syncs = syncs
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin all jobs."""
+        for job in (self.scrubbing, self.syncs):
+            if job is not None:
+                self._tasks.append(asyncio.create_task(job.run()))
+
+    def stop(self) -> None:
+        """Let programs of jobs end soon, while transfers may still go on."""
+        if self.syncs is not None:
+            self.syncs.stop()
+
+    async def close(self) -> None:
+        """End all jobs, and wait for them."""
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        if self.syncs is not None:
+            self.syncs.close()
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSettings:
+    """The settings of the jobs.
+
+    Attributes:
+        scrub_every: How long after its last check stored content is read again; None for no scrub.
+        scrub_rate: How many bytes the scrub reads in a second.
+        syncs: The syncs that the server runs; None for a server that runs none.
+        grace_s: How long the program of a sync may take to end when the server stops, in seconds.
+    """
+
+    scrub_every: timedelta | None = None
+    scrub_rate: int = DEFAULT_RATE
+    syncs: SyncSchedule | None = None
+    grace_s: float = 60.0
+
+
+def leader_jobs(
+    store: Store, metrics: Metrics, scrubber: Executor, settings: JobSettings
+) -> LeaderJobs:
+    """Return the jobs of the leader; there are none if it may not write.
+
+    Args:
+        store: The store.
+        metrics: The counters of this process.
+        scrubber: The thread of the scrub.
+        settings: The settings of the jobs.
+    """
+    if store.read_only:
+        return LeaderJobs()
+    return LeaderJobs(
+        None
+        if settings.scrub_every is None
+        else Scrubbing(store, settings.scrub_every, settings.scrub_rate, metrics, scrubber),
+        None
+        if settings.syncs is None
+        else Syncs(store, settings.syncs, SteadyThreads(MAX_RUNNING, "sync"), settings.grace_s),
+    )
