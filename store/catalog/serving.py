@@ -46,7 +46,7 @@ def serve(
     held: Iterable[tuple[RepositoryKey, ContentKey]],
     *,
     sources: Collection[RepositoryKey] | None = None,
-) -> None:
+) -> bool:
     """Let repositories serve manifests, and the content below them.
 
     Args:
@@ -54,7 +54,11 @@ def serve(
         held: Pairs (row number of a repository, row number of a manifest).
         sources: The repositories that give the content: what none of them may serve is left out,
             with everything below it. None for all stored content.
+
+    Returns:
+        Whether a repository now begins to serve something.
     """
+    has_begun = False
     for some in batches(sorted(held), PAIRS):
         by_repository: dict[RepositoryKey, list[ContentKey]] = {}
         for repository_key, key in some:
@@ -112,11 +116,13 @@ def serve(
             else _stated_in(sources, down.c.content_id).correlate(down).scalar_subquery()
         )
         missing = select(down.c.repository_id, down.c.content_id, stated).where(~held_already)
-        connection.execute(
+        inserted = connection.execute(
             insert(repository_content).from_select(
                 ["repository_id", "content_id", "media_type"], missing
             )
         )
+        has_begun = has_begun or bool(rows) or inserted.rowcount > 0
+    return has_begun
 
 
 def _stated_in(

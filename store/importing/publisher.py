@@ -24,7 +24,7 @@ from store.model.remedies import Remedy
 from store.workspace.soundness import damaged_documents
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -158,7 +158,7 @@ class Publisher:
                 if name not in before or before[name].digest != digest
             }
         )
-        self._complete(graph, documents, before)
+        self._complete(graph, documents, {name: target.digest for name, target in before.items()})
         now = references.get_all(self._connection, roots)
         for name, digest in roots.items():
             old, image = before.get(name), now[name].image_id
@@ -176,19 +176,25 @@ class Publisher:
         self,
         graph: Graph,
         documents: dict[Digest, ContentKey],
-        before: dict[Reference, TagTarget],
+        held: Mapping[Reference, Digest],
     ) -> None:
-        """Let repositories serve the parts that indexes lacked, although their tags do not move."""
+        """Let repositories serve the parts that their indexes lacked, although no tag moves.
+
+        Args:
+            graph: The documents of the archive.
+            documents: The row numbers of the documents.
+            held: What names stand for that the store had before.
+        """
         indexes = {
-            name: target.digest
-            for name, target in before.items()
-            if target.digest in documents and graph.documents[target.digest].kind is Kind.INDEX
+            name: digest
+            for name, digest in held.items()
+            if digest in documents and graph.documents[digest].kind is Kind.INDEX
         }
         if indexes:
             repositories = serving.ensure_repositories(
                 self._connection, {name.repository for name in indexes}
             )
-            serving.serve(
+            self._done.changed |= serving.serve(
                 self._connection,
                 {
                     (repositories[name.repository], documents[digest])
@@ -213,6 +219,8 @@ class Publisher:
             if name.digest is not None
             and references.holds(self._connection, name.repository, name.digest) is None
         }
+        known = {name: name.digest for name in held if name not in fresh and name.digest}
+        self._complete(graph, documents, known)
         if not fresh:
             return
         repositories = serving.ensure_repositories(

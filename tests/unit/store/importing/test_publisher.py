@@ -10,14 +10,15 @@ from sqlalchemy import func, select
 
 from store import Choice, ImportOptions, Platform, errors
 from store.db.schema import content, kept, repository_content
-from store.model.references import Reference
+from store.model.digests import Digest
+from store.model.references import Reference, Repository
+from store.registry.registry import Registry
 from tests.support.images import A, Archive, B, config, image
-from tests.support.layouts import Layout
+from tests.support.layouts import Layout, gzip
 
 if TYPE_CHECKING:
     from store import Store
     from store.importing.report import ImportReport
-    from store.model.digests import Digest
 
 
 def publish(store: Store, archive: Archive | Layout, *, clobber: bool = True) -> ImportReport:
@@ -116,3 +117,35 @@ def test_parts_of_an_index_that_arrive_later_are_served_although_no_tag_moves(
     store.import_archive(io.BytesIO(data))
     with store.read() as connection:
         assert connection.execute(served).scalar_one() == before + 2
+
+
+@pytest.mark.parametrize("name", ["docker.io/team/app:1", "docker.io/team/app@{digest}"])
+def test_a_repository_serves_what_a_later_archive_adds_to_its_index(
+    store: Store, name: str
+) -> None:
+    def archive(*stored: str) -> tuple[Layout, list[str]]:
+        """Return an archive with an index, and with images for some of its platforms."""
+        layout, images = Layout(), Layout()
+        data = {"linux/amd64": A, "linux/arm64": B}
+        found = [images.image(gzip(data[one]), platform=one) for one in data]
+        for platform in stored:
+            layout.image(gzip(data[platform]), platform=platform)
+        index = layout.index(*found)
+        layout.root(index, name.format(digest=index["digest"]))
+        return layout, [one for one in images.blobs if one in layout.blobs]
+
+    registry, repository = Registry(store), Repository("docker.io", "team/app")
+
+    def served(digest: str) -> bool:
+        try:
+            registry.open_blob(repository, Digest.parse(digest)).close()
+        except errors.NotFound:
+            return False
+        return True
+
+    for stored in (("linux/amd64",), ("linux/arm64",)):
+        layout, digests = archive(*stored)
+        assert publish(store, layout).changed
+        assert not publish(store, layout).changed
+        assert digests
+        assert all(map(served, digests))
