@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from mirror.api.byte_range import wanted
+from mirror.api.nearby import OFFLINE, offline
 from mirror.protocol.conditions import etag
 from mirror.protocol.errors import WireError
 from mirror.transfer.channels import hang_up
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_OFFLINE: Final = "the store does not have it, and this server is offline"
-
 
 async def manifest(
     call: Call, through: PullThrough, stored: ServedManifest | None
@@ -69,7 +68,8 @@ async def manifest(
         )
     except Offline:
         _count(call, through, Outcome.ERROR)
-        raise WireError(404, ErrorCode.MANIFEST_UNKNOWN, _OFFLINE) from None
+        message = await offline(call)
+        raise WireError(404, ErrorCode.MANIFEST_UNKNOWN, message) from None
     except (RegistryError, InvalidDocument) as exc:
         _count(call, through, Outcome.ERROR)
         raise _wire_error(exc) from None
@@ -102,7 +102,7 @@ async def tags(
     _count_list(call, through, found)
     if not is_stored and found.problem is not None:
         if isinstance(found.problem, Offline):
-            raise WireError(404, ErrorCode.NAME_UNKNOWN, _OFFLINE)
+            raise WireError(404, ErrorCode.NAME_UNKNOWN, OFFLINE)
         raise _wire_error(found.problem)
     return found.tags, _list_headers(found)
 
@@ -151,7 +151,7 @@ async def blob(call: Call, through: PullThrough) -> web.StreamResponse:
         fetch = await through.blob(call.repository, digest)
     except Offline:
         _count(call, through, Outcome.ERROR)
-        raise WireError(404, ErrorCode.BLOB_UNKNOWN, _OFFLINE) from None
+        raise WireError(404, ErrorCode.BLOB_UNKNOWN, OFFLINE) from None
     except RegistryError as exc:
         _count(call, through, Outcome.ERROR)
         raise _wire_error(exc) from None

@@ -29,7 +29,7 @@ from store.catalog.checking import losses, marks, raw_rows, rebuild, verificatio
 from store.catalog.collection import garbage, grace, history, reachability
 from store.catalog.events import Event
 from store.catalog.in_progress import pushes, uploads
-from store.catalog.lists import recorded_rows, tag_changes
+from store.catalog.lists import recorded_rows, repository_lists, tag_changes
 from store.catalog.upstream import pulled, sync_runs, synced_tags
 from store.catalog.upstream import tags as upstream_tags
 from store.db.changes import Position
@@ -315,6 +315,7 @@ def use_upstreams(connection: Connection, image_id: ImageID) -> None:
         seen = upstream_tags.UpstreamTag(image_id.digest, "", NOW)
         upstream_tags.put(connection, Reference(name, "1"), seen)
         assert upstream_tags.get(connection, Reference(name, "1")) == seen
+    repository_lists.platforms_beside(connection, APP, image_id.digest, limit=9)
     pulled.pulled(connection)
     pulled.sizes(connection, [ContentKey(1)])
 

@@ -12,6 +12,7 @@ from store.db.schema import (
     content,
     label,
     manifest,
+    manifest_edge,
     reference,
     repository,
     repository_content,
@@ -185,6 +186,48 @@ def referrers(
         )
         for row, _ in rows
     ]
+
+
+def platforms_beside(
+    connection: Connection, name: Repository, missing: Digest, *, limit: int
+) -> list[Mapping[str, object]]:
+    """Return the platforms of the images that a repository serves beside a missing one.
+
+    Args:
+        connection: An open transaction.
+        name: The repository.
+        missing: The digest of an image. Indexes of the repository list it together with others.
+        limit: The most platforms to return.
+    """
+    absent, listed = content.alias("absent"), manifest_edge.alias("listed")
+    index, image = repository_content.alias("held_index"), repository_content.alias("held_image")
+    query = (
+        select(listed.c.platform)
+        .distinct()
+        .select_from(absent)
+        .join(manifest_edge, manifest_edge.c.content_id == absent.c.id)
+        .join(index, index.c.content_id == manifest_edge.c.manifest_id)
+        .join(repository, repository.c.id == index.c.repository_id)
+        .join(listed, listed.c.manifest_id == manifest_edge.c.manifest_id)
+        .join(
+            image,
+            and_(
+                image.c.content_id == listed.c.content_id,
+                image.c.repository_id == index.c.repository_id,
+            ),
+        )
+        .join(content, content.c.id == listed.c.content_id)
+        .where(
+            absent.c.digest == missing,
+            repository.c.name == str(name),
+            manifest_edge.c.role == "child",
+            listed.c.role == "child",
+            listed.c.platform.is_not(None),
+            content.c.state == "present",
+        )
+        .limit(limit)
+    )
+    return [row for row in connection.execute(query).scalars() if row is not None]
 
 
 def _enough(rows: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
