@@ -74,7 +74,17 @@ def _hosts(mirror: Mirror) -> Configuration:
     features = {"features": {"containerd-snapshotter": True}}
     files = host_files(mirror, CERTIFICATES, has_referrers=mirror.is_since(*_REFERRERS))
     if mirror.is_since(29, 0):
-        return Configuration(files, (f"Docker reads {files[0].path} at each pull",))
+        return Configuration(
+            files,
+            (
+                f"Docker reads {files[0].path} at each pull",
+                (
+                    "an engine that was upgraded to Docker 29 can have its former image store,"
+                    " which does not read hosts.toml: if docker info does not name"
+                    " io.containerd.snapshotter.v1, give no --client-version"
+                ),
+            ),
+        )
     return Configuration(
         (*files, ClientFile(DAEMON, document(features), is_main=False)),
         (

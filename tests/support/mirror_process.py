@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self, final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 START_TIMEOUT_S = 120
@@ -31,11 +31,16 @@ class Mirror:
     """A server in its own process, on a port that the system chooses; ``log`` has the server's log.
 
     ``first`` is a line of Python that runs before the server starts, for example to shorten a time
-    that no option sets.
+    that no option sets. ``under`` is a command that runs the server, such as strace.
     """
 
     def __init__(
-        self, root: Path, *options: str, address: str = "127.0.0.1", first: str = ""
+        self,
+        root: Path,
+        *options: str,
+        address: str = "127.0.0.1",
+        first: str = "",
+        under: Sequence[str] = (),
     ) -> None:
         self.root = root
         self.log = root.parent / f"{root.name}.log"
@@ -46,6 +51,7 @@ class Mirror:
             else ["-m", "storectl"]
         )
         command = [
+            *under,
             sys.executable,
             *program,
             "--root",

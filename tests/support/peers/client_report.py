@@ -68,6 +68,10 @@ Hub, and all but Docker 20.10 an image of a registry with a port. Where three re
 image of the same name, containerd pulled each of them from one mirror: its requests name the
 registry with `ns=` (`tests/interop/test_namespaces.py`).
 
+With these files, skopeo, podman, containerd and Docker 20.10 and 28 also pull an index through a
+server with `--upstream`, then again while the upstream registry is gone, and a third time from an
+offline server whose process cannot open connections (`tests/interop/test_pull_through.py`).
+
 Docker 20.10 cannot unpack zstd layers from any source. `ctr` uses plain HTTP for a registry on the
 loopback interface unless hosts.toml says otherwise.
 
@@ -99,6 +103,9 @@ NEWER_ALSO: Final = """
 - Docker 29 and containerd 2 pull `docker.io/…` from the mirror with the files of
   `storectl mirror-config`, also with `--sealed`, a login and certificates. `containerd config dump`
   accepts both versions of `config.toml`.
+- Docker 28 and 29, each with the image store of containerd and Docker 29 also with overlay2, pull
+  through a server with `--upstream` by `hosts.toml` or `registry-mirrors`, and containerd 2 by
+  `hosts.toml`; then without the upstream registry, and from a server with `--offline`.
 - BuildKit, with the file of `storectl mirror-config buildkit`, builds on an image of `docker.io/…`
   from the mirror, pushes the image with its attestation, which has the image as `subject`, and
   pushes and uses its cache (`--export-cache`, `--import-cache`). The archive of `type=oci` is

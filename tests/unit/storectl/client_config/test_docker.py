@@ -53,7 +53,9 @@ def test_docker_28_reads_hosts_toml_with_the_image_store_of_containerd() -> None
 
 
 def test_docker_29_has_that_image_store_and_asks_for_referrers() -> None:
-    (hosts,) = docker(Mirror(URL, version=(29, 1), is_sealed=True)).files
+    found = docker(Mirror(URL, version=(29, 1), is_sealed=True))
+    (hosts,) = found.files
+    assert any("upgraded to Docker 29" in note for note in found.notes)
     assert tomllib.loads(hosts.text) == {
         "server": URL,
         "capabilities": ["pull", "resolve", "referrers"],
