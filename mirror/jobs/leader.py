@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
+from mirror.jobs.cache import CacheLimiting
 from mirror.jobs.scrubbing import DEFAULT_RATE, Scrubbing
 from mirror.jobs.syncs import MAX_RUNNING, Syncs
 from mirror.steady_threads import SteadyThreads
+from store.model.limits import CacheLimits
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -27,23 +29,31 @@ class LeaderJobs:
     Args:
         scrubbing: The scrub; None if this process does not scrub the store.
         syncs: The scheduled syncs; None if this process does not run them.
+        cache: The limits of what was pulled through; None if there are none.
     """
 
-    def __init__(self, scrubbing: Scrubbing | None = None, syncs: Syncs | None = None) -> None:
+    def __init__(
+        self,
+        scrubbing: Scrubbing | None = None,
+        syncs: Syncs | None = None,
+        cache: CacheLimiting | None = None,
+    ) -> None:
         self.scrubbing = scrubbing
         self.syncs = syncs
+        self.cache = cache
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin all jobs."""
-        for job in (self.scrubbing, self.syncs):
+        for job in (self.scrubbing, self.syncs, self.cache):
             if job is not None:
                 self._tasks.append(asyncio.create_task(job.run()))
 
     def stop(self) -> None:
         """Let programs of jobs end soon, while transfers may still go on."""
-        if self.syncs is not None:
-            self.syncs.stop()
+        for job in (self.syncs, self.cache):
+            if job is not None:
+                job.stop()
 
     async def close(self) -> None:
         """End all jobs, and wait for them."""
@@ -51,8 +61,9 @@ class LeaderJobs:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        if self.syncs is not None:
-            self.syncs.close()
+        for job in (self.syncs, self.cache):
+            if job is not None:
+                job.close()
 
 
 @final
@@ -64,12 +75,16 @@ class JobSettings:
         scrub_every: How long after its last check stored content is read again; None for no scrub.
         scrub_rate: How many bytes the scrub reads in a second.
         syncs: The syncs that the server runs; None for a server that runs none.
-        grace_s: How long the program of a sync may take to end when the server stops, in seconds.
+        cache: The limits of what was pulled through.
+        cache_command: The program that collects with these limits, and its arguments.
+        grace_s: How long a program may take to end when the server stops, in seconds.
     """
 
     scrub_every: timedelta | None = None
     scrub_rate: int = DEFAULT_RATE
     syncs: SyncSchedule | None = None
+    cache: CacheLimits = field(default_factory=CacheLimits)
+    cache_command: tuple[str, ...] = ()
     grace_s: float = 60.0
 
 
@@ -93,4 +108,14 @@ def leader_jobs(
         None
         if settings.syncs is None
         else Syncs(store, settings.syncs, SteadyThreads(MAX_RUNNING, "sync"), settings.grace_s),
+        CacheLimiting(
+            store,
+            settings.cache,
+            settings.cache_command,
+            metrics,
+            SteadyThreads(1, "cache"),
+            grace_s=settings.grace_s,
+        )
+        if settings.cache.is_set
+        else None,
     )

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
 from mirror.jobs.periodic import attempt
-from mirror.jobs.sync_program import SyncProgram
+from mirror.jobs.program import Program
+from mirror.jobs.sync_result import SyncResult
 from mirror.process.logs import FIELDS
 from store.catalog.upstream import sync_runs
 from store.catalog.upstream.sync_runs import SyncRun
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mirror.jobs.schedule import Schedule
-    from mirror.jobs.sync_program import SyncResult
     from store import Store
 
 logger = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class Syncs:
         self._schedule = schedule
         self._executor = executor
         self._grace_s = grace_s
-        self._running: dict[str, tuple[asyncio.Task[None], SyncProgram]] = {}
+        self._running: dict[str, tuple[asyncio.Task[None], Program]] = {}
         self._seen: dict[str, tuple[Schedule, datetime]] = {}
         self._is_stopping = False
 
@@ -183,7 +183,7 @@ class Syncs:
         return pause_s
 
     def _begin(self, sync: ScheduledSync) -> None:
-        program = SyncProgram(sync.command, self._grace_s)
+        program = Program(sync.command, self._grace_s)
         task = asyncio.create_task(
             attempt(
                 self._executor,
@@ -195,7 +195,7 @@ class Syncs:
         self._running[sync.name] = task, program
         task.add_done_callback(lambda _: self._running.pop(sync.name, None))
 
-    def _run_one(self, sync: ScheduledSync, program: SyncProgram) -> None:
+    def _run_one(self, sync: ScheduledSync, program: Program) -> None:
         """Run a sync in a thread, unless another server does, and remember the run."""
         lock = self._store.locks.lock_task(f"sync {sync.name}")
         if lock is None:
@@ -204,7 +204,7 @@ class Syncs:
             last = self._schedule.last_runs(self._store).get(sync.name)
             began = self._store.now()
             logger.info("began sync", extra={FIELDS: {"sync": sync.name}})
-            result = program.run()
+            result = SyncResult.of(program.run())
             run = _run(sync.name, result, last, began, self._store.now())
             _log(run, result)
             if not result.was_stopped:

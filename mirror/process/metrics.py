@@ -111,10 +111,25 @@ _OLDEST_CHECK: Final = Family(
     "gauge",
     "The last check of the content that was not checked for longest; 0 if it is not known.",
 )
+_CACHED_TAGS: Final = Family(
+    "storectl_cache_tags", "gauge", "Tags that were pulled through, within the limits of the cache."
+)
+_CACHED_BYTES: Final = Family(
+    "storectl_cache_bytes", "gauge", "Size of their images, if it is limited."
+)
+_UNCACHED_TAGS: Final = Family(
+    "storectl_cache_removed_tags_total",
+    "counter",
+    "Tags that were removed because of the limits of the cache.",
+)
+_UNCACHED_BYTES: Final = Family(
+    "storectl_cache_freed_bytes_total", "counter", "Bytes that these removals have freed."
+)
 _PROCESS: Final = Family("storectl_worker_pid", "gauge", "The process ID of a worker.")
 _FAMILIES: Final = (
     *(_REQUESTS, _DURATION, _SENT, _RECEIVED, _RUNNING, _EVENTS),
     *(_SCRUBBED, _SCRUBBED_BYTES, _SCRUB_ERRORS, _OLDEST_CHECK),
+    *(_CACHED_TAGS, _CACHED_BYTES, _UNCACHED_TAGS, _UNCACHED_BYTES),
     _PROCESS,
 )
 _OFFSETS: Final = {
@@ -218,6 +233,26 @@ class Metrics:
             timestamp: The time in seconds since the epoch; 0 for content that was never checked.
         """
         self._mine[_OFFSETS[_OLDEST_CHECK.name]] = timestamp
+
+    def note_cache(self, tags: int, size_bytes: int) -> None:
+        """Note what was pulled through and stays; only the leader calls this.
+
+        Args:
+            tags: The number of tags.
+            size_bytes: The size of their images, in bytes.
+        """
+        self._mine[_OFFSETS[_CACHED_TAGS.name]] = tags
+        self._mine[_OFFSETS[_CACHED_BYTES.name]] = size_bytes
+
+    def count_uncached(self, tags: int, size_bytes: int) -> None:
+        """Count what was removed because of the limits of the cache.
+
+        Args:
+            tags: The number of tags.
+            size_bytes: How many bytes became free.
+        """
+        self._mine[_OFFSETS[_UNCACHED_TAGS.name]] += tags
+        self._mine[_OFFSETS[_UNCACHED_BYTES.name]] += size_bytes
 
     def render(self, gauges: Mapping[str, tuple[str, float]]) -> str:
         """Return all metrics in Prometheus' text format.

@@ -7,7 +7,7 @@ it. While a registry cannot be asked, no time passes for its tags.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from store.catalog.collection import reachability
 from store.catalog.upstream.pulled import pulled, sizes
@@ -28,6 +28,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+class Survey(NamedTuple):
+    """What was pulled through, compared with limits.
+
+    Attributes:
+        expired: The tags that are beyond the limits, the one that was used last first.
+        kept: How many tags are within the limits.
+        kept_bytes: The size of their images, if there is a limit for it; else 0.
+    """
+
+    expired: list[Reference]
+    kept: int
+    kept_bytes: int
+
+
 def expired(connection: Connection, limits: CacheLimits) -> list[Reference]:
     """Return the tags that are beyond the limits, the one that was used last first.
 
@@ -35,6 +49,17 @@ def expired(connection: Connection, limits: CacheLimits) -> list[Reference]:
         connection: A read unit.
         limits: The limits.
     """
+    return survey(connection, limits).expired
+
+
+def survey(connection: Connection, limits: CacheLimits) -> Survey:
+    """Compare what was pulled through with limits.
+
+    Args:
+        connection: A read unit.
+        limits: The limits.
+    """
+    kept = kept_bytes = 0
     newest: dict[str, datetime] = {}
     total = 0
     counted: set[ContentKey] = set()
@@ -48,7 +73,9 @@ def expired(connection: Connection, limits: CacheLimits) -> list[Reference]:
             counted |= below.keys()
         if is_old or (limits.max_bytes is not None and total > limits.max_bytes):
             found.append(one.reference)
-    return found
+        else:
+            kept, kept_bytes = kept + 1, total
+    return Survey(found, kept, kept_bytes)
 
 
 def remove_expired(units: Units, limits: CacheLimits, now: datetime) -> int:

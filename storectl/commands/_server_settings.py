@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 
 import click
 
+from storectl.commands._programs import collection_program
 from storectl.commands._serve_options import (
     check_names,
     check_permissions,
@@ -88,6 +89,8 @@ class ServeOptions:
     upstream_authfile: Path | None
     upstream_cert_dir: Path | None
     offline: bool
+    cache_age: timedelta | None
+    cache_size: int | None
     syncs: tuple[SyncTable, ...]
     sync_every: timedelta
     max_uploads: int
@@ -143,6 +146,11 @@ class ServeOptions:
         if self.record_pulls and self.read_only:
             raise click.UsageError(
                 "--record-pulls and --read-only exclude each other: a read-only server records"
+                " nothing"
+            )
+        if self.read_only and (self.cache_age is not None or self.cache_size is not None):
+            raise click.UsageError(
+                "--cache-age and --cache-size exclude --read-only: a read-only server removes"
                 " nothing"
             )
         if self.syncs and self.read_only:
@@ -235,6 +243,7 @@ def server_settings(
     from mirror.server import ServerSettings  # noqa: PLC0415
     from mirror.service import MirrorSettings, VariantEncoding  # noqa: PLC0415
     from store import Platform  # noqa: PLC0415
+    from store.model.limits import CacheLimits  # noqa: PLC0415
     from store.registry.registry import Sparse  # noqa: PLC0415
     from storectl.output.remedies import WORDS  # noqa: PLC0415
     from storectl.system.malloc import release_memory  # noqa: PLC0415
@@ -297,6 +306,10 @@ def server_settings(
                 scrub_every=options.scrub_every or None,
                 scrub_rate=options.scrub_rate,
                 syncs=schedule,
+                cache=CacheLimits(options.cache_age or None, options.cache_size),
+                cache_command=collection_program(
+                    settings.root, options.cache_age or None, options.cache_size
+                ),
                 grace_s=options.grace,
             ),
             record_pulls=parse_patterns(options.record_pulls, options.default_domain),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from dataclasses import dataclass
 from datetime import time, timedelta
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import click
 
+from storectl.commands._programs import absolute, program
 from storectl.commands._remote_options import Rate
 from storectl.commands._scrub_options import Age
 from storectl.commands._settings_file import TableError
@@ -198,12 +198,8 @@ def scheduled(
 
 def _command(table: SyncTable, root: Path) -> tuple[str, ...]:
     """Return the program that runs a sync; it reports what changed and what failed."""
-    program = (sys.executable, "-P", "-m", "storectl", "--root", _absolute(root), "sync")
-    return (*program, "--json", "--quiet", *table.options, "--", _absolute(table.file))
-
-
-def _absolute(path: Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 - `resolve` would follow links
+    words = ("--json", "--quiet", *table.options, "--", absolute(table.file))
+    return program(root, "sync", *words)
 
 
 def _value(key: str, value: object, folder: Path) -> Any:  # noqa: ANN401 - one type for each key

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 import click
 
+from storectl.commands._ceilings import Size
 from storectl.commands._remote import RemoteOptions
 from storectl.commands._scrub_options import Age
 from storectl.commands._upstream_table import UpstreamTable, UpstreamValue
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from storectl.settings import Settings
 
     Result = TypeVar("Result")
+
+MIN_CACHE_AGE: Final = timedelta(minutes=1)
+"""The shortest time after which a server removes tags that nobody uses."""
 
 _SECTION: Final = "Upstream"
 _RETRIES: Final = 1
@@ -245,6 +249,24 @@ _OPTIONS: Final = (
         type=FilePath(folder=True, path_type=Path),
         metavar="DIR",
         help="Use only the certificates in this folder for upstream registries.",
+    ),
+    _option(
+        "--cache-age",
+        type=Age(MIN_CACHE_AGE),
+        metavar="AGE",
+        help=(
+            "Remove tags that were pulled through and that clients have not used for this time,"
+            " such as 720h, with their images; 0 never."
+        ),
+    ),
+    _option(
+        "--cache-size",
+        type=Size(),
+        metavar="SIZE",
+        help=(
+            "Keep this much of what was pulled through, such as 50GB, and remove the tags that"
+            " clients have not used for longest."
+        ),
     ),
     _option(
         "--offline",

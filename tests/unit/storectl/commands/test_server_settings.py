@@ -41,6 +41,8 @@ OPTIONS = ServeOptions(
     upstream_authfile=None,
     upstream_cert_dir=None,
     offline=False,
+    cache_age=None,
+    cache_size=None,
     syncs=(),
     sync_every=timedelta(days=1),
     max_uploads=10,
