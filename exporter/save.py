@@ -292,7 +292,7 @@ def open_save(
         if manifests or images:
             from exporter.selection.verified import verify
 
-            verify(store, manifests, images, check)
+            verify(store, manifests, images, check, names)
         doubts: tuple[str, ...] = ()
         if check_layers and (undecoded := chosen.undecoded_manifests()):
             from exporter.selection.verified import contradictions

@@ -6,12 +6,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from store.catalog.checking import verification
-from store.errors import DiffMismatch, ReadOnlyStore
+from store.errors import DiffMismatch, ReadOnlyStore, printable
 from store.model.contents import DiffState
 from store.model.remedies import Note, Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from exporter.selection.document_reader import Check
     from store import Store
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def verify(
-    store: Store, manifests: Iterable[Digest], images: Iterable[ImageID], check: Check
+    store: Store,
+    manifests: Iterable[Digest],
+    images: Iterable[ImageID],
+    check: Check,
+    names: Sequence[str] = (),
 ) -> None:
     """Check that stored layers have the diff IDs in the configs of their images.
 
@@ -30,6 +34,7 @@ def verify(
         manifests: Manifests of images; the layers that each of them lists are checked.
         images: Images without a named manifest; the layers of one of their manifests are checked.
         check: Called before each image; an exception that it raises ends the check.
+        names: What the caller calls the images.
 
     Raises:
         DiffMismatch: A layer does not have the diff ID in its image's config.
@@ -46,16 +51,16 @@ def verify(
             store.verify_image(image)
         with store.read() as connection:
             listed = verification.manifest_states(connection, wanted)
-    for image, state in listed.values():
+    for manifest, (image, state) in listed.items():
         if state is DiffState.MISMATCH:
-            _refuse(image)
+            _refuse(store, image, names, manifest)
     for image in images:
         check()
         state = states.get(image.digest, DiffState.VERIFIED)
         if state is DiffState.UNVERIFIED:
             state = store.verify_image(image)
         if state is DiffState.MISMATCH:
-            _refuse(image)
+            _refuse(store, image, names)
 
 
 def contradictions(store: Store, manifests: Mapping[Digest, str], check: Check) -> tuple[str, ...]:
@@ -109,11 +114,23 @@ def _is_doubtful(store: Store, manifest: Digest, image: ImageID) -> bool:
     return found is not None and found[1] is not DiffState.VERIFIED
 
 
-def _refuse(image: ImageID) -> NoReturn:
+def _refuse(
+    store: Store, image: ImageID, names: Sequence[str], manifest: Digest | None = None
+) -> NoReturn:
+    """Raise the error for an image whose layers are not those of its config.
+
+    The error names what the caller has named, and the first wrong layer of its manifest: the names
+    and the other manifests of an image may belong to repositories that the caller may not read.
+    """
+    fault = None if manifest is None else store.layer_fault(manifest, image)
     raise DiffMismatch(
-        f"cannot decode the layers of {image}: they do not decode to the diff IDs in its config,"
-        " are not tars, or exceed a limit",
+        f"cannot decode the layers of {printable(names[0]) if len(names) == 1 else image}:"
+        + (
+            " they do not decode to the diff IDs in its config, are not tars, or exceed a limit"
+            if fault is None
+            else f" {fault[0]}"
+        ),
         image_id=image,
-        hint="pull or save the image with its blobs as they are: it was pushed in this state",
+        hint="pull or save the image with its blobs as they are: its registry has it in this state",
         remedy=Remedy.SAVE_AS_OCI_OR_DOCKER,
     )

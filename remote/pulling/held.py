@@ -65,6 +65,16 @@ class HeldContent:
             return frozenset(known)
         return frozenset(known) - soundness.unsound(self._workspace, known)
 
+    def unknown(self, digests: Iterable[Digest]) -> frozenset[Digest]:
+        """Return the digests that the catalogue does not have in any state.
+
+        Args:
+            digests: The digests to look up.
+        """
+        wanted = frozenset(digests)
+        with self._workspace.read() as connection:
+            return wanted - content.find(connection, wanted).keys()
+
     def pieces(self, digest: Digest) -> Iterator[bytes] | None:
         """Return the stored bytes of a blob, verified as they are read; None if it is absent.
 

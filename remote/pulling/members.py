@@ -17,6 +17,7 @@ from store.model.digests import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Set as AbstractSet
     from concurrent.futures import Future
 
     from remote.pulling.documents import RemoteImage
@@ -43,6 +44,8 @@ class RemoteMembers:
         stager: Stages the blobs.
         limits: Ceilings for layers.
         progress: Receives the progress of each blob.
+        undecoded: Compressed layers that need not be decoded. Layers that the store knows are
+            decoded, because the layer that they decode to may be damaged.
     """
 
     def __init__(
@@ -52,12 +55,14 @@ class RemoteMembers:
         stager: Stager,
         limits: Limits,
         progress: Progress,
+        undecoded: AbstractSet[Digest] = frozenset(),
     ) -> None:
         self._image = image
         self._shared = transfers
         self._stager = stager
         self._limits = limits
         self._progress = progress
+        self._undecoded = undecoded
         self._files = {INDEX: layout_index(image), LAYOUT: _LAYOUT}
         self._layers: dict[Digest, Staged] = {}
         self._blobs: dict[Digest, Staged] = {}
@@ -173,6 +178,7 @@ class RemoteMembers:
                 algorithm=target.digest.algorithm,
                 keep_original=True,
                 download=download,
+                decodes=target.digest not in self._undecoded,
             ),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
 
+from store.importing.archive import LayerChecks
 from store.model.limits import DEFAULT_LIMITS, Limits
 from store.model.platforms import DEFAULT
 
@@ -38,6 +39,7 @@ class PullOptions:
         asked: The tags or digests that registries are asked for, by the name that an image gets,
             if that is another name.
         kind: The kind of the operation, which the log of references shows.
+        checks: When layers are compared with the diff IDs in the configs of their images.
     """
 
     platforms: tuple[Platform, ...] = ()
@@ -48,3 +50,4 @@ class PullOptions:
     limits: Limits = DEFAULT_LIMITS
     asked: Mapping[Reference, ManifestReference] = field(default_factory=dict)
     kind: str = PULL
+    checks: LayerChecks = LayerChecks.LATER

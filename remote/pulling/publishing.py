@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from remote.pulling.members import RemoteMembers
 from remote.pulling.options import PULL
 from store.formats.archives.selection import Choice
+from store.importing.archive import LayerChecks
 from store.importing.importer import ImportOptions, MembersSource, import_members
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from store.workspace.workspace import Workspace
 
 
-def publish_image(
+def publish_image(  # noqa: PLR0913 - the parts of a pull
     workspace: Workspace,
     image: RemoteImage,
     transfers: Transfers,
@@ -33,6 +34,7 @@ def publish_image(
     progress: Progress,
     kind: str = PULL,
     on_publish: Callable[[Connection], None] | None = None,
+    checks: LayerChecks = LayerChecks.NOTED,
 ) -> ImportReport:
     """Fetch what the store lacks of an image, and publish the image with its names.
 
@@ -46,17 +48,22 @@ def publish_image(
         kind: The kind of the operation, which the log of references shows.
         on_publish: Called in the transaction that publishes the image, before all changes; an error
             that it raises ends the import. None for nothing.
+        checks: When layers are compared with the diff IDs in the configs of their images.
 
     Returns:
         What the import changed. After an error, what was fetched stays for the next pull.
 
     Raises:
+        DiffMismatch: The layers of the image are not those of its config, and ``checks`` requires
+            it.
         StoreError: A blob cannot be fetched, or the image cannot be imported.
     """
     members: list[RemoteMembers] = []
+    is_later = checks is LayerChecks.LATER
 
     def opened(stager: Stager) -> RemoteMembers:
-        members.append(RemoteMembers(image, transfers, stager, limits, progress))
+        undecoded = transfers.held.unknown(image.blobs) if is_later else frozenset()
+        members.append(RemoteMembers(image, transfers, stager, limits, progress, undecoded))
         return members[0]
 
     is_stored = False
@@ -72,6 +79,7 @@ def publish_image(
                 choice=Choice(notes_absent=False),
                 kind=kind,
                 on_publish=on_publish,
+                checks=checks,
             ),
         )
         is_stored = True

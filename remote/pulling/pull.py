@@ -194,6 +194,7 @@ class Puller:
                     jobs=self._options.jobs,
                     progress=self._progress,
                     kind=self._options.kind,
+                    checks=self._options.checks,
                 )
         return PulledImage(
             reference,

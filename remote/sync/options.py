@@ -29,6 +29,8 @@ class SyncOptions:
         is_plan: Whether to change nothing.
         prunes: Whether to remove tags that are no longer listed, also where the file does not say
             so.
+        verifies: Whether to decode the layers of pulled images at once, and to refuse an image
+            whose config lists other layers.
     """
 
     run: str
@@ -38,6 +40,7 @@ class SyncOptions:
     max_age: timedelta = timedelta(0)
     is_plan: bool = False
     prunes: bool = False
+    verifies: bool = False
 
     @property
     def name(self) -> str:

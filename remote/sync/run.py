@@ -18,6 +18,7 @@ from remote.sync.registry_run import RegistryRun
 from remote.sync.report import Became, SyncedImage
 from store.catalog import references
 from store.errors import StoreError
+from store.importing.archive import LayerChecks
 from store.model.references import Reference
 
 if TYPE_CHECKING:
@@ -271,6 +272,7 @@ class _Run:
                 jobs=self._options.jobs,
                 asked=asked,
                 kind=self._options.name,
+                checks=LayerChecks.REQUIRED if self._options.verifies else LayerChecks.LATER,
             ),
             self._progress,
         )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, final
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, select
 
 from store.catalog.batches import batches, insert_rows
-from store.db.schema import content, image, layer
+from store.db.schema import content, image, layer, manifest, manifest_edge
 from store.db.types import ContentKey, LayerKey
+from store.model.contents import ContentState, DiffState
 from store.model.digests import ChainID, DiffID
 
 if TYPE_CHECKING:
@@ -33,6 +35,20 @@ class ChainedLayer:
 
     diff_id: DiffID
     chain_id: ChainID
+    size_bytes: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class UndecodedLayer:
+    """The blob that a manifest lists as a layer of an image.
+
+    Attributes:
+        blob: The digest of the blob.
+        size_bytes: Its size.
+    """
+
+    blob: Digest
     size_bytes: int
 
 
@@ -120,6 +136,49 @@ def chain(connection: Connection, image_key: ContentKey) -> tuple[ChainedLayer, 
     return chains(connection, (image_key,)).get(image_key, ())
 
 
+def undecoded_layers(
+    connection: Connection, images: Iterable[ContentKey]
+) -> dict[ContentKey, dict[int, UndecodedLayer]]:
+    """Return the layers of images of which the store has a blob, and knows no decoded size.
+
+    Args:
+        connection: An open transaction.
+        images: Row numbers of images.
+
+    Returns:
+        For each image that has such layers, the blob of each, by its position: 0 is the base. If
+        manifests list different blobs, the blob of the manifest that was stored first.
+    """
+    found: dict[ContentKey, dict[int, UndecodedLayer]] = {}
+    for some in batches(list(images), _IMAGES):
+        for row in connection.execute(_undecoded(), {"images": some}):
+            found.setdefault(ContentKey(row.image_id), {}).setdefault(
+                row.position, UndecodedLayer(row.digest, row.size_bytes)
+            )
+    return found
+
+
+def undecoded_sizes(connection: Connection, images: Iterable[ContentKey]) -> dict[ContentKey, int]:
+    """Return the total size of the blobs of `undecoded_layers`, for images that have any.
+
+    Args:
+        connection: An open transaction.
+        images: Row numbers of images.
+    """
+    return {
+        key: sum(one.size_bytes for one in layers.values())
+        for key, layers in undecoded_layers(connection, images).items()
+    }
+
+
+def unverified(connection: Connection) -> list[ContentKey]:
+    """Return all images whose layers are not known to be those of their configs."""
+    rows = connection.execute(
+        select(image.c.content_id).where(image.c.diff_state != DiffState.VERIFIED.value)
+    )
+    return [ContentKey(key) for key in rows.scalars()]
+
+
 _IMAGES: Final = 100
 """Images in one statement. SQLite sorts the layers of all of them in memory."""
 
@@ -151,3 +210,44 @@ def _chains() -> Select[Any]:
 
 
 _CHAINS: Final = _chains()
+
+
+@cache
+def _undecoded() -> Select[Any]:
+    up = (
+        select(
+            image.c.content_id.label("image_id"),
+            layer.c.parent_id,
+            layer.c.diff_id,
+            layer.c.depth,
+        )
+        .join(image, image.c.top_layer_id == layer.c.id)
+        .where(
+            image.c.content_id.in_(bindparam("images", expanding=True)),
+            image.c.diff_state != DiffState.VERIFIED.value,
+        )
+        .cte("up", recursive=True)
+    )
+    below = layer.alias("below")
+    up = up.union_all(
+        select(up.c.image_id, below.c.parent_id, below.c.diff_id, below.c.depth).join(
+            up, up.c.parent_id == below.c.id
+        )
+    )
+    diff, stored = content.alias("diff"), content.alias("stored")
+    return (
+        select(up.c.image_id, manifest_edge.c.position, stored.c.digest, stored.c.size_bytes)
+        .join_from(up, diff, diff.c.id == up.c.diff_id)
+        .join(manifest, manifest.c.image_id == up.c.image_id)
+        .join(
+            manifest_edge,
+            and_(
+                manifest_edge.c.manifest_id == manifest.c.content_id,
+                manifest_edge.c.role == "layer",
+                manifest_edge.c.position == up.c.depth - 1,
+            ),
+        )
+        .join(stored, stored.c.id == manifest_edge.c.content_id)
+        .where(diff.c.size_bytes.is_(None), stored.c.state == ContentState.PRESENT.value)
+        .order_by(up.c.image_id, manifest.c.content_id)
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 from sqlalchemy import distinct, func, select
 
 from store.catalog.batches import batches
+from store.catalog.layers import undecoded_sizes, unverified
 from store.db.schema import blob, content, image, layer, manifest, reference
 from store.db.types import ContentKey
 
@@ -114,23 +115,27 @@ def _totals() -> CTE:
 def size_of_images(connection: Connection) -> int:
     """Return the sum of the sizes of all images in bytes; a shared layer counts for each image."""
     totals = _totals()
-    return (
-        connection.execute(
-            select(func.sum(totals.c.total))
-            .select_from(image)
-            .join(totals, totals.c.id == image.c.top_layer_id)
-        ).scalar()
-        or 0
-    )
+    decoded = connection.execute(
+        select(func.sum(totals.c.total))
+        .select_from(image)
+        .join(totals, totals.c.id == image.c.top_layer_id)
+    ).scalar()
+    return (decoded or 0) + sum(undecoded_sizes(connection, unverified(connection)).values())
 
 
 def sizes(connection: Connection) -> dict[ContentKey, int]:
-    """Return the total size of each image's uncompressed layers in bytes."""
+    """Return the total size of each image's uncompressed layers in bytes.
+
+    A layer that was not decoded yet counts with the size of its blob.
+    """
     totals = _totals()
     rows = connection.execute(
         select(image.c.content_id, totals.c.total).join(totals, totals.c.id == image.c.top_layer_id)
     )
-    return {ContentKey(row.content_id): row.total for row in rows}
+    found = {ContentKey(row.content_id): row.total for row in rows}
+    for key, size in undecoded_sizes(connection, unverified(connection)).items():
+        found[key] += size
+    return found
 
 
 def shared_bytes(connection: Connection) -> dict[ContentKey, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Final, Self, final
 
@@ -38,11 +39,13 @@ class Decoding:
         memory: The memory of decoders that read a layer from its first byte to its last, such as
             those of a save or a verification.
         transfers: The memory of decoders that wait for a client.
+        threads: How many layers of an image a verification decodes at once.
     """
 
     limits: Limits = DEFAULT_LIMITS
     memory: MemoryBudget = field(default_factory=_command_memory)
     transfers: MemoryBudget = field(default_factory=_command_memory)
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
 
     @classmethod
     def of_server(cls, limits: Limits = DEFAULT_LIMITS) -> Self:
@@ -52,4 +55,6 @@ class Decoding:
             MemoryBudget(SERVER_MEMORY_BYTES, wait_s=BACKGROUND_WAIT_S),
             # A transfer waits without a thread, and tries again.
             MemoryBudget(SERVER_MEMORY_BYTES, wait_s=0),
+            # The images of all clients take turns (`mirror.verification`).
+            threads=1,
         )

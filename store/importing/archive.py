@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, final
 
 from store.formats.archives.selection import ALL
@@ -19,6 +20,23 @@ if TYPE_CHECKING:
     from store.importing.staging import Staged, Stager
     from store.model.digests import DiffID, Digest, ImageID
     from store.model.limits import Limits
+
+
+class LayerChecks(StrEnum):
+    """When the layers of manifests are compared with the diff IDs in the configs of their images.
+
+    The digest of each blob is always checked while the blob is read.
+    """
+
+    LATER = "later"
+    """Layers are not decoded if the source leaves that open. They are decoded before a reader needs
+    them decoded, as the layers of pushed images are."""
+
+    NOTED = "noted"
+    """Layers are decoded at once. An image with other layers is stored, and a note names it."""
+
+    REQUIRED = "required"
+    """Layers are decoded at once. An image with other layers is refused."""
 
 
 class Holdings(Protocol):
@@ -53,6 +71,7 @@ class ArchiveInput:
         holdings: Tells which content the store already has.
         choice: The part of the archive to import.
         room: The space that the import needs; None if nothing is written.
+        checks: When the layers of manifests are decoded.
     """
 
     members: Members
@@ -61,6 +80,7 @@ class ArchiveInput:
     holdings: Holdings
     choice: Choice = ALL
     room: Room | None = None
+    checks: LayerChecks = LayerChecks.NOTED
 
 
 @final
@@ -78,7 +98,8 @@ class ReadArchive:
             the link, and diff ID. Layers whose bytes were read are included.
         mismatches: Why the layers of a manifest are not those of its config, by the manifest's
             digest.
-        undecoded: The manifests of images with a layer that the store has and never decoded.
+        undecoded: The manifests of images with a layer that was not decoded: it was staged so, or
+            the store has it so.
     """
 
     claim: ArchiveClaim

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from store.errors import printable
+from store.errors import DiffMismatch, printable
 from store.model.contents import DiffState
 from store.model.remedies import Note, Remedy
 
@@ -55,17 +55,31 @@ def image_states(
     return {image_id: state for image_id, state in found.items() if image_id not in verified}
 
 
+def require_no_mismatch(archive: ReadArchive) -> None:
+    """Refuse an archive with a manifest whose layers are not those of its config.
+
+    Args:
+        archive: The archive, read and staged.
+
+    Raises:
+        DiffMismatch: There is such a manifest.
+    """
+    for digest, why in archive.mismatches.items():
+        raise DiffMismatch(
+            f"the layers of {_names(archive).get(digest, digest)} contradict its config: {why}",
+            image_id=archive.claim.graph.configs[digest].image_id,
+            hint="nothing was stored",
+            remedy=Remedy.REBUILD_IMAGE,
+        )
+
+
 def mismatch_notes(archive: ReadArchive) -> list[str]:
     """Return a note for each manifest whose layers are not those of its config.
 
     Args:
         archive: The archive, read and staged.
     """
-    names = {
-        root.digest: f"{printable(root.names[0])} ({root.digest})"
-        for root in archive.claim.graph.roots
-        if root.names
-    }
+    names = _names(archive)
     odd = list(archive.mismatches.items())
     notes: list[str] = [
         Note(
@@ -77,3 +91,12 @@ def mismatch_notes(archive: ReadArchive) -> list[str]:
     if len(odd) > MAX_NOTES:
         notes.append(f"the layers of {len(odd) - MAX_NOTES} more images contradict their configs")
     return notes
+
+
+def _names(archive: ReadArchive) -> dict[Digest, str]:
+    """Return what messages call the manifests that have a name, by digest."""
+    return {
+        root.digest: f"{printable(root.names[0])} ({root.digest})"
+        for root in archive.claim.graph.roots
+        if root.names
+    }

@@ -12,7 +12,8 @@ from store.errors import StorageFull
 from store.formats.archives.opening import open_source
 from store.formats.archives.selection import ALL, Choice
 from store.formats.compression.settings import Compression
-from store.importing.archive import ArchiveInput
+from store.importing.archive import ArchiveInput, LayerChecks
+from store.importing.doubts import require_no_mismatch
 from store.importing.intake import read_archive
 from store.importing.inventory import InventoryReader
 from store.importing.members.members import open_members
@@ -60,6 +61,7 @@ class ImportOptions:
         has_inventory: Whether the report lists the manifests and blobs of the images.
         on_publish: Called in the transaction that publishes the archive, before all changes; an
             error that it raises ends the import, and the store is unchanged. None for nothing.
+        checks: When layers are compared with the diff IDs in the configs of their images.
     """
 
     compression: Compression = field(default_factory=Compression)
@@ -73,6 +75,7 @@ class ImportOptions:
     kind: str = "import"
     has_inventory: bool = False
     on_publish: Callable[[Connection], None] | None = None
+    checks: LayerChecks = LayerChecks.NOTED
 
 
 @final
@@ -149,6 +152,8 @@ def import_members(
 
     Raises:
         InvalidInput: The archive is invalid or exceeds a limit; the store is unchanged.
+        DiffMismatch: The layers of an image are not those of its config, and ``options.checks``
+            forbids it.
         NameTaken: A tag would move from a different image, and ``options.clobber`` is False.
         Unavailable: The files cannot be read, or the store cannot be written.
     """
@@ -172,8 +177,11 @@ def _import(
                 _Holdings(workspace, operation),
                 options.choice,
                 room,
+                options.checks,
             )
         )
+        if options.checks is LayerChecks.REQUIRED:
+            require_no_mismatch(archive)
         staged = archive.staged()
         pool.durable()
         with workspace.write(operation.id) as connection:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, final
 from store.errors import DigestMismatch, MissingBlobs, StoreError, TooLarge
 from store.formats.image.manifests import Role
 from store.formats.tar.layer_check import fault_of
+from store.importing.archive import LayerChecks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from store.formats.archives.claims import Graph
     from store.formats.archives.layout_documents import BlobPaths
@@ -36,6 +38,7 @@ class ManifestBlobs:
         self._stager = source.stager
         self._holdings = source.holdings
         self._room = source.room
+        self._checks = source.checks
         self._archive = archive
         self._missing: list[tuple[str, str, Digest]] = []
         self._without_bytes: list[tuple[Document, Link, DiffID]] = []
@@ -62,8 +65,12 @@ class ManifestBlobs:
             for link in others_of(document, graph.configs)
         ]
         held = self._holdings.layers((link.digest, diff) for _, link, diff in layers)
+        lacking = [
+            (document, link) for document, link, diff in layers if (link.digest, diff) not in held
+        ]
+        undecoded = self._undecoded(link.digest for _, link in lacking)
         self._prefetch(
-            [(document, link) for document, link, diff in layers if (link.digest, diff) not in held]
+            [(document, link) for document, link in lacking if link.digest not in undecoded]
         )
         for document, link, diff in layers:
             if link.urls:
@@ -71,7 +78,11 @@ class ManifestBlobs:
                 # would depend on the order of imports.
                 place = graph.configs[document.digest].image_id, diff
                 self._archive.sources[place] = (*self._archive.sources.get(place, ()), link)
-            if (link.digest, diff) not in held:
+            if (link.digest, diff) in held:
+                continue
+            if link.digest in undecoded:
+                self._archive.undecoded.add(document.digest)
+            else:
                 self._layer(document, link, diff)
         self._keep_undecoded()
         held_blobs = self._holdings.blobs(link.digest for _, link in others)
@@ -87,6 +98,12 @@ class ManifestBlobs:
                 self._blob(document, link)
         if self._missing:
             raise MissingBlobs(self._missing)
+
+    def _undecoded(self, digests: Iterable[Digest]) -> AbstractSet[Digest]:
+        """Return the layers that the store has, and that need not be decoded now."""
+        if self._checks is not LayerChecks.LATER:
+            return frozenset()
+        return self._holdings.blobs(digests)
 
     def _prefetch(self, wanted: list[tuple[Document, Link]]) -> None:
         """Begin to read the layers, the largest first.
@@ -128,6 +145,10 @@ class ManifestBlobs:
                 )
             )
             _verify(staged, link, where)
+        if not staged.is_checked:
+            self._archive.others[link.digest] = staged
+            self._archive.undecoded.add(document.digest)
+            return
         wrong = self._mismatch(staged, diff)
         if wrong is None:
             self._archive.blobs[link.digest] = staged

@@ -126,7 +126,7 @@ class Placement:
                     (digest, staged, staged.codec.value)
                     for digest in (staged.diff.digest, *staged.aliases)
                 ]
-            self.new_layers += as_layer
+            self.new_layers += as_layer or not staged.is_checked
             self.new_bytes += staged.stored.size_bytes
             self.changed = True
         stored = content.put_blobs(self._connection, blobs, self._now)

@@ -10,15 +10,17 @@ import hashlib
 from collections import deque
 from typing import TYPE_CHECKING, BinaryIO, Protocol, final
 
+from store.files.os_errors import translated
 from store.files.page_cache import begin_writeback, write_all
 from store.formats.compression.seekable_zstd import seek_table
 from store.formats.compression.settings import FRAME_BYTES
 from store.model.digests import DEFAULT_ALGORITHM, Digest, Hashed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Executor, Future
 
+    from store.blobs.downloads import Download
     from store.importing.workers import Pool
 
 
@@ -281,6 +283,21 @@ def append_rest(file: BinaryIO, piece: bytes, offset: int, written_bytes: int) -
     there = max(written_bytes - offset, 0)
     if there < len(piece):
         _append(file, piece[there:] if there else piece, offset + there)
+
+
+def recorded(pieces: Iterator[bytes], download: Download) -> Iterator[bytes]:
+    """Yield the pieces of a blob after they were written to the file of a download.
+
+    Args:
+        pieces: The bytes of the whole blob.
+        download: The file, which has the first of the pieces already.
+    """
+    offset = 0
+    for piece in pieces:
+        with translated(download.path):
+            append_rest(download.file, piece, offset, download.size_bytes)
+        offset += len(piece)
+        yield piece
 
 
 def _append(file: BinaryIO, data: bytes, size_bytes: int) -> None:

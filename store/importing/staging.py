@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO, Final, final
 
 from store.errors import InvalidArchive, StoreError, TooLarge, printable
@@ -18,7 +18,7 @@ from store.formats.compression.decoders import decoder
 from store.formats.compression.growth import ratio_of
 from store.formats.compression.settings import FRAME_BYTES, Compression
 from store.formats.tar.layer_check import LayerCheck
-from store.importing.sinks import FrameSink, KeptSink, LayerSink, PlainSink, append_rest
+from store.importing.sinks import FrameSink, KeptSink, LayerSink, PlainSink, recorded
 from store.model.contents import Codec
 from store.model.digests import DEFAULT_ALGORITHM, Digest, Hashed
 from store.model.remedies import Remedy
@@ -57,6 +57,8 @@ class Staged:
             None.
         is_ours: Whether this import made the encoding.
         was_recoded: Whether the bytes were received in a codec in which they are not stored.
+        is_checked: Whether it is known what the bytes are: a layer, or no layer. If not, ``diff``
+            is the digest of the file, which is a compressed layer at best.
     """
 
     path: Path
@@ -70,6 +72,7 @@ class Staged:
     aliases: dict[Digest, Path] = field(default_factory=dict)
     is_ours: bool = False
     was_recoded: bool = False
+    is_checked: bool = True
 
     @property
     def received(self) -> Hashed:
@@ -125,6 +128,7 @@ class Stager:
         algorithm: str = DEFAULT_ALGORITHM,
         keep_original: bool = False,
         download: Download | None = None,
+        decodes: bool = True,
     ) -> Staged:
         """Stage one layer.
 
@@ -141,6 +145,8 @@ class Stager:
                 are kept beside the decoded layer.
             download: A file that has the first of the pieces already, and gets the others. It stays
                 if this fails; None for a file in the operation's folder.
+            decodes: Whether to decode gzip and zstd. Otherwise such bytes are staged as they are,
+                and are not checked.
 
         Returns:
             The staged file.
@@ -159,9 +165,13 @@ class Stager:
                 sink = self._plain_sink(file, algorithm)
                 received = _again(first, pieces)
                 if download is not None:
-                    received = _written(received, download)
+                    received = recorded(received, download)
                 self._plain(sink, received, check, on_read)
                 return self._plain_staged(path, file, sink, check)
+        if codec in _KEPT and not decodes:
+            received = _again(first, pieces)
+            staged = self.blob(received, member, on_read, algorithm=algorithm, download=download)
+            return replace(staged, is_checked=False)
         if codec in _KEPT:
             with self._file(download) as (path, file, written):
                 kept = KeptSink(file, self._pool, algorithm, written)
@@ -420,16 +430,6 @@ def _decoded_file(decode: Decoder, path: Path) -> Iterator[bytes]:
     # it, and so to an open file.
     with closing(_read_back(path)) as pieces:
         yield from _decoded(decode, pieces, _ignore)
-
-
-def _written(pieces: Iterator[bytes], download: Download) -> Iterator[bytes]:
-    """Yield ``pieces`` after they were written to the file of a download."""
-    offset = 0
-    for piece in pieces:
-        with translated(download.path):
-            append_rest(download.file, piece, offset, download.size_bytes)
-        offset += len(piece)
-        yield piece
 
 
 def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

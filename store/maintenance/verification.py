@@ -7,6 +7,8 @@ encoding of that diff.
 from __future__ import annotations
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, final
 
 from store.catalog import content, encodings, images
@@ -122,7 +124,10 @@ class Verifier:
                     leases.add_leases(
                         connection, operation.id, [key, *(blob.key for blob in blobs.values())]
                     )
-                attempts = [self._prover.prove(claim, check) for claim in claims]
+                sizes = {digest: blob.size_bytes or 0 for digest, blob in blobs.items()}
+                # The largest first, so that no thread is left with it at the end.
+                claims.sort(key=lambda claim: sizes.get(claim.blob, 0), reverse=True)
+                attempts = self._prove(claims, check)
                 proofs = [proof for proof in attempts if isinstance(proof, Proof)]
                 with workspace.write(operation.id) as connection:
                     self._record(connection, operation, proofs)
@@ -141,6 +146,26 @@ class Verifier:
         except _StoppedError:
             pass
         return state
+
+    def _prove(self, claims: Sequence[Claim], check: Callable[[], None]) -> list[Proof | Fault]:
+        """Try claims, several at once where the process allows it; return what became of each."""
+        threads = min(self._workspace.decoding.threads, len(claims))
+        if threads <= 1:
+            return [self._prover.prove(claim, check) for claim in claims]
+        ended = threading.Event()
+
+        def check_both() -> None:
+            if ended.is_set():
+                raise _StoppedError
+            check()
+
+        with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
+            try:
+                waiting = [pool.submit(self._prover.prove, claim, check_both) for claim in claims]
+                return [one.result() for one in waiting]
+            finally:
+                # After an error or an interruption, the other threads give up.
+                ended.set()
 
     def layer_fault(self, manifest: Digest, image_id: ImageID) -> tuple[str, bool] | None:
         """Return why the layers of a manifest are not those of its config.

@@ -53,6 +53,7 @@ def image_details(
     diffs = [layer.diff_id.digest for layer in chain]
     sources = content.sources(connection, diffs)
     urls = foreign_layers.foreign_urls(connection, found.key)
+    undecoded = layers.undecoded_layers(connection, (found.key,)).get(found.key, {})
     deterministic = Digest.of(deterministic_manifest(config, [layer.size_bytes for layer in chain]))
     return ImageDetails(
         image_id=found.image_id,
@@ -72,7 +73,9 @@ def image_details(
             LayerDetails(
                 diff_id=layer.diff_id,
                 chain_id=layer.chain_id,
-                size_bytes=layer.size_bytes,
+                size_bytes=undecoded[position].size_bytes
+                if position in undecoded
+                else layer.size_bytes,
                 state=(
                     sources[layer.diff_id.digest].state
                     if layer.diff_id.digest in sources
@@ -80,8 +83,9 @@ def image_details(
                 ),
                 encodings=_stored(sources[layer.diff_id.digest]),
                 urls=urls.get(layer.diff_id.digest, ()),
+                undecoded=undecoded[position].blob if position in undecoded else None,
             )
-            for layer in chain
+            for position, layer in enumerate(chain)
         ),
         parent=images.parent_of(connection, found.key),
         children=images.children_of(connection, found.key),
@@ -191,10 +195,12 @@ class LayerDetails:
     Attributes:
         diff_id: The digest of the uncompressed layer.
         chain_id: The ID of the layer together with all layers below it.
-        size_bytes: The size of the uncompressed layer.
+        size_bytes: The size of the uncompressed layer, or of the blob ``undecoded``.
         state: Whether the store has the layer.
         encodings: The forms in which the layer is stored.
         urls: The URLs from which a foreign layer can be downloaded.
+        undecoded: The blob that a manifest lists as this layer, if it was not decoded yet, or does
+            not decode to this layer; else None.
     """
 
     diff_id: DiffID
@@ -203,6 +209,7 @@ class LayerDetails:
     state: ContentState
     encodings: tuple[StoredEncoding, ...]
     urls: tuple[str, ...]
+    undecoded: Digest | None = None
 
 
 @final
@@ -252,5 +259,5 @@ class ImageDetails:
 
     @property
     def size_bytes(self) -> int:
-        """The size of all uncompressed layers."""
+        """The size of all uncompressed layers; of a layer that was not decoded, of its blob."""
         return sum(layer.size_bytes for layer in self.layers)

@@ -65,6 +65,7 @@ class SyncingOptions:
     all_platforms: bool
     referrers: bool
     jobs: int
+    verifies: bool
     as_json: bool
 
     def parts(self) -> Parts:
@@ -119,6 +120,7 @@ def sync(
                     max_age=options.max_age,
                     is_plan=options.is_plan,
                     prunes=options.prunes,
+                    verifies=options.verifies,
                 ),
                 bars,
                 connections.push_repository,

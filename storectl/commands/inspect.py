@@ -222,7 +222,7 @@ def _layer(layer: LayerDetails) -> dict[str, Any]:
         "DiffID": str(layer.diff_id),
         "ChainID": str(layer.chain_id),
         "Size": layer.size_bytes,
-        "State": layer.state.value,
+        "State": "undecoded" if layer.undecoded else layer.state.value,
         "Blobs": [
             {
                 "Digest": str(one.digest),
@@ -233,6 +233,7 @@ def _layer(layer: LayerDetails) -> dict[str, Any]:
             for one in layer.encodings
         ],
         **({"URLs": list(layer.urls)} if layer.urls else {}),
+        **({"Undecoded": str(layer.undecoded)} if layer.undecoded else {}),
     }
 
 

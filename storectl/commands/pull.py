@@ -82,6 +82,12 @@ _MAX_JOBS = 64
     metavar="FILE",
     help="Write the digest of each image to this file, one on each line.",
 )
+@click.option(
+    "--verify",
+    "verifies",
+    is_flag=True,
+    help="Decode each layer at once, and refuse an image whose config lists other layers.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be downloaded; change nothing.")
 @remote_options
 @json_option
@@ -96,6 +102,7 @@ def command(  # noqa: PLR0913 - one for each option
     referrers: bool,
     jobs: int,
     digest_file: Path | None,
+    verifies: bool,
     dry_run: bool,
     remote: RemoteOptions,
     as_json: bool,
@@ -117,6 +124,9 @@ def command(  # noqa: PLR0913 - one for each option
     moved costs one request. Each image is stored completely or not at all. What an interrupted pull
     has downloaded stays for 7 days, and the next pull continues there.
 
+    The digest of every blob is checked while it arrives. Layers are decoded, and compared with the
+    config of the image, before a command first needs them decoded; with --verify, at once.
+
     If an image cannot be pulled, the command goes on with the next one. The exit code is that of
     the first failure.
     """
@@ -129,7 +139,12 @@ def command(  # noqa: PLR0913 - one for each option
     keep_freed()
     sources = [(text, _place(text)) for text in dict.fromkeys(references)]
     options = _options(
-        settings, wanted, all_platforms=all_platforms, referrers=referrers, jobs=jobs
+        settings,
+        wanted,
+        all_platforms=all_platforms,
+        referrers=referrers,
+        jobs=jobs,
+        verifies=verifies,
     )
     settings.refuse_own_files(digest_file)
     outcomes: list[Outcome] = []
@@ -239,9 +254,11 @@ def _options(
     all_platforms: bool,
     referrers: bool,
     jobs: int,
+    verifies: bool,
 ) -> PullOptions:
     from remote.pulling.options import PullOptions  # noqa: PLC0415 - `--help` does without
     from store import Platform  # noqa: PLC0415
+    from store.importing.archive import LayerChecks  # noqa: PLC0415
 
     if all_platforms and wanted:
         raise click.UsageError("--all-platforms excludes --platform")
@@ -251,6 +268,7 @@ def _options(
         machine=Platform.of("linux", settings.machine),
         has_referrers=referrers,
         jobs=jobs,
+        checks=LayerChecks.REQUIRED if verifies else LayerChecks.LATER,
     )
 
 

@@ -96,6 +96,12 @@ _MAX_JOBS = 64
     metavar="N",
     help="How many blobs to download, and how many tags to check at once.",
 )
+@click.option(
+    "--verify",
+    "verifies",
+    is_flag=True,
+    help="Decode each layer at once, and refuse an image whose config lists other layers.",
+)
 @remote_options
 @json_option
 @click.argument(

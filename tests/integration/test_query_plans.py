@@ -93,6 +93,7 @@ REASONS: Final = {
     "stored_files.newest_files": "the newest few: a walk along the key that a limit ends",
     "stored_files.number_of_images": "a backup counts the images once",
     "image_list.every_total_size": "the list of all images",
+    "layers.unverified": "the list of all images",
     "losses.stored_twice": CHECK,
     "rebuild.all_images": "a repair writes the layers of all images again, if a layer is wrong",
     "usage.files": SUM,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from sqlalchemy import bindparam, exists, func, literal, select, tuple_
 
 from store.catalog.batches import batches
+from store.catalog.layers import undecoded_sizes, unverified
 from store.db.schema import content, image, label, layer, manifest
 from store.db.types import ContentKey
 from store.model.digests import ImageID
@@ -84,6 +85,8 @@ def _manifests() -> Select[Any]:
 def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[ContentKey, int]:
     """Return the total size of each image's uncompressed layers in bytes.
 
+    A layer that was not decoded yet counts with the size of its blob.
+
     Args:
         connection: An open transaction.
         keys: Row numbers of at most `BATCH` images. Images without layers are left out.
@@ -106,7 +109,10 @@ def total_sizes(connection: Connection, keys: Sequence[ContentKey]) -> dict[Cont
         .join(content, content.c.id == here.c.diff_id)
         .group_by(walk.c.image_id)
     ).all()
-    return {ContentKey(row.image_id): row.total or 0 for row in rows}
+    totals = {ContentKey(row.image_id): row.total or 0 for row in rows}
+    for key, size in undecoded_sizes(connection, keys).items():
+        totals[key] += size
+    return totals
 
 
 def every_total_size(connection: Connection) -> dict[ContentKey, int]:
@@ -128,11 +134,14 @@ def every_total_size(connection: Connection) -> dict[ContentKey, int]:
         for key, parent, size in some:
             # The order is by depth, so the layer below is known.
             totals[key] = totals[parent] + (size or 0)
-    return {
+    found = {
         ContentKey(key): totals[top]
         for some in connection.execute(tops).partitions(_ROWS)
         for key, top in some
     }
+    for key, size in undecoded_sizes(connection, unverified(connection)).items():
+        found[key] += size
+    return found
 
 
 @final

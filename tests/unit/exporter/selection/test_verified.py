@@ -79,7 +79,8 @@ def test_the_error_names_the_image_and_a_remedy(store: Store) -> None:
     (manifest,) = store.images()[0].manifests
     for manifests, images_ in (((manifest,), ()), ((), (image_id,))):
         with pytest.raises(DiffMismatch) as caught:
-            verify(store, manifests, images_, keep_going)
+            verify(store, manifests, images_, keep_going, ["pushed:1"])
+        assert "the layers of pushed:1: " in caught.value.message
         assert caught.value.image_id == image_id
         assert caught.value.remedy is Remedy.SAVE_AS_OCI_OR_DOCKER
 

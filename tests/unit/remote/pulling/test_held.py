@@ -55,9 +55,11 @@ def test_blobs_whose_files_are_lost_or_wrong_are_absent(store: Store, manifest: 
     assert pieces is not None
     assert b"".join(pieces) == LAYER.data
     assert held.pieces(ABSENT) is None
+    assert held.unknown([BLOB, ABSENT]) == {ABSENT}
     path = store.blobs.path(BLOB)
     path.rename(path.with_suffix(".away"))
     assert held.present([BLOB, manifest]) == {manifest}
+    assert held.unknown([BLOB]) == frozenset()
     assert held.pieces(BLOB) is None
     path.with_suffix(".away").rename(path)
     assert held.present([BLOB]) == {BLOB}

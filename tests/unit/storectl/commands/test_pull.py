@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,6 +38,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
     arm64 = layout.image(gzip(B), platform="linux/arm64")
     layout.root(layout.index(amd64, arm64), "docker.io/team/app:1")
     layout.root(layout.image(gzip(A)), "docker.io/library/tiny:latest")
+    layout.root(layout.image(replace(gzip(B), plain=A)), "docker.io/team/lying:1")
     with Upstream(tmp_path_factory.mktemp("upstream")) as running:
         running.serve(layout)
         yield running
@@ -70,6 +72,20 @@ def test_the_output_is_that_of_docker(served: Upstream, run: Runner) -> None:
     assert f"Status: Image is up to date for {name}" in out.splitlines()
     assert run("pull", "-q", "--plain-http", "--platform", "linux/arm64", name) == f"{name}\n"
     assert run.err == ""
+
+
+def test_verify_refuses_an_image_with_other_layers_at_once(served: Upstream, run: Runner) -> None:
+    name = f"{served.registry.host}/team/lying:1"
+    run("pull", "--plain-http", "--verify", name, code=int(ExitCode.CONFLICT))
+    assert f"{name} " in run.err
+    assert f"layer 0 ({Digest.of(gzip(B).data)}) decodes to" in run.err
+    assert run("images", "-q") == ""
+    run("pull", "--plain-http", name)
+    run("save", "--format", "legacy", "-o", "/dev/null", name, code=int(ExitCode.CONFLICT))
+    assert "cannot decode the layers of" in run.err
+    good = f"{served.registry.host}/library/tiny"
+    run("pull", "--plain-http", "--verify", good)
+    assert json.loads(run("inspect", good))[0]["Layers"][0]["State"] == "present"
 
 
 def test_a_dry_run_creates_nothing(served: Upstream, run: Runner) -> None:
