@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, final
 from store import Choice as ImportChoice
 from store import ImportOptions
 from store.errors import InvalidInput, printable
+from store.importing.archive import LayerChecks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,7 @@ class NamedImport:
         progress: Receives the progress of imports.
         platforms: The images of an index to import; empty for all.
         is_dry_run: Whether to change nothing.
+        checks: What happens to an image whose config lists other layers.
     """
 
     store: Store
@@ -38,6 +40,7 @@ class NamedImport:
     progress: Progress
     platforms: tuple[Platform, ...] = field(default=())
     is_dry_run: bool = False
+    checks: LayerChecks = LayerChecks.NOTED
 
     def import_one(
         self, source: Path | BinaryIO, name: str | None, shown: str, *, is_bare: bool = False
@@ -68,7 +71,11 @@ class NamedImport:
             platforms=self.platforms, images=names, tag=self.tag, is_single=self.tag is None
         )
         options = ImportOptions(
-            source_name=shown, choice=choice, dry_run=self.is_dry_run, has_inventory=True
+            source_name=shown,
+            choice=choice,
+            dry_run=self.is_dry_run,
+            has_inventory=True,
+            checks=self.checks,
         )
         try:
             return self.store.import_archive(source, options, self.progress)

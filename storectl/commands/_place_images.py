@@ -22,6 +22,7 @@ from remote.pulling.held import HeldContent
 from remote.pushing.choice import Choice as SentChoice
 from store import Choice, ImportOptions, Reference
 from store.errors import InvalidInput, StoreError, printable
+from store.importing.archive import LayerChecks
 from store.model.digests import Descriptor
 from storectl.commands._engines import docker_engine
 from storectl.commands._far_stores import pulled_reference
@@ -71,6 +72,7 @@ def store_images(
     platforms: tuple[Platform, ...],
     *,
     is_dry_run: bool,
+    checks: LayerChecks = LayerChecks.NOTED,
 ) -> Iterator[PlaceImage | FailedPlace]:
     """Store images with the names that they have; yield what became of each.
 
@@ -81,11 +83,18 @@ def store_images(
         progress: Receives the progress.
         platforms: The images of an index to store; empty for all.
         is_dry_run: Whether to change nothing.
+        checks: What happens to an image whose config lists other layers.
     """
     for place in places:
         try:
             yield store_image(
-                store, settings, place, progress, platforms=platforms, is_dry_run=is_dry_run
+                store,
+                settings,
+                place,
+                progress,
+                platforms=platforms,
+                is_dry_run=is_dry_run,
+                checks=checks,
             )
         except StoreError as error:
             yield FailedPlace(str(place), error)
@@ -100,6 +109,7 @@ def store_image(
     name: Reference | None = None,
     platforms: tuple[Platform, ...] = (),
     is_dry_run: bool = False,
+    checks: LayerChecks = LayerChecks.NOTED,
 ) -> PlaceImage:
     """Store the image of an archive, a folder, an engine or a registry's files.
 
@@ -111,6 +121,7 @@ def store_image(
         name: The name that it gets; None for the names that it has there.
         platforms: The images of an index to store; empty for all.
         is_dry_run: Whether to change nothing.
+        checks: What happens to an image whose config lists other layers.
 
     Raises:
         StoreError: The image cannot be read, there are several, or the store cannot be written.
@@ -118,13 +129,15 @@ def store_image(
     if isinstance(giver, RegistryTree):
         source = TreeSource.of(giver, is_one=True)
         choice = Choice(platforms=platforms, tag=name)
-        options = ImportOptions(choice=choice, dry_run=is_dry_run, has_inventory=True)
+        options = ImportOptions(
+            choice=choice, dry_run=is_dry_run, has_inventory=True, checks=checks
+        )
         tree = import_tree(store, source, options, progress, link=False)
         if tree.report is None:
             return _planned_tree(store, giver, tree, name, platforms)
         return _of_report(str(giver), tree.report, tree, is_dry_run=False)
     engine = docker_engine(settings) if isinstance(giver, DaemonImage) else None
-    importing = NamedImport(store, name, progress, platforms, is_dry_run)
+    importing = NamedImport(store, name, progress, platforms, is_dry_run, checks)
     report = import_location(importing, giver, engine)
     result = ArchiveResult(report, is_dry_run=is_dry_run)
     return _of_report(str(giver), report, result, is_dry_run=is_dry_run)

@@ -163,9 +163,19 @@ def command(  # noqa: PLR0913 - one for each option
             return work([first for first, *_ in meant], others)
 
         def stored(some: Sequence[Location]) -> Iterator[Outcome]:
-            from storectl.commands._place_images import store_images  # noqa: PLC0415 - other places
+            from store.importing.archive import LayerChecks  # noqa: PLC0415 - other places
+            from storectl.commands._place_images import store_images  # noqa: PLC0415
 
-            return store_images(store, settings, some, bars, options.platforms, is_dry_run=dry_run)
+            return store_images(
+                store,
+                settings,
+                some,
+                bars,
+                options.platforms,
+                is_dry_run=dry_run,
+                # The layers of such images are decoded in any case.
+                checks=LayerChecks.REQUIRED if verifies else LayerChecks.NOTED,
+            )
 
         try:
             for texts, some in _runs(sources):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -81,6 +82,22 @@ def test_an_image_of_any_place_is_stored_with_its_names(
         assert storectl("digest", f"store:{name}").split() == [pulled[0]["Digest"]]
     assert storectl("pull", "-q", place).split() == names
     assert storectl("fsck").startswith("clean")
+
+
+@pytest.mark.parametrize("place", ["oci:odd", "registry-tree:odd-files:team/odd:1"])
+def test_verify_refuses_an_image_with_other_layers(
+    storectl: Runner, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    odd = Layout()
+    root = odd.root(odd.image(replace(gzip(B), plain=A)), "docker.io/team/odd:1")
+    odd.folder(tmp_path / "odd")
+    RegistryFiles(tmp_path / "odd-files").push(odd, "team/odd", **{"1": root})
+    storectl("pull", "--verify", place, code=ExitCode.CONFLICT)
+    assert "contradict its config: layer 0" in storectl.err
+    assert storectl("images", "-q") == ""
+    storectl("pull", place)
+    assert "contradict its config: layer 0" in storectl.err
 
 
 def test_the_words_are_those_of_docker(storectl: Runner, layout: Layout, tmp_path: Path) -> None:
