@@ -190,6 +190,9 @@ def _reason(cause: BaseException) -> str:
             if reason in _PLAIN_ANSWERS
             else str(reason or cause).lower().replace("_", " ")
         )
+    elif isinstance(cause, aiohttp.ClientResponseError):
+        # Its text has the URL, which may hold a secret, and quotes the answer on several lines.
+        text = cause.message.partition("\n")[0].rstrip(":") or type(cause).__name__
     else:
         text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     return printable(str(text)[:_MAX_TEXT])

@@ -207,27 +207,31 @@ class Host:
             remedy=None if user else Remedy.LOG_IN,
         )
 
-    async def base(self) -> URL:
+    async def base(self, call: Call | None = None) -> URL:
         """Return the URL of the registry, ``https://registry.example/v2/``.
 
         A registry that may lack TLS is asked once, without credentials.
+
+        Args:
+            call: The request that needs the URL, for the words of errors; None for no request.
 
         Raises:
             RegistryError: The registry cannot be reached.
         """
         async with self._base_lock:
             if self._base is None:
-                self._base = await self._find_base()
+                self._base = await self._find_base(call)
         return self._base
 
-    async def _find_base(self) -> URL:
+    async def _find_base(self, needed_by: Call | None) -> URL:
         *others, last = self._endpoint.candidates
         for candidate in others:
             call = Call(
                 method="GET",
                 path=candidate,
-                action=f"reach the registry {self.registry}",
+                action=needed_by.action if needed_by else f"reach the registry {self.registry}",
                 registry=self.registry,
+                repository=needed_by.repository if needed_by else "",
             )
             try:
                 answer = await self.retried(call, partial(self._probe, call, candidate))
@@ -250,7 +254,7 @@ class Host:
 
     async def _follow(self, call: Call, header: str | None) -> Answer:
         """Send a request and follow its redirects; other hosts get no ``Authorization``."""
-        base = await self.base()
+        base = await self.base(call)
         url = call.path
         if not isinstance(url, URL):
             url = URL(f"{base}{url}", encoded=True)

@@ -81,10 +81,18 @@ class Pulls:
 
     Args:
         store: The store.
+        plain_http: Whether the registry has no TLS.
         settings: Settings of the client.
     """
 
-    def __init__(self, store: Store, **settings: Any) -> None:  # noqa: ANN401 - of any setting
+    def __init__(
+        self,
+        store: Store,
+        *,
+        plain_http: bool = True,
+        **settings: Any,  # noqa: ANN401 - of any setting
+    ) -> None:
+        self._plain_http = plain_http
         self.store = store
         self.mirrors: list[Reference] = []
         self.loop = EventLoopThread()
@@ -93,7 +101,7 @@ class Pulls:
 
     async def _connected(self) -> RegistryClient:
         return RegistryClient(
-            self._settings, registries=SameSettings(RegistrySettings(plain_http=True))
+            self._settings, registries=SameSettings(RegistrySettings(plain_http=self._plain_http))
         )
 
     def __enter__(self) -> Self:

@@ -4,6 +4,7 @@ import ssl
 
 import aiohttp
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from remote.errors import InvalidAnswer, Offline, RegistryFailed, Unreachable, UnsafeTarget
@@ -63,3 +64,18 @@ def test_plain_http_is_recognised() -> None:
 )
 def test_places(url: str, expected: str) -> None:
     assert place(URL(url)) == expected
+
+
+def test_a_status_line_that_is_not_http_is_named_without_the_url() -> None:
+    url = URL("https://r.example/blob?signature=secret")
+    request = aiohttp.RequestInfo(url, "GET", CIMultiDictProxy(CIMultiDict()), url)
+    fault = aiohttp.ClientResponseError(
+        request, (), status=400, message="Bad status line:\n  Expected HTTP/:\n\n  b'SSH-2.0'\n  ^"
+    )
+    got = translate(
+        fault, action="read blob r.example/app@x", url=url, registry="r.example", repository="app"
+    )
+    assert got.error.message == (
+        "cannot read blob r.example/app@x: r.example sent an answer that is not HTTP:"
+        " Bad status line"
+    )
