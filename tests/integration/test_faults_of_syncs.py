@@ -52,8 +52,8 @@ CHALLENGE: Final = {
     "WWW-Authenticate": 'Bearer realm="http://{host}/token",service="x",scope="repository:a:pull"'
 }
 TOKEN: Final = Answer(200, {"Content-Type": "application/json"}, b'{"token":"t"}')
-PATIENT: Final[dict[str, object]] = {"retries": 1}
-IMPATIENT: Final[dict[str, object]] = {"retries": 1, "idle_timeout_s": 4.0}
+PATIENT: Final[dict[str, Any]] = {"retries": 1}
+IMPATIENT: Final[dict[str, Any]] = {"retries": 1, "idle_timeout_s": 4.0}
 """The settings for a registry that stops in the middle."""
 
 
