@@ -78,14 +78,14 @@ migrations: $(STAMP) ## check that the migrations build the schema of the code
 	@PATH="$(abspath $(BIN)):$$PATH" bash scripts/check_migrations.sh
 
 peers:             ## build the peers that Debian does not have, most of them with Go
-	@bash scripts/build_peers.sh regctl oras dockerd-28 dockerd-29 ctr-2 containerd-2 helm \
-	  helm-4 cosign buildctl buildkitd python-oras python-docker python-dxf \
+	@bash scripts/build_peers.sh regctl oras registry-3 olareg zot dockerd-28 dockerd-29 ctr-2 \
+	  containerd-2 helm helm-4 cosign buildctl buildkitd python-oras python-docker python-dxf \
 	  python-async
 
 interop: $(STAMP)  ## the tests with the real Docker Engine, skopeo, podman and umoci
 	@PATH="$(abspath $(BIN)):$$PATH" STORECTL_INTEROP=1 \
 	  STORECTL_INTEROP_CONFIGS=$${STORECTL_INTEROP_CONFIGS:-300} STORECTL_INTEROP_DEBIAN=full STORECTL_INTEROP_TIMES=exact \
-	  STORECTL_PULL_THROUGH=full \
+	  STORECTL_PULL_THROUGH=full STORECTL_REGISTRIES=full \
 	  $(BIN)/python -m pytest -m interop tests/interop $(PYTEST_ARGS)
 
 clients: $(STAMP)  ## the tests with newer clients, which `make peers` builds and CI does not run

@@ -189,7 +189,11 @@ class Repository:
             Whether the repository now holds the blob. If not, it has to be sent; the registry may
             have refused because the user may not read ``source``.
         """
-        return await self._uploads.mount(digest, source)
+        is_mounted = await self._uploads.mount(digest, source)
+        if digest.algorithm != "sha256" and is_mounted:
+            # distribution answers that it has mounted such a blob, and then does not have it.
+            return await self.blob_size(digest) is not None
+        return is_mounted
 
     async def send_blob(
         self, descriptor: Descriptor, chunks: Callable[[int], AsyncIterable[bytes]]

@@ -252,7 +252,7 @@ def test_the_next_run_continues_where_a_sync_into_the_store_was_cut(
     assert sides.run().error is None
 
     (request,) = sides.source.requests("GET", BLOB)
-    # What goes from registry to registry is not stored here.
+    # A copy from registry to registry stores no bytes here.
     assert request.headers.get("Range") == (f"bytes={CUT}-" if sides.target is None else None)
 
 

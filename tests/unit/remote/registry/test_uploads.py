@@ -251,6 +251,17 @@ def test_a_refused_mount_begins_the_upload(faulty: FaultyRegistry) -> None:
     assert size(faulty, data) == SMALL
 
 
+@pytest.mark.parametrize(("algorithm", "is_mounted"), [("sha256", True), ("sha512", False)])
+def test_a_mount_is_not_believed_if_the_digest_is_no_sha_256(
+    faulty: FaultyRegistry, algorithm: str, *, is_mounted: bool
+) -> None:
+    faulty.inject(Answer(201), method="POST")
+    digest = Digest.of(fresh(SMALL), algorithm)
+    assert use(faulty.host, lambda it: it.mount(digest, "team/other")) is is_mounted
+    asked = [one.method for one in faulty.seen]
+    assert asked == ["POST", *([] if is_mounted else ["HEAD"])]
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
 def test_a_mount_that_is_denied_is_only_not_done(status: int, faulty: FaultyRegistry) -> None:
     faulty.inject(Answer(status), method="POST")
