@@ -279,4 +279,16 @@ CREATE TABLE sync_run (
 	failures INTEGER NOT NULL, 
 	CONSTRAINT pk_sync_run PRIMARY KEY (sync)
 );
-INSERT INTO alembic_version (version_num) VALUES ('0014');
+CREATE TABLE pending_manifest (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	repository TEXT NOT NULL, 
+	digest VARCHAR(140) NOT NULL, 
+	media_type TEXT NOT NULL, 
+	bytes BLOB NOT NULL, 
+	tag VARCHAR(128), 
+	etag TEXT NOT NULL, 
+	asked_at VARCHAR(27) NOT NULL, 
+	CONSTRAINT uq_pending_manifest_repository_digest UNIQUE (repository, digest)
+);
+CREATE INDEX ix_pending_manifest_repository_tag ON pending_manifest (repository, tag);
+INSERT INTO alembic_version (version_num) VALUES ('0015');

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from mirror.access import Caller
     from mirror.shared_times import SharedTimes
+    from remote.through.cache import PullThrough
     from store import Store
 
     Handler = Callable[[Call], Awaitable[web.StreamResponse]]
@@ -89,6 +90,7 @@ _TOKEN_METHODS: Final = (*_READ_METHODS, "POST")
 _SERVER_FAILURES: Final = frozenset({500, 503, 507})
 _RETRY_S: Final = 5
 """How long a client is asked to wait if too many of its requests are running, in seconds."""
+_SHARE_INTERVAL_S: Final = 1.0
 _MAX_QUOTED: Final = 20
 _MAX_QUOTED_PATH: Final = 160
 SERVICE: Final = web.AppKey("service", Service)
@@ -168,6 +170,7 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
         if service.settings.through is not None:
             upstream = service.settings.through(service.store)
             service.through = await opened.enter_async_context(upstream)
+            tasks.append(asyncio.create_task(_share_counts(service.through, service.metrics)))
         yield
     if service.pulls is not None and pulls is not None:
         service.pulls.end()
@@ -180,6 +183,15 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
     await service.plans.close()
     service.logins.close()
     service.pools.close()
+
+
+async def _share_counts(through: PullThrough, metrics: Metrics) -> None:
+    """Let all processes report the counters of this one, until cancelled."""
+    # This process may replace one that has died.
+    through.counts.add(metrics.shared())
+    while True:
+        metrics.share(through.counts.dump())
+        await asyncio.sleep(_SHARE_INTERVAL_S)
 
 
 async def _route(service: Service, request: web.Request) -> web.StreamResponse:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mirror.process import sync_metrics, upstream_metrics
+from remote.through.counts import Counts
 from store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ async def metrics(service: Service, _request: web.Request, _caller: Caller) -> w
         runs = await service.pools.read(syncs.reported, service.store)
         text += "".join(f"{line}\n" for line in sync_metrics.lines(runs))
     if service.through is not None:
-        text += "".join(f"{line}\n" for line in upstream_metrics.lines(service.through.counts))
+        counts = Counts()
+        for one in (service.through.counts.dump(), *service.metrics.shared_by_others()):
+            counts.add(one)
+        text += "".join(f"{line}\n" for line in upstream_metrics.lines(counts))
     return web.Response(
         text=text,
         headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Final, final
 
+from mirror.process.shared_texts import SharedTexts
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -159,6 +161,8 @@ class Metrics:
         self._workers = workers
         self._all = memoryview(mmap.mmap(-1, workers * _ROW * _WIDTH)).cast("d")
         self._mine = self._all[:_ROW]
+        self._worker = 0
+        self._texts = SharedTexts(workers)
 
     def use_row(self, worker: int) -> None:
         """From now on, count in the row of the worker that this process runs.
@@ -166,6 +170,7 @@ class Metrics:
         Args:
             worker: The number of the worker that runs in this process, from 0.
         """
+        self._worker = worker
         self._mine = self._all[worker * _ROW : (worker + 1) * _ROW]
         self._mine[_OFFSETS[_RUNNING.name]] = 0
         self._mine[_OFFSETS[_PROCESS.name]] = os.getpid()
@@ -253,6 +258,22 @@ class Metrics:
         """
         self._mine[_OFFSETS[_UNCACHED_TAGS.name]] += tags
         self._mine[_OFFSETS[_UNCACHED_BYTES.name]] += size_bytes
+
+    def share(self, text: bytes) -> None:
+        """Let all processes read further counters of this one.
+
+        Args:
+            text: The counters.
+        """
+        self._texts.put(self._worker, text)
+
+    def shared(self) -> bytes:
+        """Return what this process has shared, or the one that it replaces."""
+        return self._texts.get(self._worker)
+
+    def shared_by_others(self) -> list[bytes]:
+        """Return what all other processes have shared."""
+        return self._texts.others(self._worker)
 
     def render(self, gauges: Mapping[str, tuple[str, float]]) -> str:
         """Return all metrics in Prometheus' text format.

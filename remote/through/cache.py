@@ -24,8 +24,9 @@ from remote.through.failures import Failures
 from remote.through.fetches import Fetches
 from remote.through.lists import Lists
 from remote.through.memory import Absences, SeenTag
-from remote.through.pending import Pending
+from remote.through.pending_rows import PendingRows
 from remote.through.publishing import Publisher
+from remote.through.shared_pending import SharedPending
 from remote.through.shared_work import SharedWork
 from remote.through.sources import Sources
 from store.blobs.downloads import Downloads
@@ -114,7 +115,8 @@ class PullThrough:
         self._fetches = Fetches(
             self._downloads, self._fetch_ended, counts=self.counts, is_stored=self._is_stored
         )
-        self._pending = Pending()
+        self._rows = PendingRows(workspace, now)
+        self._pending = SharedPending(self._rows)
         self._absent = Absences(now)
         self._failures = Failures(now)
         self._sources = Sources(upstreams, client, self._failures, self.counts)
@@ -128,6 +130,7 @@ class PullThrough:
             workspace,
             self._downloads,
             self._pending,
+            self._rows,
             memory,
             remote=lambda repository: self._sources.of(repository)[-1],
             now=now,
@@ -187,12 +190,23 @@ class PullThrough:
         if current is not None and age is not None and not self._is_old(name, age):
             self._note_use(name, seen, age)
             return TagAnswer(age=age)
+        served = await self._served_lately(name)
+        if served is not None and served.digest != current:
+            return TagAnswer(served)
         if current is None or seen is None:
             return TagAnswer(await self._asking.result(name, lambda: self._ask(name, None)))
         try:
             return TagAnswer(await self._ask_briefly(name, seen))
         except StoreError as exc:
             return TagAnswer(age=age, problem=exc)
+
+    async def _served_lately(self, name: Reference) -> Document | None:
+        """Return the manifest of a tag that was asked for a moment ago and is not published."""
+        found = await asyncio.to_thread(self._rows.of_tag, name)
+        if found is None:
+            return None
+        document, asked_at = found
+        return document if self._is_list_fresh(name.repository, self._now() - asked_at) else None
 
     def _note_use(self, name: Reference, seen: SeenTag | None, age: timedelta) -> None:
         """Record the use of a tag that never moves: no request to its registry records it.
@@ -256,8 +270,7 @@ class PullThrough:
             fresh = SeenTag(seen.digest, etag, self._now())
             await asyncio.to_thread(self._memory.put, name, fresh)
             return None
-        self._publisher.note_tag(name, document.digest, etag)
-        self._keep(name.repository, document, name.tag)
+        await self._keep(name.repository, document, name.tag, etag)
         return document
 
     async def document(self, repository: Repository, digest: Digest) -> Document:
@@ -271,7 +284,7 @@ class PullThrough:
             ManifestNotFound: The upstream registry does not have it.
             RegistryError: The upstream registry cannot be asked.
         """
-        kept = self._pending.find(repository, digest)
+        kept = await self._pending.find(repository, digest)
         if kept is not None:
             return kept
         name = f"{repository}@{digest}"
@@ -286,7 +299,7 @@ class PullThrough:
         except ManifestNotFound:
             self._absent.add(name)
             raise
-        self._keep(repository, found.document, None)
+        await self._keep(repository, found.document, None)
         return found.document
 
     async def blob(self, repository: Repository, digest: Digest) -> Fetch:
@@ -303,7 +316,7 @@ class PullThrough:
         fetch = self._fetches.running(digest)
         if fetch is None:
             remotes = self._sources.of(repository, digest)
-            target, remote = self._pending.blob(repository, digest), remotes[0]
+            target, remote = await self._pending.blob(repository, digest), remotes[0]
             is_here = target is not None and self._downloads.size_bytes(digest) == target.size_bytes
             # A short request finds the registry that has the blob, if it is not known which one
             # does, or whether the only one answers again.
@@ -349,8 +362,10 @@ class PullThrough:
             await asyncio.wait(self._closing)
         await self._sources.client.close()
 
-    def _keep(self, repository: Repository, document: Document, tag: str | None) -> None:
-        self._pending.add(repository, document, tag)
+    async def _keep(
+        self, repository: Repository, document: Document, tag: str | None, etag: str = ""
+    ) -> None:
+        await self._pending.add(repository, document, tag, etag)
         # Perhaps all of it is here: another repository, or an earlier tag, has brought its blobs.
         self._publisher.settle(repository)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from enum import StrEnum
 from typing import final
@@ -34,3 +35,22 @@ class Counts:
         self.requests: Counter[tuple[str, Outcome]] = Counter()
         self.errors: Counter[str] = Counter()
         self.received_bytes: Counter[str] = Counter()
+
+    def dump(self) -> bytes:
+        """Return the counters as a text, for another process."""
+        requests = [[*key, count] for key, count in self.requests.items()]
+        return json.dumps([requests, self.errors, self.received_bytes]).encode()
+
+    def add(self, text: bytes) -> None:
+        """Add the counters of another process.
+
+        Args:
+            text: What its `dump` has returned; nothing if it is empty.
+        """
+        if not text:
+            return
+        requests, errors, received_bytes = json.loads(text)
+        for upstream, outcome, count in requests:
+            self.requests[upstream, Outcome(outcome)] += count
+        self.errors.update(errors)
+        self.received_bytes.update(received_bytes)

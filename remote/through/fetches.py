@@ -159,9 +159,14 @@ class Fetch:
 
     async def _run(self, slots: asyncio.Semaphore) -> None:
         while not self.is_complete:
+            # A whole file needs no lock: the publication of its image would have to wait for it.
+            if await self._has_whole_file() and await self._read_along():
+                return
             download = await open_in_thread(lambda: self._downloads.open(self.target.digest))
             if download is None:
-                await self._follow()
+                # Another process fetches the blob.
+                if not await self._read_along():
+                    await asyncio.sleep(_POLL_S)
                 continue
             try:
                 await self._own(download, slots)
@@ -233,20 +238,34 @@ class Fetch:
         self._counts.received_bytes[self.registry] += len(data)
         await self._advance(self._hashed)
 
-    async def _follow(self) -> None:
-        """Hash the file of another process until its process has ended the fetch."""
-        file = await open_in_thread(lambda: self._downloads.read(self.target.digest))
-        if file is None:
-            await asyncio.sleep(_POLL_S)
-            return
-        self._replace(file)
-        size = min(os.fstat(file.fileno()).st_size, self.target.size_bytes)
+    async def _has_whole_file(self) -> bool:
+        """Return whether all bytes are here, though they may be wrong."""
+        if self._is_file_whole:
+            return self._hashed < self.target.size_bytes
+        size = await asyncio.to_thread(self._downloads.size_bytes, self.target.digest)
+        return size == self.target.size_bytes > 0
+
+    @property
+    def _is_file_whole(self) -> bool:
+        file = self._file
+        return file is not None and os.fstat(file.fileno()).st_size == self.target.size_bytes
+
+    async def _read_along(self) -> bool:
+        """Hash what another process has written; return whether the blob is complete and right."""
+        # A whole file that was published meanwhile has no name any more, or that of another blob's
+        # fetch, and stays open here.
+        if not self._is_file_whole:
+            newer = await open_in_thread(lambda: self._downloads.read(self.target.digest))
+            if newer is None:
+                return False
+            self._replace(newer)
+        assert self._file is not None  # noqa: S101 - it was opened
+        size = min(os.fstat(self._file.fileno()).st_size, self.target.size_bytes)
         await self._hash_file(size)
         await self._advance(self._hashed)
         if self._hashed == self.target.size_bytes and self._verified():
             await self._advance(self.target.size_bytes)
-            return
-        await asyncio.sleep(_POLL_S)
+        return self.is_complete
 
     async def _hash_file(self, size_bytes: int) -> None:
         """Hash the bytes of the file that were not hashed before."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections import OrderedDict
-from typing import TYPE_CHECKING, NoReturn, final
+import time
+from typing import TYPE_CHECKING, Final, NoReturn, final
 
 from remote.pulling.documents import PulledRoot
 from remote.pulling.held import HeldContent
@@ -14,7 +14,6 @@ from remote.pulling.options import JOBS
 from remote.pulling.publishing import publish_image
 from remote.pulling.transfer import Traffic, Transfers
 from remote.through.memory import SeenTag
-from remote.through.pending import MAX_DOCUMENTS
 from store.catalog import references, repositories
 from store.errors import StoreError, Unavailable, printable
 from store.formats.image.manifests import Document
@@ -31,7 +30,8 @@ if TYPE_CHECKING:
     from remote.pulling.documents import RemoteImage
     from remote.registry.repository import Repository as RemoteRepository
     from remote.through.memory import TagMemory
-    from remote.through.pending import Pending
+    from remote.through.pending_rows import PendingRows
+    from remote.through.shared_pending import SharedPending
     from store.blobs.downloads import Downloads
     from store.model.digests import Digest
     from store.model.limits import Limits
@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from store.workspace.workspace import Workspace
 
 logger = logging.getLogger(__name__)
+
+_WRITER: Final = "pull-through"
+_POLL_S: Final = 0.05
+"""How often a publication looks whether that of another process has ended."""
 
 
 @final
@@ -49,6 +53,7 @@ class Publisher:
         workspace: The opened store.
         downloads: The files of the blobs that were fetched.
         pending: The manifests that were served.
+        rows: The manifests that were served by all processes.
         memory: Remembers tags.
         remote: Returns the repository at the upstream registry.
         now: Returns the current time.
@@ -59,7 +64,8 @@ class Publisher:
         self,
         workspace: Workspace,
         downloads: Downloads,
-        pending: Pending,
+        pending: SharedPending,
+        rows: PendingRows,
         memory: TagMemory,
         *,
         remote: Callable[[Repository], RemoteRepository],
@@ -69,6 +75,7 @@ class Publisher:
         self._workspace = workspace
         self._downloads = downloads
         self._pending = pending
+        self._rows = rows
         self._memory = memory
         self._remote = remote
         self._now = now
@@ -77,20 +84,6 @@ class Publisher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._one_at_a_time = asyncio.Lock()
         self._running: frozenset[Digest] = frozenset()
-        self._etags: OrderedDict[Reference, tuple[Digest, str]] = OrderedDict()
-
-    def note_tag(self, name: Reference, digest: Digest, etag: str) -> None:
-        """Remember what a tag has become upstream, until its image is published.
-
-        Args:
-            name: The repository and the tag.
-            digest: The digest that the tag has upstream.
-            etag: The entity tag of the answer; empty if there was none.
-        """
-        self._etags[name] = (digest, etag)
-        self._etags.move_to_end(name)
-        while len(self._etags) > MAX_DOCUMENTS:
-            self._etags.popitem(last=False)
 
     async def finish(self) -> None:
         """Wait until all images that are whole are published."""
@@ -110,8 +103,12 @@ class Publisher:
         names = tuple(holders)
 
         def are_holders() -> bool:
-            with self._workspace.read() as connection:
-                return all(repositories.held(connection, name, (digest,)) for name in names)
+            for unit in (self._workspace.read, lambda: self._workspace.write(_WRITER)):
+                # Another process renames the file of a blob before the end of its transaction.
+                with unit() as connection:
+                    if all(repositories.held(connection, name, (digest,)) for name in names):
+                        return True
+            return False
 
         return bool(names) and await asyncio.to_thread(are_holders)
 
@@ -122,21 +119,17 @@ class Publisher:
             repository: The repository.
             blob: The blob that has arrived; None to look at all pending images.
         """
-        images = self._pending.images(repository, blob)
-        if images:
-            task = asyncio.create_task(self._publish_whole(repository, images))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        task = asyncio.create_task(self._publish_whole(repository, blob))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _publish_whole(self, repository: Repository, images: list[RemoteImage]) -> None:
+    async def _publish_whole(self, repository: Repository, blob: Digest | None) -> None:
         async with self._one_at_a_time:
-            for image in images:
+            for image in await self._pending.images(repository, blob):
                 manifest = next(iter(image.documents))
-                if self._pending.find(repository, manifest) is None:
-                    continue
                 self._running = frozenset(image.blobs)
                 try:
-                    is_published = await asyncio.to_thread(self._publish, repository, image)
+                    is_published = await asyncio.to_thread(self._publish_once, repository, image)
                 except StoreError as exc:
                     # The manifest stays pending, and the next blob or request tries again.
                     logger.warning("cannot publish %s: %s", image.reference, printable(exc.message))
@@ -144,17 +137,39 @@ class Publisher:
                 finally:
                     self._running = frozenset()
                 if is_published:
-                    self._pending.remove(repository, manifest)
+                    self._pending.memory.remove(repository, manifest)
+
+    def _publish_once(self, repository: Repository, image: RemoteImage) -> bool:
+        """Publish an image if all of it is here, unless another process does.
+
+        Returns:
+            Whether the image is published.
+        """
+        manifest = next(iter(image.documents))
+        if not self._is_whole(image):
+            return False
+        while (lock := self._workspace.locks.lock_task(_WRITER)) is None:
+            time.sleep(_POLL_S)
+        try:
+            if not self._rows.holds(repository, manifest):
+                # Another process has published it, or it was forgotten.
+                return True
+            return self._publish(repository, image)
+        finally:
+            lock.release()
+
+    def _is_whole(self, image: RemoteImage) -> bool:
+        here = self._held.present(image.blobs)
+        return all(
+            target.digest in here or self._downloads.size_bytes(target.digest) == target.size_bytes
+            for target in image.blobs.values()
+        )
 
     def _publish(self, repository: Repository, image: RemoteImage) -> bool:
         """Publish an image if all of it is here; return whether it is published."""
-        here = self._held.present(image.blobs)
-        for target in image.blobs.values():
-            if (
-                target.digest not in here
-                and self._downloads.size_bytes(target.digest) != target.size_bytes
-            ):
-                return False
+        if not self._is_whole(image):
+            return False
+        manifest = next(iter(image.documents))
         self._add_config(image)
         transfers = Transfers(
             self._remote(repository),
@@ -166,27 +181,29 @@ class Publisher:
             Traffic(),
         )
         try:
-            self._import(image, transfers)
+            self._import(repository, manifest, image, transfers)
         except _TagTaken:
             # A push or an import has set the tag meanwhile, and the tag stays.
             root = image.roots[0].descriptor
             image.roots[0] = PulledRoot(root, Reference(repository, digest=root.digest))
-            self._import(image, transfers)
+            self._import(repository, manifest, image, transfers)
         return True
 
-    def _import(self, image: RemoteImage, transfers: Transfers) -> None:
+    def _import(
+        self, repository: Repository, manifest: Digest, image: RemoteImage, transfers: Transfers
+    ) -> None:
         name = image.roots[0].name
 
         def claim(connection: Connection) -> None:
-            if name is None or name.tag is None:
-                return
-            digest, etag = self._etags.get(name, (image.digest, ""))
-            found = references.get(connection, name)
-            current = None if found is None else found.digest
-            seen = SeenTag(image.digest, etag, self._now())
-            # A tag that has moved on at the registry does not move back.
-            if digest != image.digest or not self._memory.claim(connection, name, seen, current):
-                raise _TagTaken
+            if name is not None and name.tag is not None:
+                etag = self._rows.etag(connection, name, image.digest)
+                found = references.get(connection, name)
+                current = None if found is None else found.digest
+                seen = SeenTag(image.digest, etag or "", self._now())
+                # A tag that has moved on at the registry does not move back.
+                if etag is None or not self._memory.claim(connection, name, seen, current):
+                    raise _TagTaken
+            self._rows.remove(connection, repository, manifest)
 
         publish_image(
             self._workspace,

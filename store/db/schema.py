@@ -15,7 +15,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     PrimaryKeyConstraint,
     String,
     Table,
@@ -23,26 +22,26 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from store.db import upstream_schema
+from store.db.metadata import metadata as all_tables
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
-HEAD: Final = "0014"
+HEAD: Final = "0015"
 """The newest revision that this program knows: the last revision in `migrations.versions`."""
 
 REVISIONS: Final = (
     *("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"),
-    *("0010", "0011", "0012", "0013", "0014"),
+    *("0010", "0011", "0012", "0013", "0014", "0015"),
 )
 """Every revision that this program can upgrade from, oldest first."""
 
-metadata: Final = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
+metadata: Final = all_tables
+
+UPSTREAM: Final = (
+    *(upstream_schema.upstream_tag, upstream_schema.sync_tag),
+    *(upstream_schema.sync_run, upstream_schema.pending_manifest),
 )
+"""The tables about other registries, which are described in a module of their own."""
 
 
 def _content(
@@ -293,53 +292,6 @@ removed_manifest: Final = Table(
     Column("subject_id", RowNumber),
     Column("facts", JsonMap, nullable=False),
     Index("ix_removed_manifest_subject_id", "subject_id"),
-)
-
-upstream_tag: Final = Table(
-    "upstream_tag",
-    metadata,
-    Column("repository", Text, nullable=False),
-    Column("tag", String(128), nullable=False),
-    # A plain digest: the record does not keep the manifest in the store.
-    Column("digest", DigestType, nullable=False),
-    Column("etag", Text, nullable=False),
-    Column("checked_at", UtcTime, nullable=False),
-    PrimaryKeyConstraint("repository", "tag"),
-)
-
-sync_tag: Final = Table(
-    "sync_tag",
-    metadata,
-    Column("sync", String(64), nullable=False),
-    Column("place", Text, nullable=False),
-    Column("tag", String(128), nullable=False),
-    Column("source", Text, nullable=False),
-    # A plain digest: the record does not keep the manifest in the store.
-    Column("digest", DigestType),
-    Column("etag", Text, nullable=False),
-    Column("parts", String(16), nullable=False),
-    Column("created_at", UtcTime),
-    Column("checked_at", UtcTime, nullable=False),
-    Column("failures", Integer, nullable=False),
-    PrimaryKeyConstraint("sync", "place", "tag"),
-    Index("ix_sync_tag_place_tag", "place", "tag"),
-)
-
-sync_run: Final = Table(
-    "sync_run",
-    metadata,
-    Column("sync", String(64), nullable=False),
-    Column("run", String(32), nullable=False),
-    Column("began_at", UtcTime, nullable=False),
-    Column("ended_at", UtcTime, nullable=False),
-    Column("succeeded_at", UtcTime),
-    Column("exit_code", Integer, nullable=False),
-    Column("images", Integer, nullable=False),
-    Column("moved", Integer, nullable=False),
-    Column("failed", Integer, nullable=False),
-    Column("size_bytes", RowNumber, nullable=False),
-    Column("failures", Integer, nullable=False),
-    PrimaryKeyConstraint("sync"),
 )
 
 # --- history: its digests are plain values, which keep no content in the store --------------------

@@ -157,9 +157,7 @@ class ServeOptions:
             raise click.UsageError(
                 "--sync and --read-only exclude each other: a sync stores images"
             )
-        self.upstream.check(
-            read_only=self.read_only, workers=self.workers, has_syncs=bool(self.syncs)
-        )
+        self.upstream.check(read_only=self.read_only, has_syncs=bool(self.syncs))
         if self.require_children and self.accept_missing_blobs:
             raise click.UsageError(
                 "--require-children and --accept-missing-blobs exclude each other"

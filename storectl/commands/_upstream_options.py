@@ -64,12 +64,11 @@ class UpstreamOptions:
     cert_dir: Path | None = None
     flags: frozenset[str] = frozenset()
 
-    def check(self, *, read_only: bool, workers: int = 1, has_syncs: bool = False) -> None:
+    def check(self, *, read_only: bool, has_syncs: bool = False) -> None:
         """Refuse options that need each other, or that exclude each other.
 
         Args:
             read_only: Whether the server stores nothing.
-            workers: The number of processes of the server.
             has_syncs: Whether the server runs syncs, which need no ``--upstream``.
 
         Raises:
@@ -88,10 +87,6 @@ class UpstreamOptions:
                 "--upstream and --read-only exclude each other: what clients pull from an upstream"
                 " registry is stored"
             )
-        elif workers > 1:
-            # Each process knows only the manifests that it has served, so none would see an image
-            # whose parts were fetched by several of them.
-            raise click.UsageError("--upstream needs --workers 1")
 
     def configuration(self, settings: Settings, *, is_shared: bool) -> Configuration | None:
         """Return the upstream registries and how they are reached; None if there are none.

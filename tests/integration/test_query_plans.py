@@ -30,7 +30,7 @@ from store.catalog.collection import garbage, grace, history, reachability
 from store.catalog.events import Event
 from store.catalog.in_progress import pushes, uploads
 from store.catalog.lists import recorded_rows, repository_lists, tag_changes
-from store.catalog.upstream import pulled, sync_runs, synced_tags
+from store.catalog.upstream import pending, pulled, sync_runs, synced_tags
 from store.catalog.upstream import tags as upstream_tags
 from store.db.changes import Position
 from store.db.sqlite.engine import DATABASE
@@ -317,6 +317,13 @@ def use_upstreams(connection: Connection, image_id: ImageID) -> None:
         upstream_tags.put(connection, Reference(name, "1"), seen)
         assert upstream_tags.get(connection, Reference(name, "1")) == seen
     repository_lists.platforms_beside(connection, APP, image_id.digest, limit=9)
+    row = pending.PendingManifest(image_id.digest, "", b"", "1", "", NOW)
+    number = pending.put(connection, APP, row)
+    pending.put(connection, APP, row._replace(tag=None))
+    assert len(pending.since(connection, APP, 0)) == 1
+    assert pending.of_tag(connection, Reference(APP, "1")) is not None
+    pending.prune(connection, number + 1, most=0, max_bytes=0, before=NOW)
+    pending.remove(connection, APP, image_id.digest)
     pulled.pulled(connection)
     pulled.sizes(connection, [ContentKey(1)])
 

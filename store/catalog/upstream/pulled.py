@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import and_, select
 
 from store.catalog.batches import batches
-from store.db.schema import content, manifest_edge, reference, repository, upstream_tag
+from store.db.schema import content, manifest_edge, reference, repository
 from store.db.types import ContentKey
+from store.db.upstream_schema import upstream_tag
 from store.model.references import Reference, Repository
 
 if TYPE_CHECKING:

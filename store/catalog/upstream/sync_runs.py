@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import delete, insert, select
 
-from store.db.schema import sync_run
+from store.db.upstream_schema import sync_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

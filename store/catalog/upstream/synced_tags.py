@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import bindparam, delete, exists, select
 
 from store.catalog.batches import insert_rows
-from store.db.schema import sync_tag
+from store.db.upstream_schema import sync_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, insert, select, update
 
-from store.db.schema import upstream_tag
+from store.db.upstream_schema import upstream_tag
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -19,6 +19,7 @@ from tests.support import tars
 from tests.support.faulty_registry import Answer, CutAfter, HangAfter, Rewrite
 from tests.support.layouts import Layout, gzip
 from tests.support.pulls import Upstream
+from tests.support.waiting import until_in_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -190,3 +191,59 @@ def test_a_blob_that_is_stored_by_now_is_not_fetched(upstream: Upstream, tmp_pat
     assert asked == [TARGET.digest]
     assert upstream.registry.count("GET", PATH) == 0
     assert not list(Downloads(tmp_path).interrupted())
+
+
+def test_a_blob_that_is_published_while_it_is_followed_reaches_its_readers(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    downloads = Downloads(tmp_path)
+
+    async def work() -> bytes:
+        other = downloads.open(TARGET.digest)
+        assert other is not None
+        other.file.write(BLOB[:1_000_000])
+        async with connected(upstream) as repository:
+            fetches = Fetches(downloads)
+            fetch = fetches.start(TARGET, repository)
+            reading = asyncio.create_task(read(fetches, repository, 0, len(BLOB)))
+            await until_in_loop(lambda: fetch.available == 1_000_000)
+            # The other process ends its fetch, and publishes the image: the name of the file goes.
+            other.file.write(BLOB[1_000_000:])
+            await until_in_loop(lambda: fetch.available >= len(BLOB) - 1)
+            other.remove()
+            return await reading
+
+    assert asyncio.run(work()) == BLOB
+    assert upstream.registry.count("GET", PATH) == 0
+
+
+def test_a_whole_file_is_read_without_its_lock(upstream: Upstream, tmp_path: Path) -> None:
+    downloads = Downloads(tmp_path)
+    publication = downloads.open(TARGET.digest)
+    assert publication is not None
+    publication.file.write(BLOB)
+
+    async def work() -> bytes:
+        async with connected(upstream) as repository:
+            return await read(Fetches(downloads), repository, 0, len(BLOB))
+
+    assert asyncio.run(work()) == BLOB
+    assert upstream.registry.count("GET", PATH) == 0
+    publication.close()
+
+
+def test_a_whole_file_with_wrong_bytes_is_fetched_again(upstream: Upstream, tmp_path: Path) -> None:
+    downloads = Downloads(tmp_path)
+    damaged = downloads.open(TARGET.digest)
+    assert damaged is not None
+    damaged.file.write(bytes(len(BLOB)))
+    damaged.close()
+
+    async def work() -> None:
+        async with connected(upstream) as repository:
+            with pytest.raises(FalseAnswer):
+                await read(Fetches(downloads), repository, 0, len(BLOB))
+            assert await read(Fetches(downloads), repository, 0, len(BLOB)) == BLOB
+
+    asyncio.run(work())
+    assert upstream.registry.count("GET", PATH) == 1

@@ -6,8 +6,9 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from remote.through.pending import Pending
+from remote.through.pending_rows import PendingRows
 from remote.through.publishing import Publisher
+from remote.through.shared_pending import SharedPending
 from remote.through.tag_rows import TagRows
 from store.blobs.downloads import Downloads
 from store.formats.image.manifests import Document
@@ -27,19 +28,20 @@ def test_an_image_is_published_once_its_last_blob_is_here(store: Store) -> None:
     layout = Layout()
     target = layout.image(gzip(A), gzip(B))
     manifest = Document.parse(layout.blobs[target["digest"]])
-    downloads, pending = Downloads(store.root), Pending()
+    downloads, rows = Downloads(store.root), PendingRows(store, lambda: NOW)
+    pending = SharedPending(rows)
 
     async def work() -> None:
         publisher = Publisher(
             store,
             downloads,
             pending,
+            rows,
             TagRows(store),
             remote=lambda _: None,  # type: ignore[arg-type,return-value]
             now=lambda: NOW,
         )
-        pending.add(TEAM, manifest, "1")
-        publisher.note_tag(Reference(TEAM, "1"), manifest.digest, '"etag"')
+        await pending.add(TEAM, manifest, "1", '"etag"')
         for link in manifest.links:
             publisher.settle(TEAM, link.digest)
             await publisher.finish()
@@ -62,5 +64,79 @@ def test_an_image_is_published_once_its_last_blob_is_here(store: Store) -> None:
     seen = TagRows(store).get(Reference(TEAM, "1"))
     assert seen is not None
     assert (seen.digest, seen.etag, seen.checked_at) == (manifest.digest, '"etag"', NOW)
-    assert pending.find(TEAM, Digest.parse(target["digest"])) is None
+    assert pending.memory.find(TEAM, manifest.digest) is None
+    assert not rows.holds(TEAM, manifest.digest)
     assert list(store.fsck()) == []
+
+
+def test_two_processes_publish_an_image_once(store: Store) -> None:
+    layout = Layout()
+    target = layout.image(gzip(A), gzip(B))
+    manifest = Document.parse(layout.blobs[target["digest"]])
+    downloads = Downloads(store.root)
+
+    async def work() -> None:
+        rows = [PendingRows(store, lambda: NOW) for _ in range(2)]
+        pending = [SharedPending(one) for one in rows]
+        publishers = [
+            Publisher(
+                store,
+                downloads,
+                known,
+                row,
+                TagRows(store),
+                remote=lambda _: None,  # type: ignore[arg-type,return-value]
+                now=lambda: NOW,
+            )
+            for row, known in zip(rows, pending, strict=True)
+        ]
+        await pending[0].add(TEAM, manifest, "1")
+        for link in manifest.links:
+            download = downloads.open(link.digest)
+            assert download is not None
+            download.file.write(layout.blobs[str(link.digest)])
+            download.close()
+        for publisher in publishers:
+            publisher.settle(TEAM, manifest.links[0].digest)
+        await asyncio.gather(*(one.finish() for one in publishers))
+        for known in pending:
+            assert known.memory.find(TEAM, manifest.digest) is None
+
+    asyncio.run(work())
+    assert [str(one) for one in store.names("", 9)] == ["docker.io/team/app:1"]
+    # A second publication would have copied the files of the layers.
+    layers = {link.digest for link in manifest.layers}
+    assert not layers & {one.digest for one in downloads.interrupted()}
+
+
+def test_a_tag_that_has_moved_on_does_not_move_back(store: Store) -> None:
+    layout = Layout()
+    old, new = (Document.parse(layout.blobs[layout.image(gzip(one))["digest"]]) for one in (A, B))
+    downloads, rows = Downloads(store.root), PendingRows(store, lambda: NOW)
+
+    async def work() -> None:
+        pending = SharedPending(rows)
+        publisher = Publisher(
+            store,
+            downloads,
+            pending,
+            rows,
+            TagRows(store),
+            remote=lambda _: None,  # type: ignore[arg-type,return-value]
+            now=lambda: NOW,
+        )
+        await pending.add(TEAM, old, "1")
+        # Another process has seen the new one.
+        await SharedPending(rows).add(TEAM, new, "1")
+        for link in old.links:
+            download = downloads.open(link.digest)
+            assert download is not None
+            download.file.write(layout.blobs[str(link.digest)])
+            download.close()
+        publisher.settle(TEAM)
+        await publisher.finish()
+
+    asyncio.run(work())
+    assert not store.names("", 9)
+    assert not rows.holds(TEAM, old.digest)
+    assert rows.holds(TEAM, new.digest)

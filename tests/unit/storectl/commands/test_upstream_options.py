@@ -74,13 +74,6 @@ def test_options_that_need_or_exclude_each_other(options: UpstreamOptions, messa
         options.check(read_only=True)
 
 
-def test_a_server_that_pulls_through_is_one_process() -> None:
-    UpstreamOptions((NAME,)).check(read_only=False)
-    UpstreamOptions().check(read_only=False, workers=2)
-    with pytest.raises(click.UsageError, match="--upstream needs --workers 1"):
-        UpstreamOptions((NAME,)).check(read_only=False, workers=2)
-
-
 @pytest.mark.parametrize("names", [("a/b",), (NAME, NAME), (f"{NAME}=ftp://x",)])
 def test_a_wrong_upstream_is_wrong_usage(settings: Settings, names: tuple[str, ...]) -> None:
     with pytest.raises(click.UsageError, match="--upstream: invalid"):
