@@ -77,6 +77,11 @@ class TreeRepository:
     def __str__(self) -> str:
         return f"{self.registry}:{self.name}"
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags, in the order of their names."""
+        return tuple(sorted(self._links.tags))
+
     async def manifest(self, reference: ManifestReference) -> ManifestDocument:
         """Return a manifest or index.
 

@@ -39,11 +39,12 @@ class ArchiveArgument:
     path: Path
     image: str
 
-    def read(self, platforms: PlatformChoice) -> Preview:
+    def read(self, platforms: PlatformChoice, *, with_notes: bool = True) -> Preview:
         """Return the content of the archive; no store is opened, and none is needed.
 
         Args:
             platforms: The image that the name of an index stands for.
+            with_notes: Whether to print the notes of an import.
 
         Raises:
             InvalidInput: An import would refuse the archive, or it has no such image.
@@ -53,9 +54,9 @@ class ArchiveArgument:
         from store.previews.preview import preview  # noqa: PLC0415
 
         choice = Choice(images=(self.image,) if self.image else ())
-        with _Scratch() as scratch:
+        with Scratch() as scratch:
             found = preview(self.path, DEFAULT_LIMITS, choice, platforms, scratch.new_file)
-        for note in found.notes:
+        for note in found.notes if with_notes else ():
             messages.note(note)
         return found
 
@@ -149,7 +150,7 @@ def suggest_path(name: str) -> None:
 
 
 @final
-class _Scratch:
+class Scratch:
     """Temporary files outside of any store, in a folder that is created with the first file."""
 
     def __init__(self) -> None:
@@ -157,7 +158,7 @@ class _Scratch:
         self._folder: Path | None = None
         self._count = 0
 
-    def __enter__(self) -> _Scratch:
+    def __enter__(self) -> Scratch:
         return self
 
     def __exit__(self, *_exc: object) -> None:

@@ -10,6 +10,7 @@ from remote.copying.registry_source import RegistryBlobs
 from remote.copying.single_documents import fetch_root, first_meaning, read_config
 from remote.names import (
     DaemonImage,
+    HostImage,
     RegistryImage,
     RegistryTree,
     StoredImage,
@@ -77,7 +78,7 @@ def find_document(
     """
     machine = Platform.of("linux", settings.machine) if with_config else None
     location = parse_location(text, Transport.REGISTRY)
-    if isinstance(location, RegistryImage):
+    if isinstance(location, RegistryImage | HostImage):
 
         async def ask(name: str, repository: Repository, named: ManifestReference) -> NamedDocument:
             root = await fetch_root(repository, named, platform)
@@ -88,7 +89,7 @@ def find_document(
                 config = await read_config(name, root, RegistryBlobs(repository))
             return NamedDocument(name, root, config)
 
-        return _ask_registries(settings, text, remote, ask)
+        return ask_repositories(settings, text, remote, ask)
     found = _local(settings, location, platform, with_config=with_config)
     if machine is not None and found.document.kind is Kind.INDEX:
         found = _local(settings, location, machine, with_config=with_config)
@@ -112,25 +113,39 @@ def find_descriptor(
         StoreError: The image cannot be found or read.
     """
     location = parse_location(text, Transport.REGISTRY)
-    if platform is None and isinstance(location, RegistryImage):
+    if platform is None and isinstance(location, RegistryImage | HostImage):
 
         async def ask(
             name: str, repository: Repository, named: ManifestReference
         ) -> tuple[str, Descriptor]:
             return name, await repository.resolve(named)
 
-        return _ask_registries(settings, text, remote, ask)
+        return ask_repositories(settings, text, remote, ask)
     found = find_document(settings, text, platform, remote)
     root = found.document
     return found.name, Descriptor(root.media_type, root.digest, len(root.data))
 
 
-def _ask_registries(
+def ask_repositories(
     settings: Settings,
     text: str,
     remote: RemoteOptions,
     ask: Callable[[str, Repository, ManifestReference], Awaitable[_T]],
 ) -> _T:
+    """Return the answer of the registry, or of the store on another machine, that has an image.
+
+    Args:
+        settings: The settings of the run.
+        text: The name of the image.
+        remote: How the registry is reached.
+        ask: Asks a repository about a tag or digest; it gets the full name first.
+
+    Raises:
+        StoreError: Nobody has an answer; it is the first error.
+    """
+    location = parse_location(text, Transport.REGISTRY)
+    if isinstance(location, HostImage):
+        return _ask_host(settings, location, text, remote, ask)
     with remote.connected(settings) as connection:
         names = connection.meanings(text)
 
@@ -141,6 +156,28 @@ def _ask_registries(
         return connection.loop.run(
             first_meaning([connection.pull_repositories(name) for name in names], asked)
         )
+
+
+def _ask_host(
+    settings: Settings,
+    place: HostImage,
+    text: str,
+    remote: RemoteOptions,
+    ask: Callable[[str, Repository, ManifestReference], Awaitable[_T]],
+) -> _T:
+    from remote.registry.event_loop import EventLoopThread  # noqa: PLC0415 - one kind of places
+    from storectl.commands._far_stores import far_store, pulled_reference  # noqa: PLC0415
+
+    name = pulled_reference(text)
+
+    async def asked(repository: Repository) -> _T:
+        return await ask(str(place), repository, name.digest or Tag(name.tag or "latest"))
+
+    with (
+        EventLoopThread() as loop,
+        far_store(loop, settings, place, remote, jobs=1, is_read_only=True) as far,
+    ):
+        return loop.run(asked(far.repository(name)))
 
 
 def _local(

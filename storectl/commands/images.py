@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from store import Store
     from store.queries.results import ImageFilter, ImageSummary, ManifestSummary
+    from storectl.commands._archives import ArchiveArgument
+    from storectl.commands._described_places import PlaceArgument
     from storectl.settings import Settings
 
 HEADS: Final = {
@@ -118,6 +120,7 @@ def command(  # noqa: PLR0913 - one for each option
 
     With the path of an archive or a folder, as for `storectl inspect`, list its images without
     importing them. Sizes are those of the layers in the archive, compressed or not.
+    `registry-tree:DIR[:NAME]` lists the images with tags in the files of a registry.
 
     Artifacts follow the images. The ID of an artifact is the digest of its manifest.
 
@@ -127,7 +130,7 @@ def command(  # noqa: PLR0913 - one for each option
     """
     from dataclasses import replace  # noqa: PLC0415 - `--help` does without
 
-    archive = None if name is None else archive_argument(name)
+    archive = None if name is None else _elsewhere(settings, name)
     if tree and (quiet or digests or as_json or limit is not None or after is not None):
         raise click.UsageError("--tree excludes --quiet, --digests, --json, --limit and --after")
     if tree and archive is not None:
@@ -171,6 +174,26 @@ def command(  # noqa: PLR0913 - one for each option
         if first is None and name:
             suggest_path(name)
         form.show(listed if first is None else chain((first,), listed))
+
+
+def _elsewhere(settings: Settings, name: str) -> ArchiveArgument | PlaceArgument | None:
+    """Return the archive or the files of a registry that an argument names; None for the store."""
+    if "://" in name or name.startswith("docker-daemon:"):
+        from store.errors import InvalidReference, printable  # noqa: PLC0415 - only for an error
+
+        raise InvalidReference(
+            f"cannot list the images of {printable(name)!r}: it is not a place that can be listed",
+            text=name,
+            hint="`storectl tags` lists a repository, and `storectl inspect` shows one image",
+        )
+    if not name.startswith("registry-tree:"):
+        return archive_argument(name)
+    from storectl.commands._described_places import (  # noqa: PLC0415 - one kind of places
+        place_argument,
+    )
+    from storectl.commands._remote import RemoteOptions  # noqa: PLC0415
+
+    return place_argument(settings, name, RemoteOptions(), is_list=True)
 
 
 def _listed(store: Store, chosen: ImageFilter, form: _Form) -> Iterator[list[dict[str, Any]]]:

@@ -9,6 +9,7 @@ import click
 
 from storectl.commands._archives import archive_argument, explained
 from storectl.commands._platform import platform_choice, platform_option
+from storectl.commands._remote_options import remote_options
 from storectl.commands._suggestions import suggesting
 from storectl.system.completion import image_names, values
 from storectl.verb import Verb, for_each
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from store.model.platforms import PlatformChoice
     from store.queries.details import ImageDetails, LayerDetails, ManifestContents
     from storectl.commands._archives import ArchiveArgument
+    from storectl.commands._described_places import PlaceArgument
+    from storectl.commands._remote import RemoteOptions
     from storectl.output.exit_codes import ExitCode
     from storectl.settings import Settings
 
@@ -32,6 +35,7 @@ _NEVER = "0001-01-01T00:00:00Z"
     examples=(
         "storectl inspect debian:12",
         "storectl inspect --format '{{.Id}} {{json .Config.Env}}' debian:12",
+        "storectl inspect --platform linux/arm64 docker://quay.io/team/app:1.4",
     ),
 )
 @click.option(
@@ -49,6 +53,7 @@ _NEVER = "0001-01-01T00:00:00Z"
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the result as one JSON document (the default)."
 )
+@remote_options
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=image_names)
 @click.pass_obj
 def command(
@@ -56,6 +61,7 @@ def command(
     *,
     template: str | None,
     platform: str | None,
+    remote: RemoteOptions,
     as_json: bool,
     names: tuple[str, ...],
 ) -> ExitCode:
@@ -71,13 +77,19 @@ def command(
     A NAME with a prefix of skopeo (docker-archive:, oci:, oci-archive:, dir:), or with a slash if
     such a file exists, is an archive or a folder. Its images are shown without importing them; its
     layers are not read.
+
+    `docker://NAME` is an image in a registry, `ssh://[USER@]HOST[:PORT][/ROOT]::NAME` one in a
+    store on another machine, and `registry-tree:DIR:NAME` one in the files of a registry. Only its
+    documents are downloaded.
     """
     from storectl.output import render  # noqa: PLC0415 - `--help` does without
 
     if template is not None and as_json:
         raise click.UsageError("--format and --json exclude each other")
     choice = platform_choice(settings, platform)
-    archives = {name: found for name in names if (found := archive_argument(name)) is not None}
+    archives = {
+        name: found for name in names if (found := _elsewhere(settings, name, remote)) is not None
+    }
     others = [name for name in names if name not in archives]
     with (
         explained(*others),
@@ -106,7 +118,22 @@ def command(
     return code
 
 
-def _documents(archive: ArchiveArgument, choice: PlatformChoice) -> list[dict[str, Any]]:
+def _elsewhere(
+    settings: Settings, name: str, remote: RemoteOptions
+) -> ArchiveArgument | PlaceArgument | None:
+    """Return the archive or the other place that an argument names; None if it is in the store."""
+    if "://" not in name and not name.startswith("registry-tree:"):
+        return archive_argument(name)
+    from storectl.commands._described_places import (  # noqa: PLC0415 - one kind of places
+        place_argument,
+    )
+
+    return place_argument(settings, name, remote) or archive_argument(name)
+
+
+def _documents(
+    archive: ArchiveArgument | PlaceArgument, choice: PlatformChoice
+) -> list[dict[str, Any]]:
     """Return the documents for the images and artifacts of an archive."""
     from store.previews.preview import platform_of  # noqa: PLC0415 - `--help` does without
 
@@ -176,7 +203,11 @@ def document(details: ImageDetails) -> dict[str, Any]:
     v1, history = config.v1, config.history
     return {
         "Id": str(details.image_id),
-        "RepoTags": [tagged.reference.familiar for tagged in details.references],
+        "RepoTags": [
+            tagged.reference.familiar
+            for tagged in details.references
+            if tagged.reference.digest is None
+        ],
         "RepoDigests": sorted(
             {
                 f"{tagged.reference.repository.familiar}@{tagged.manifest}"

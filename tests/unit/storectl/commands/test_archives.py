@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from store import errors
-from storectl.commands._archives import ArchiveArgument, _Scratch, archive_argument, explained
+from storectl.commands._archives import ArchiveArgument, Scratch, archive_argument, explained
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_only_a_file_with_the_name_changes_the_hint(
 
 
 def test_temporary_files_vanish() -> None:
-    with _Scratch() as scratch:
+    with Scratch() as scratch:
         one, other = scratch.new_file(), scratch.new_file()
         assert one != other
         one.touch()

@@ -46,7 +46,7 @@ def test_a_repository_that_does_not_exist_is_not_found(
 
 
 @pytest.mark.parametrize(
-    "name", ["team/app:1", f"team/app@sha256:{'a' * 64}", "store:team/app", "oci:folder"]
+    "name", ["team/app:1", f"team/app@sha256:{'a' * 64}", "dir:folder", "oci:folder"]
 )
 def test_the_name_is_that_of_a_repository_in_a_registry(storectl: Runner, name: str) -> None:
     storectl("tags", name, code=ExitCode.INVALID_INPUT)
