@@ -41,6 +41,8 @@ ENVIRONMENT: Final = """\
 `--lock-timeout` takes precedence |
 | `STORECTL_QUARANTINE` | how long `gc` keeps files that the catalogue does not know, such as \
 `720h`; `gc --quarantine` takes precedence |
+| `STORECTL_CTR` | the program with which `load-into ctr` reaches containerd (default: `ctr`), \
+with its arguments |
 | `STORECTL_SSH` | the program that reaches other machines (default: `ssh`), with its arguments |
 | `STORECTL_UNDO_FOR` | how long `gc` and `prune` keep what tags could be rolled back to, such as \
 `168h`; `--undo-for` takes precedence |

@@ -73,7 +73,7 @@ def push(
     from storectl.commands._suggestions import suggesting  # noqa: PLC0415
 
     with settings.open() as store, suggesting(store, name):
-        stored = _stored_name(store, name, options, all_tags=all_tags)
+        stored = stored_name(store, name, options, all_tags=all_tags)
         if destination is None and stored.is_id:
             raise InvalidInput(
                 f"cannot push {name}: an image ID does not say to which registry",
@@ -151,7 +151,7 @@ def copy(
 
 @final
 @dataclass(frozen=True, slots=True)
-class _StoredName:
+class StoredName:
     """The name of one image in the store.
 
     Attributes:
@@ -163,10 +163,14 @@ class _StoredName:
     is_id: bool
 
 
-def _stored_name(
-    store: Store, name: str, options: SendingOptions, *, all_tags: bool
-) -> _StoredName:
+def stored_name(store: Store, name: str, options: SendingOptions, *, all_tags: bool) -> StoredName:
     """Return the name of one image. As in docker, a repository stands for its tag ``latest``.
+
+    Args:
+        store: The store.
+        name: The name, as the user wrote it.
+        options: What is printed.
+        all_tags: Whether it must be the name of a repository.
 
     Raises:
         InvalidReference: All tags are wanted, and the name has a tag already.
@@ -187,12 +191,12 @@ def _stored_name(
                 " tag",
                 text=name,
             )
-        return _StoredName(name, is_id=False)
+        return StoredName(name, is_id=False)
     if isinstance(found, ResolvedRepository):
         if not (options.quiet or options.as_json):
             render.line("Using default tag: latest")
-        return _StoredName(f"{name}:latest", is_id=False)
-    return _StoredName(name, not isinstance(found, ResolvedManifest) or found.reference is None)
+        return StoredName(f"{name}:latest", is_id=False)
+    return StoredName(name, not isinstance(found, ResolvedManifest) or found.reference is None)
 
 
 def _for_receiver(options: SendingOptions, location: Location) -> SendingOptions:
@@ -413,7 +417,7 @@ class _Transfer:
                 " with a tag",
                 hint="name the image as in docker-daemon:team/app:1.4",
             )
-        from remote.copying.engine_target import (  # noqa: PLC0415 - registries need none of it
+        from remote.copying.engines.engine_target import (  # noqa: PLC0415 - registries need none of it
             EngineTarget,
         )
         from storectl.commands._engines import docker_engine  # noqa: PLC0415

@@ -13,6 +13,7 @@ from mirror.access.pattern import Pattern
 from mirror.protocol.ranges import parse_range
 from store.formats.distribution.paging import next_target
 from store.formats.golang.path_match import compile_pattern
+from tests.support.imports import PACKAGES
 from tests.support.worst_cases import SHORT, patterns, superlinear, texts
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 _EXEMPT = ("storectl.output.units._GO_PART",)
 """A pattern for checked durations: only the user of the command writes them."""
 
-PACKAGES = ("mirror", "store", "exporter", "storectl")
 ROOT = Path(__file__).parents[2]
 SOURCES = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
 ALL = patterns(*PACKAGES)

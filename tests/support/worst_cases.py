@@ -60,7 +60,8 @@ def _modules(packages: tuple[str, ...]) -> Iterator[str]:
     for package in packages:
         yield package
         for one in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
-            if not one.name.endswith("__main__"):
+            # Alembic alone runs its environment.
+            if not one.name.endswith(("__main__", "migrations.env")):
                 yield one.name
 
 

@@ -55,4 +55,4 @@ def test_mistakes_are_one_line(storectl: Runner, tmp_path: Path) -> None:
     storectl("load-into", *there, "demo:1", code=ExitCode.UNAVAILABLE)
     storectl("load-into", *there, "none:1", code=ExitCode.NOT_FOUND)
     storectl("load-into", "--address", "tcp://x:1", "docker", "demo:1", code=ExitCode.INVALID_INPUT)
-    storectl("load-into", "ctr", "demo:1", code=ExitCode.USAGE)
+    storectl("load-into", "podman", "demo:1", code=ExitCode.USAGE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from remote.copying.engine_target import EngineTarget
+from remote.copying.engines.engine_target import EngineTarget
 from remote.engine.docker import DockerEngine
 from remote.pushing.choice import Choice
 from remote.pushing.report import NoListener

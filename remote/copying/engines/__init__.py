@@ -1,0 +1,1 @@
+"""Engines on this machine that receive images: Docker engines and containerd."""
