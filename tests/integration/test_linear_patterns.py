@@ -11,6 +11,7 @@ import pytest
 
 from mirror.access.pattern import Pattern
 from mirror.protocol.ranges import parse_range
+from remote.sync.filters.regex import Regex
 from store.formats.distribution.paging import next_target
 from store.formats.golang.path_match import compile_pattern
 from tests.support.imports import PACKAGES
@@ -38,6 +39,7 @@ BUILT = frozenset(
 The scanner's patterns are constants, which the sweep finds. Tests below drive the other patterns.
 """
 
+_IMPORTS_RE = re.compile(r"^import re$", re.MULTILINE)
 _SEARCHES = frozenset({"finditer", "findall", "search", "split", "sub"})
 
 GLOBS = (
@@ -83,8 +85,14 @@ def test_the_patterns_of_every_room_were_found() -> None:
         "mirror.protocol.ranges",
         "mirror.api.routes",
         "store.formats.golang.json_scanner",
+        "remote.auth.challenges",
+        "remote.sync.filters.versions",
     ):
         assert any(one.startswith(room) for one in rooms), room
+    users = {
+        path.relative_to(ROOT).parts[0] for path in SOURCES if _IMPORTS_RE.search(path.read_text())
+    }
+    assert users == {name.partition(".")[0] for name in ALL}
 
 
 def _calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
@@ -188,6 +196,12 @@ def test_ranges_with_many_spaces_take_linear_time(header: str) -> None:
         return iter([header.replace("{}", one * size) for one in (" ", "\t", " \t")])
 
     assert superlinear(lambda text: parse_range(text, 10), make) is None
+
+
+@pytest.mark.parametrize("expression", ["(a*)*c", "(a|a)*c", "(a?){20}a{20}", "^(.*a){8}$"])
+def test_the_expressions_of_syncs_take_linear_time(expression: str) -> None:
+    compiled = Regex(expression)
+    assert superlinear(compiled.search, lambda size: iter(["a" * size, "ab" * (size // 2)])) is None
 
 
 def test_links_take_linear_time() -> None:
