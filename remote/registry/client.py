@@ -9,6 +9,7 @@ from remote.http.settings import ClientSettings, SameSettings
 from remote.http.transport import Transport
 from remote.registry.host import Host
 from remote.registry.repository import Repository
+from remote.registry.values import ReachedRegistry
 
 if TYPE_CHECKING:
     from remote.auth.credentials import CredentialSource
@@ -63,7 +64,8 @@ class RegistryClient:
         host = self._hosts.get(registry)
         if host is None:
             settings = self._registries.settings_for(registry)
-            host = Host(registry, settings, self.transport, self._credentials)
+            reached = ReachedRegistry(registry, settings, self.transport)
+            host = Host(reached, self._credentials)
             self._hosts[registry] = host
         return host
 

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from remote.auth.credentials import CredentialSource
-    from remote.http.settings import RegistrySettings
-    from remote.http.transport import Transport
+    from remote.registry.values import ReachedRegistry
 
 Result = TypeVar("Result")
 
@@ -39,22 +38,14 @@ class Host:
     """One registry. Its repositories share connections, tokens and the pause of a rate limit.
 
     Args:
-        registry: The registry as references name it.
-        settings: The settings of the registry.
-        transport: The connections.
+        reached: The registry, and how it is reached.
         source: The places where credentials are kept.
     """
 
-    def __init__(
-        self,
-        registry: str,
-        settings: RegistrySettings,
-        transport: Transport,
-        source: CredentialSource,
-    ) -> None:
-        self.registry = registry
-        self.transport = transport
-        self.settings = settings
+    def __init__(self, reached: ReachedRegistry, source: CredentialSource) -> None:
+        self.registry = registry = reached.name
+        self.transport = transport = reached.transport
+        self.settings = settings = reached.settings
         self._endpoint = Endpoint.of(registry, settings)
         self._base: URL | None = None
         self._base_lock = asyncio.Lock()
@@ -62,7 +53,7 @@ class Host:
         self._authorizer = Authorizer(
             registry,
             source,
-            TokenService(registry, settings, transport, self.base).fetch,
+            TokenService(reached, self.base).fetch,
             transport.settings.timing.monotonic,
         )
 

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from remote.auth.tokens import TokenRequest
-    from remote.http.settings import RegistrySettings
-    from remote.http.transport import Transport
+    from remote.registry.values import ReachedRegistry
 
 _CLIENT_ID: Final = "storectl"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -36,22 +35,14 @@ class TokenService:
     """The token service that the challenges of a registry name.
 
     Args:
-        registry: The registry as references name it.
-        settings: The settings of the registry.
-        transport: The connections.
+        reached: The registry, and how it is reached.
         base: Returns the URL of the registry.
     """
 
-    def __init__(
-        self,
-        registry: str,
-        settings: RegistrySettings,
-        transport: Transport,
-        base: Callable[[], Awaitable[URL]],
-    ) -> None:
-        self._registry = registry
-        self._settings = settings
-        self._transport = transport
+    def __init__(self, reached: ReachedRegistry, base: Callable[[], Awaitable[URL]]) -> None:
+        self._registry = reached.name
+        self._settings = reached.settings
+        self._transport = reached.transport
         self._base = base
 
     async def fetch(self, request: TokenRequest) -> Token:

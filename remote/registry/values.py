@@ -16,6 +16,8 @@ from store.model.digests import Descriptor, Digest
 from store.model.references import is_tag
 
 if TYPE_CHECKING:
+    from remote.http.settings import RegistrySettings
+    from remote.http.transport import Transport
     from store.formats.image.manifests import Document
 
 MANIFESTS: Final = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
@@ -94,3 +96,19 @@ class PutAnswer:
 
     digest: Digest
     subject: Digest | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ReachedRegistry:
+    """A registry, and how it is reached.
+
+    Attributes:
+        name: The registry as references name it.
+        settings: Its settings.
+        transport: The connections.
+    """
+
+    name: str
+    settings: RegistrySettings
+    transport: Transport

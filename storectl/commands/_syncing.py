@@ -14,6 +14,7 @@ import click
 
 from remote.auth.credentials import Credentials
 from remote.registry.event_loop import EventLoopThread
+from remote.sync.destinations import Destination, sent_to
 from remote.sync.files.recognition import name_of, read_sync_file
 from remote.sync.files.yaml_tree import MAX_BYTES
 from remote.sync.options import KIND, SyncOptions
@@ -67,6 +68,8 @@ class SyncingOptions:
     jobs: int
     verifies: bool
     as_json: bool
+    to: str | None = None
+    is_scoped: bool = False
 
     def parts(self) -> Parts:
         """Return what of an image is taken if a file does not say."""
@@ -94,6 +97,9 @@ def sync(
     """
     keep_freed()
     files = [_read(path, settings.environment) for path in paths]
+    if options.to is not None:
+        destination = Destination.parse(options.to, is_scoped=options.is_scoped)
+        files = [sent_to(file, destination) for file in files]
     reports = [_Report(file, options, secrets.token_hex(_RUN_BYTES)) for file in files]
     with (
         ExitStack() as stack,

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import click
 
 from storectl.commands._far_stores import PullPlaces
+from storectl.commands._part_options import part_options, require_one_choice
 from storectl.commands._place_reports import FailedPlace, PlaceImage
 from storectl.commands._remote_options import remote_options
 from storectl.output.units import human_size
-from storectl.system.completion import platforms
-from storectl.system.parameters import FilePath, WholeNumber
-from storectl.verb import Verb, checked_platform, json_option
+from storectl.system.parameters import FilePath
+from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 Outcome: TypeAlias = "PullOutcome | PlaceImage | FailedPlace"
 """What became of an image."""
 
-_MAX_JOBS = 64
-
 
 @click.command(
     "pull",
@@ -50,43 +48,12 @@ _MAX_JOBS = 64
     ),
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print only the names of the images.")
-@click.option(
-    "--platform",
-    "wanted",
-    multiple=True,
-    metavar="OS/ARCH",
-    shell_complete=platforms,
-    callback=checked_platform,
-    help="Pull the image for this platform (repeatable).  [default: that of this machine]",
-)
-@click.option(
-    "--all-platforms", is_flag=True, help="Pull the images for all platforms, with attestations."
-)
-@click.option(
-    "--referrers",
-    is_flag=True,
-    help="Also pull signatures, attestations and SBOMs of the images, with their cosign tags.",
-)
-@click.option(
-    "-j",
-    "--jobs",
-    type=WholeNumber(min=1, max=_MAX_JOBS),
-    default=6,
-    show_default=True,
-    metavar="N",
-    help="How many blobs to download at once.",
-)
+@part_options()
 @click.option(
     "--digest-file",
     type=FilePath(path_type=Path),
     metavar="FILE",
     help="Write the digest of each image to this file, one on each line.",
-)
-@click.option(
-    "--verify",
-    "verifies",
-    is_flag=True,
-    help="Decode each layer at once, and refuse an image whose config lists other layers.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be downloaded; change nothing.")
 @remote_options
@@ -270,8 +237,7 @@ def _options(
     from store import Platform  # noqa: PLC0415
     from store.importing.archive import LayerChecks  # noqa: PLC0415
 
-    if all_platforms and wanted:
-        raise click.UsageError("--all-platforms excludes --platform")
+    require_one_choice(wanted, all_platforms=all_platforms)
     return PullOptions(
         platforms=tuple(Platform.parse(text) for text in wanted),
         all_platforms=all_platforms,

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from storectl.commands._part_options import part_options, require_one_choice
 from storectl.commands._remote_options import remote_options
 from storectl.commands._scrub_options import Age
-from storectl.system.completion import platforms
-from storectl.system.parameters import FilePath, WholeNumber
-from storectl.verb import Verb, checked_platform, json_option
+from storectl.system.parameters import FilePath
+from storectl.verb import Verb, json_option
 
 if TYPE_CHECKING:
     from storectl.commands._remote import RemoteOptions
     from storectl.settings import Settings
-
-_MAX_JOBS = 64
 
 
 @click.command(
@@ -28,6 +26,7 @@ _MAX_JOBS = 64
         "storectl sync --plan images.yaml",
         "storectl sync --prune images.yaml",
         "storectl sync --max-age 1h --json k3s-images.txt",
+        "storectl sync --to docker://registry.example:5000/mirror k3s-images.txt",
     ),
 )
 @click.option(
@@ -66,42 +65,20 @@ _MAX_JOBS = 64
     help="Print only the names of images that changed; with --json, leave the others out.",
 )
 @click.option(
-    "--platform",
-    "wanted",
-    multiple=True,
-    metavar="OS/ARCH",
-    shell_complete=platforms,
-    callback=checked_platform,
+    "--to",
+    metavar="docker://REGISTRY[/PATH]",
     help=(
-        "Pull the image for this platform, unless the file says otherwise (repeatable).  [default:"
-        " that of this machine]"
+        "Send the images to this registry instead, each under its name without its registry; those"
+        " for which the file names another registry go there."
     ),
 )
 @click.option(
-    "--all-platforms",
+    "--scoped",
+    "is_scoped",
     is_flag=True,
-    help="Pull the images for all platforms, unless the file says otherwise.",
+    help="With --to, keep the registries of images as the beginnings of their names.",
 )
-@click.option(
-    "--referrers",
-    is_flag=True,
-    help="Also pull signatures, attestations and SBOMs, unless the file says otherwise.",
-)
-@click.option(
-    "-j",
-    "--jobs",
-    type=WholeNumber(min=1, max=_MAX_JOBS),
-    default=6,
-    show_default=True,
-    metavar="N",
-    help="How many blobs to download, and how many tags to check at once.",
-)
-@click.option(
-    "--verify",
-    "verifies",
-    is_flag=True,
-    help="Decode each layer at once, and refuse an image whose config lists other layers.",
-)
+@part_options(unless=", unless the file says otherwise", also=", and tags to check")
 @remote_options
 @json_option
 @click.argument(
@@ -119,8 +96,8 @@ def command(
     """Keep the store equal with what files list: images, and tags of repositories.
 
     FILE is a sync file of storectl, skopeo or regsync, a manifest of hauler, or a list with one
-    image on each line; its content tells. `-` is standard input. Where the file says so, images are
-    sent to another registry instead.
+    image on each line; its content tells. `-` is standard input. Where the file or --to says so,
+    images are sent to another registry instead.
 
     The store remembers what it saw of each tag. A tag that has not moved costs one request, and an
     immutable tag none. Each image is stored completely or not at all. A failed image does not stop
@@ -134,6 +111,9 @@ def command(
         sync,
     )
 
-    if options["all_platforms"] and options["wanted"]:
-        raise click.UsageError("--all-platforms excludes --platform")
+    require_one_choice(options["wanted"], all_platforms=options["all_platforms"])
+    if options["is_scoped"] and options["to"] is None:
+        raise click.UsageError("--scoped needs --to: it changes the names in that registry")
+    if options["prunes"] and options["to"] is not None:
+        raise click.UsageError("--to excludes --prune: tags in a registry are never removed")
     sync(settings, files, SyncingOptions(**options), remote)

@@ -159,8 +159,15 @@ def _image(fields: Fields, source: Source) -> Source:
 def _place(fields: Fields, repository: Repository) -> tuple[Place, str | None]:
     """Return the place that receives the images, and the tag that ``to`` names."""
     text = fields.text("to")
-    if text is None:
+    if text is None and "to" not in fields.keys():  # noqa: SIM118 - `in` leaves out null
         return Place(repository), None
+    if text in {None, "", REMOTE, "store:"}:
+        raise fields.error(
+            "to",
+            "it names no repository",
+            hint=f"write a name in the store, or {REMOTE}REGISTRY/NAME; leave 'to' out to keep the"
+            " name",
+        )
     is_remote = text.startswith(REMOTE)
     found: Reference = fields.reference("to", text.removeprefix("store:"))
     if found.digest is not None:

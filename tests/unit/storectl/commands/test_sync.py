@@ -12,6 +12,7 @@ from storectl.output.exit_codes import ExitCode
 from tests.support.command_line import Runner
 from tests.support.faulty_registry import Answer
 from tests.support.json_schema import SCHEMA, faults
+from tests.support.other_registry import OtherRegistry
 from tests.support.pulls import Upstream
 from tests.support.syncs import serve
 
@@ -126,6 +127,8 @@ def test_a_list_may_come_from_standard_input(
         (["--all-platforms", "--platform", "linux/arm64", "FILE"], ExitCode.USAGE, "excludes"),
         (["--max-age", "soon", "FILE"], ExitCode.USAGE, "soon"),
         (["--jobs", "0", "FILE"], ExitCode.USAGE, "0"),
+        (["--scoped", "FILE"], ExitCode.USAGE, "--scoped needs --to"),
+        (["--prune", "--to", "docker://x.io", "FILE"], ExitCode.USAGE, "--to excludes --prune"),
         ([], ExitCode.USAGE, "FILE"),
     ],
 )
@@ -137,3 +140,22 @@ def test_mistakes_are_named(
     run("sync", *(str(file) if word == "FILE" else word for word in words), code=code)
     assert message in run.err
     assert not (tmp_path / "store").exists()
+
+
+def test_a_list_is_sent_to_a_registry(run: Runner, served: Upstream, tmp_path: Path) -> None:
+    path = tmp_path / "images.txt"
+    path.write_text(f"{served.registry.host}/team/app:1.0\n{served.registry.host}/team/app:edge\n")
+    with OtherRegistry(tmp_path / "other") as other:
+        words = ("sync", "--plain-http", "--to", f"docker://{other.host}/mirror", str(path))
+        planned = run(*words, "--plan").splitlines()
+        assert len(planned) == 2
+        run(*words)
+        assert "2 sent" in run.err
+        assert run("tags", "--plain-http", f"{other.host}/mirror/team/app").split() == [
+            "1.0",
+            "edge",
+        ]
+        run(*words)
+        assert "2 unchanged" in run.err
+        assert run("sync", "--plain-http", "--to", "registry", str(path), code=4) == ""
+        assert "docker://REGISTRY[/PATH]" in run.err
