@@ -81,6 +81,18 @@ class Tree:
                 os.close(descriptor)
         self._algorithms = {}
 
+    @property
+    def has_names_in_database(self) -> bool:
+        """Whether the registry keeps names in a database, so that those in the files may be old.
+
+        GitLab's registry marks its storage with this file.
+        """
+        try:
+            os.stat("../lockfiles/database-in-use", dir_fd=self._root, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
+
     @contextmanager
     def folder(self, *names: str) -> Iterator[int]:
         """Open a folder; yield its descriptor.

@@ -52,8 +52,11 @@ class Kind(StrEnum):
     DEAD_LAYER_LINK = "dead-layer-link"
     """A repository lists a layer whose bytes are absent. No manifest needs the layer."""
 
+    OLD_NAMES = "old-names"
+    """The registry keeps names in a database, so tags and manifests in the files may be old."""
 
-_HARMLESS: Final = frozenset({Kind.UNLINKED_MANIFEST, Kind.DEAD_LAYER_LINK})
+
+_HARMLESS: Final = frozenset({Kind.UNLINKED_MANIFEST, Kind.DEAD_LAYER_LINK, Kind.OLD_NAMES})
 
 
 @final
@@ -63,7 +66,7 @@ class Finding:
 
     Attributes:
         kind: What is wrong.
-        repository: The name of the repository.
+        repository: The name of the repository; empty for the whole storage.
         subject: The tag, digest or path that is concerned.
         text: The fact, in one line.
         digest: The digest of the absent or wrong bytes; None if it is not known.

@@ -124,6 +124,16 @@ class TreeImport:
 
     def _graphs(self) -> Iterator[RepositoryGraph]:
         wanted = self._options.wanted
+        if self._tree.has_names_in_database:
+            self.findings.add(
+                Finding(
+                    Kind.OLD_NAMES,
+                    "",
+                    "../lockfiles/database-in-use",
+                    "the registry keeps its names in a database, so the tags and manifests in its"
+                    " files may be old: only the registry itself knows the current ones",
+                )
+            )
         names = (
             repositories(self._tree, self.findings)
             if wanted is None

@@ -111,7 +111,8 @@ class TreeResult:
             elif one.kind == "dead-layer-link":
                 dead[one.repository] += 1
             elif not quiet:
-                lines.append(f"note: {one.repository}: {one.text}")
+                place = f"{one.repository}: " if one.repository else ""
+                lines.append(f"note: {place}{one.text}")
         if not quiet:
             lines += (
                 f"note: {name}: {count} layer link(s) lead to absent blobs that no manifest needs"

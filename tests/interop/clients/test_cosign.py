@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from store import Choice, ImportOptions, Reference, Store
 from tests.support.engine import require
+from tests.support.mirror_process import Mirror
 from tests.support.peers.newer_clients import COSIGN
 from tests.support.peers.process import PeerRefusal
 
@@ -105,3 +107,25 @@ def test_a_signed_image_is_saved_imported_and_verified(
         tag = Reference.parse(moved.partition("/")[2])
         store.import_archive(saved, ImportOptions(choice=Choice(tag=tag)))
     assert json.loads(signer.on("verify", "--key", "cosign.pub", form, *UNLOGGED, moved))
+
+
+@pytest.mark.parametrize("bundle", ["true", "false"])
+def test_a_signature_crosses_two_gaps(
+    bundle: str, signer: Signer, app: str, endpoint: Endpoint
+) -> None:
+    """A pull, a save, an import and another mirror keep what cosign verifies."""
+    form = f"--new-bundle-format={bundle}"
+    signer.on("sign", "--key", "cosign.key", form, *OFFLINE, app)
+    saved, near, far = (endpoint.fresh(name) for name in ("saved.tar", "near", "far"))
+
+    def storectl(root: Path, *words: str | Path) -> None:
+        endpoint.programs.run(sys.executable, "-m", "storectl", "--root", root, *words)
+
+    storectl(near, "pull", "-q", "--all-platforms", "--referrers", app)
+    everything = app.rpartition(":")[0]
+    storectl(near, "save", "-q", "--format=oci", "--referrers", "-o", saved, everything)
+    storectl(far, "import", "-q", saved)
+    with Mirror(far, "-q") as mirror:
+        moved = f"{mirror.host}/{app.replace(':', '_', 1)}"
+        verify = ("verify", "--allow-http-registry", "--key", "cosign.pub", form, *UNLOGGED)
+        assert json.loads(signer.run(*verify, moved))

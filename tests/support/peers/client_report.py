@@ -113,7 +113,7 @@ NEWER_ALSO: Final = """
 - `cosign sign`, `verify` and `tree`, `attest` and `verify-attestation`, each with the bundles of
   cosign 3 and with tags (`--new-bundle-format=false`), and `cosign copy` with the signature; with a
   key, and without a log. What `cosign save` writes is imported, and `cosign verify` accepts it from
-  the mirror.
+  the mirror; also after `storectl pull --referrers`, `save` and `import` into another mirror.
 - `helm push`, `helm pull` (also of a version range, and of a version with a plus sign),
   `helm show chart` and `helm template` of charts; a chart without a version is the newest one.
   `helm install --dry-run=client` of helm 4 writes what it would install. That of helm 3 pulls the

@@ -20,6 +20,7 @@ from store.registry_tree.run import TreeImport, TreeOptions
 from store.registry_tree.selection import Wanted
 from tests.support.images import A, B, E, layer
 from tests.support.layouts import Layout, gzip, plain, zstd
+from tests.support.registry_trees import write
 
 if TYPE_CHECKING:
     from store import Store
@@ -208,3 +209,19 @@ def test_one_name_needs_one_image_and_tags_are_kept(files: RegistryFiles, store:
     files.push(changed, "app", one=changed.image(gzip(B)))
     with pytest.raises(NameTaken):
         take(files, store, TreeOptions(importing=ImportOptions(clobber=False)))
+
+
+@pytest.mark.parametrize("is_in_database", [False, True])
+def test_names_of_a_registry_with_a_database_may_be_old(
+    files: RegistryFiles, store: Store, *, is_in_database: bool
+) -> None:
+    """GitLab leaves the files of the time before its database, and marks the storage."""
+    layout = Layout()
+    files.push(layout, "group/project/app", one=layout.image(gzip(A)))
+    if is_in_database:
+        write(files.root.parent / "lockfiles/database-in-use", b"")
+    _, findings = take(files, store)
+    assert [(one.kind, one.is_loss) for one in findings] == (
+        [(Kind.OLD_NAMES, False)] if is_in_database else []
+    )
+    assert names(store) == ["group/project/app:one"]
