@@ -46,7 +46,7 @@ class Workshop:
         self.scratch = Path(
             self._held.enter_context(tempfile.TemporaryDirectory(dir=CACHE, prefix="run-"))
         )
-        self._engine: Engine | None = None
+        self._engines: dict[bool, Engine] = {}
         self._settling = ExitStack()
         self._count = 0
 
@@ -64,27 +64,41 @@ class Workshop:
         path.mkdir()
         return path
 
-    def engine(self) -> Engine:
+    def engine(self, *, newest: bool = False) -> Engine:
         """Return the run's own Docker Engine; the first call starts it, and `settle` stops it.
+
+        Args:
+            newest: Whether to start Docker 29, with its image store of containerd, instead of
+                Debian's Docker 20.10 with overlay2.
 
         Raises:
             MissingError: The engine cannot be started.
         """
-        if self._engine is None:
+        if newest not in self._engines:
             from tests.support.engine import (  # noqa: PLC0415
                 Engine,
                 EngineError,
             )
 
             try:
-                engine = Engine(self.folder())
+                engine = (
+                    Engine(
+                        self.folder(),
+                        name="dockerd-29",
+                        version="29",
+                        drivers=("overlayfs", "native"),
+                        options=("--feature=containerd-snapshotter=true",),
+                    )
+                    if newest
+                    else Engine(self.folder())
+                )
                 engine.__enter__()
             except EngineError as exc:
                 raise MissingError(str(exc)) from exc
             for pid in engine.pids():
                 priority.also(pid)
-            self._engine = engine
-        return self._engine
+            self._engines[newest] = engine
+        return self._engines[newest]
 
     def on_settle(self, stop: Callable[[], None]) -> None:
         """Register a function that `settle` calls at the end of the case."""
@@ -93,9 +107,8 @@ class Workshop:
     def settle(self) -> None:
         """Stop everything that was started for a case."""
         self._settling.close()
-        if self._engine is not None:
-            self._engine.stop()
-            self._engine = None
+        while self._engines:
+            self._engines.popitem()[1].stop()
 
     def cached(self, name: str, make: Callable[[Path], None]) -> Path:
         """Return the path of an input in the cache, and create the input if it is missing.

@@ -43,6 +43,7 @@ def _raw(shop: Workshop) -> Sequence[Contestant]:
         ours.importing_pipe(shop, archive),
         ours.starting(shop),
         peers.DockerLoad(shop, archive),
+        peers.DockerLoad(shop, archive, newest=True),
         *(
             peers.skopeo_import(shop, "docker-archive", archive, codec, newest=newest)
             for newest in (True, False)

@@ -34,6 +34,7 @@ def _legacy(shop: Workshop) -> Sequence[Contestant]:
         _to_pipe(shop, root, inputs.image),
         ours.starting(shop),
         peers.DockerSave(shop, archive, inputs.image),
+        peers.DockerSave(shop, archive, inputs.image, newest=True),
         *(peers.skopeo_save(shop, layout, inputs.image, newest=newest) for newest in (True, False)),
         peers.PodmanSave(shop, archive, inputs.image),
         limits.Bare(limits.HASH_STORED, "sha256", lambda: _blobs(root)),

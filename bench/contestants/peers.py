@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bench.workshop import Workshop
 
 DOCKER = "docker 20.10"
+NEWEST_DOCKER = "docker 29 (containerd store)"
 SKOPEO = "skopeo (Debian)"
 NEWEST_SKOPEO = "skopeo (newest)"
 DECODING = f"{SKOPEO}, decoding"
@@ -38,16 +39,19 @@ class DockerLoad:
     The engine does not sync layers to the disk, while storectl does.
     """
 
-    name = DOCKER
-
-    def __init__(self, shop: Workshop, archive: Path, *, again: bool = False) -> None:
+    def __init__(
+        self, shop: Workshop, archive: Path, *, again: bool = False, newest: bool = False
+    ) -> None:
         """Prepare the contestant.
 
         Args:
             shop: Starts the engine.
             archive: The archive to load.
             again: Whether the engine already holds the image.
+            newest: Whether to run Docker 29 instead of Debian's Docker.
         """
+        self.name = NEWEST_DOCKER if newest else DOCKER
+        self._newest = newest
         self._shop = shop
         self._archive = archive
         self._again = again
@@ -58,7 +62,7 @@ class DockerLoad:
         Raises:
             MissingError: The engine cannot be started.
         """
-        engine = self._shop.engine()
+        engine = self._shop.engine(newest=self._newest)
         engine.clear()
         if self._again:
             with self._archive.open("rb") as body:
@@ -68,20 +72,29 @@ class DockerLoad:
 
     def run(self) -> Sample:
         """Run ``docker load``, and return the cost of the command and the engine."""
-        return _docker(self._shop, ["load", "-q", "-i", str(self._archive)], [])
+        words = ["load", "-q", "-i", str(self._archive)]
+        return _docker(self._shop, words, [], newest=self._newest)
 
     def clean(self) -> None:
         """Remove all images from the engine."""
         with contextlib.suppress(MissingError):
-            self._shop.engine().clear()
+            self._shop.engine(newest=self._newest).clear()
 
 
 class DockerSave:
     """A contestant that runs ``docker save`` on an image in the engine."""
 
-    name = DOCKER
+    def __init__(self, shop: Workshop, archive: Path, image: str, *, newest: bool = False) -> None:
+        """Prepare the contestant.
 
-    def __init__(self, shop: Workshop, archive: Path, image: str) -> None:
+        Args:
+            shop: Starts the engine.
+            archive: The archive with the image.
+            image: The name of the image to save.
+            newest: Whether to run Docker 29 instead of Debian's Docker.
+        """
+        self.name = NEWEST_DOCKER if newest else DOCKER
+        self._newest = newest
         self._shop = shop
         self._archive = archive
         self._image = image
@@ -96,7 +109,7 @@ class DockerSave:
         """
         if not self._loaded:
             with self._archive.open("rb") as body:
-                self._shop.engine().load(body)
+                self._shop.engine(newest=self._newest).load(body)
             self._loaded = True
         self._folder = self._shop.folder()
         workshop.sync()
@@ -107,6 +120,7 @@ class DockerSave:
             self._shop,
             ["save", "-o", str(self._folder / "out"), self._image],
             [self._folder / "out"],
+            newest=self._newest,
         )
 
     def clean(self) -> None:
@@ -114,8 +128,8 @@ class DockerSave:
         (self._folder / "out").unlink(missing_ok=True)
 
 
-def _docker(shop: Workshop, arguments: list[str], results: list[Path]) -> Sample:
-    engine = shop.engine()
+def _docker(shop: Workshop, arguments: list[str], results: list[Path], *, newest: bool) -> Sample:
+    engine = shop.engine(newest=newest)
     return measure.run(
         [program("docker"), "-H", f"unix://{engine.socket}", *arguments],
         watch=[*results, engine.data / "tmp"],
