@@ -12,15 +12,17 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench import gate, machine, pacing, priority, report, results, runner, terminal
+from bench import runner
 from bench.cases import CASES
+from bench.measuring import machine, pacing, priority
+from bench.reporting import gate, report, results, terminal
 from bench.workshop import Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bench.model import Case
-    from bench.results import Results
+    from bench.reporting.results import Results
 
 ROOT: Final = Path(__file__).parent.parent
 FULL: Final = ROOT / "docs" / "benchmarks"
@@ -129,7 +131,7 @@ def _measure(
 
 def _write(folder: Path, found: Results) -> None:
     try:
-        from bench import charts  # noqa: PLC0415 - only the bench group installs matplotlib
+        from bench.reporting import charts  # noqa: PLC0415 - only the bench group installs matplotlib
     except ImportError:
         print(
             "note: no charts are drawn: matplotlib is not installed (`make bench` installs it)",

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bench.missing import MissingError
-from bench.results import CaseResult
+from bench.reporting.results import CaseResult
 
 if TYPE_CHECKING:
     from bench.model import Case, Contestant, Sample

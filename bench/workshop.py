@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from bench import priority
+from bench.measuring import priority
 from bench.missing import MissingError
 
 if TYPE_CHECKING:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import measure, workshop
+from bench import workshop
+from bench.measuring import measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bench.measure import Daemon
+    from bench.measuring.measure import Daemon
     from bench.model import Sample
     from bench.workshop import Workshop
 

@@ -84,11 +84,11 @@ def importing_new(name: str, shop: Workshop, root: Path | None) -> Command:
 
 @dataclass(slots=True)
 class Question:
-    """A contestant that asks a store one of the questions in `bench.questions`.
+    """A contestant that asks a store one of the questions in `bench.reporting.questions`.
 
     Attributes:
         name: The contestant's name in the results.
-        question: The question, a key of `bench.questions.QUESTIONS`.
+        question: The question, a key of `bench.reporting.questions.QUESTIONS`.
         root: The root of the store.
         about: Returns the names to ask about.
     """
@@ -108,7 +108,7 @@ class Question:
         command = [
             sys.executable,
             "-m",
-            "bench.questions",
+            "bench.reporting.questions",
             self.question,
             str(self.root),
             *self.about(),

@@ -63,7 +63,7 @@ class Bare:
 
     Attributes:
         name: The contestant's name in the results.
-        work: The part, a key of `bench.work.WORK`.
+        work: The part, a key of `bench.measuring.work.WORK`.
         files: Returns the files, which are processed one by one.
     """
 
@@ -81,7 +81,7 @@ class Bare:
         """Do the work on each file, and return the sum of the costs."""
         wall = cpu = 0.0
         for path in self.files():
-            command = [sys.executable, "-m", "bench.work", self.work, str(path)]
+            command = [sys.executable, "-m", "bench.measuring.work", self.work, str(path)]
             told = json.loads(
                 subprocess.run(command, check=True, capture_output=True, text=True).stdout
             )

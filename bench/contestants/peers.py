@@ -10,9 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench import measure, workshop
+from bench import workshop
 from bench.contestants.command import Command
-from bench.measure import Daemon
+from bench.measuring import measure
+from bench.measuring.measure import Daemon
 from bench.missing import MissingError
 from bench.workshop import program
 

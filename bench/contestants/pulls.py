@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import measure, workshop
-from bench.measure import Daemon
+from bench import workshop
+from bench.measuring import measure
+from bench.measuring.measure import Daemon
 from bench.missing import MissingError
 from bench.workshop import program
 

@@ -6,9 +6,10 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from bench import measure, workshop
+from bench import workshop
 from bench.contestants.servers import SERVERS, Running, remove, start
-from bench.measure import Daemon
+from bench.measuring import measure
+from bench.measuring.measure import Daemon
 from bench.workshop import program
 
 if TYPE_CHECKING:

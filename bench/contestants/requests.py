@@ -23,7 +23,7 @@ from bench.contestants.servers import (
     start,
     storectl_server,
 )
-from bench.measure import peak_of
+from bench.measuring.measure import peak_of
 from bench.model import Sample
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def load(
     command = [
         sys.executable,
         "-m",
-        "bench.load",
+        "bench.measuring.load",
         str(running.port),
         str(clients),
         str(times),

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from bench import priority
-from bench.measure import Daemon
+from bench.measuring import priority
+from bench.measuring.measure import Daemon
 from bench.missing import MissingError
 from bench.workshop import program, storectl
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.model import Case, Sample, Target
-from bench.results import CaseResult, Results
+from bench.reporting.results import CaseResult, Results
 
 FOUND = Results(
     {"cores": "2"},

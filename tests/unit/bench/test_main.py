@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Self
 import pytest
 
 from bench import __main__ as program
-from bench import machine, pacing, priority, results, runner
+from bench import runner
+from bench.measuring import machine, pacing, priority
 from bench.model import Case, Sample, Target
-from bench.results import CaseResult, Results
+from bench.reporting import results
+from bench.reporting.results import CaseResult, Results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +53,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(priority, "first", unchanged)
     monkeypatch.setattr(pacing, "none", unchanged)
     monkeypatch.setattr(machine, "describe", lambda: {"cores": "2"})
-    monkeypatch.setitem(sys.modules, "bench.charts", None)
+    monkeypatch.setitem(sys.modules, "bench.reporting.charts", None)
     return tmp_path
 
 

@@ -35,5 +35,5 @@ def test_a_question_reports_what_its_process_printed(
     sample = crowded.Question("storectl", "plan", tmp_path, lambda: ["a:1", "b:1"]).run()
     assert (sample.wall_s, sample.cpu_s, sample.peak_bytes) == (0.5, 0.25, 7)
     assert commands == [
-        [sys.executable, "-m", "bench.questions", "plan", str(tmp_path), "a:1", "b:1"]
+        [sys.executable, "-m", "bench.reporting.questions", "plan", str(tmp_path), "a:1", "b:1"]
     ]

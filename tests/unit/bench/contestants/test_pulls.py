@@ -3,8 +3,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from bench import measure
 from bench.contestants import pulls
+from bench.measuring import measure
 from bench.model import Sample
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 The client requests a path on several connections at once, and discards response bodies without
 copying them.
 
-python -m bench.load PORT CLIENTS TIMES BYTES PATH
+python -m bench.measuring.load PORT CLIENTS TIMES BYTES PATH
 
 Each of CLIENTS connections requests PATH TIMES times in sequence; BYTES is the length of a body.
 The program prints JSON: the elapsed seconds, and the longest time to the first byte of a response.

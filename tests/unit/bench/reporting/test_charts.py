@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.model import Sample
-from bench.results import CaseResult, Results
+from bench.reporting.results import CaseResult, Results
 from tests.support.bench_results import CASE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-charts = pytest.importorskip("bench.charts", reason="matplotlib is in the bench group only")
+charts = pytest.importorskip(
+    "bench.reporting.charts", reason="matplotlib is in the bench group only"
+)
 
 
 def test_charts_depend_on_the_results_alone(tmp_path: Path) -> None:

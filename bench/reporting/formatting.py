@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.figures import of_contestant, paired
+from bench.reporting.figures import of_contestant, paired
 
 if TYPE_CHECKING:
-    from bench.figures import Verdict
-    from bench.results import CaseResult
+    from bench.reporting.figures import Verdict
+    from bench.reporting.results import CaseResult
 
 
 def duration(seconds: float) -> str:

@@ -3,7 +3,7 @@
 One process asks a question many times. The process prints the median cost of an answer, and its
 peak memory.
 
-python -m bench.questions look-up|plan ROOT NAME…
+python -m bench.reporting.questions look-up|plan ROOT NAME…
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from bench.formatting import contestant_row, duration, figure, rate, size
 from bench.model import Sample
-from bench.results import CaseResult
+from bench.reporting.formatting import contestant_row, duration, figure, rate, size
+from bench.reporting.results import CaseResult
 
 
 def test_figures_have_three_digits_and_a_unit() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bench.figures import judge
-from bench.formatting import contestant_row, figure, verdict
+from bench.reporting.figures import judge
+from bench.reporting.formatting import contestant_row, figure, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from bench.model import Case
-    from bench.results import CaseResult, Results
+    from bench.reporting.results import CaseResult, Results
 
 _HEAD: Final = """\
 # Benchmarks

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import judge
-from bench.formatting import contestant_row, figure, verdict
+from bench.reporting.figures import judge
+from bench.reporting.formatting import contestant_row, figure, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bench.model import Case
-    from bench.results import CaseResult, Results
+    from bench.reporting.results import CaseResult, Results
 
 
 def show(cases: Iterable[Case], results: Results) -> None:

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import gate
 from bench.model import Case, Sample, Target
-from bench.results import CaseResult, Results
+from bench.reporting import gate
+from bench.reporting.results import CaseResult, Results
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from bench import measure
+from bench.measuring import measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from bench import work
+from bench.measuring import work
 
 if TYPE_CHECKING:
     from pathlib import Path

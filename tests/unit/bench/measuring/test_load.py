@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import load
+from bench.measuring import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import priority
+from bench.measuring import priority
 
 if TYPE_CHECKING:
     from pathlib import Path

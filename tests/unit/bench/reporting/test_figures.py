@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.figures import Spread, judge, of_contestant, paired
 from bench.model import Sample, Target
+from bench.reporting.figures import Spread, judge, of_contestant, paired
 
 ROUNDS = [
     {"ours": Sample(1.0, 1.5), "theirs": Sample(3.0, 4.0)},

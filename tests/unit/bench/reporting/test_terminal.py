@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import terminal
 from bench.model import Case
+from bench.reporting import terminal
 from tests.support.bench_results import CASE, FOUND
 
 if TYPE_CHECKING:

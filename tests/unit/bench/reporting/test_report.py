@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from bench import report
 from bench.model import Case
+from bench.reporting import report
 from tests.support.bench_results import CASE, FOUND
 
 

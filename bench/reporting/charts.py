@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 
-from bench.figures import judge, of_contestant
+from bench.reporting.figures import judge, of_contestant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from bench.model import Case
-    from bench.results import CaseResult, Results
+    from bench.reporting.results import CaseResult, Results
 
 _FEWEST: Final = 3
 _OURS, _LIMIT, _PEER, _MISSED = "#1b6ca8", "#c9c9c9", "#e0a458", "#b03a2e"

@@ -3,7 +3,8 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING
 
-from bench import machine, workshop
+from bench import workshop
+from bench.measuring import machine
 
 if TYPE_CHECKING:
     import pytest

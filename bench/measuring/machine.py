@@ -8,7 +8,8 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
-from bench import pacing, workshop
+from bench import workshop
+from bench.measuring import pacing
 
 
 def describe() -> dict[str, str]:

@@ -9,14 +9,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bench.figures import judge
+from bench.reporting.figures import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from bench.model import Case
-    from bench.results import Results
+    from bench.reporting.results import Results
 
 TOLERANCE: Final = 0.15
 """The tolerated change of a ratio; on a busy machine, rounds of one run differ by this much."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import pacing
+from bench.measuring import pacing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,7 @@
 
 This program does the part on one file, and prints the cost without the start of the process.
 
-python -m bench.work sha256|inflate FILE
+python -m bench.measuring.work sha256|inflate FILE
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import questions
+from bench.reporting import questions
 from store import Store
 from store.errors import ImageNotFound
 from tests.support.images import A, image
