@@ -6,10 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bench.cases.imports import MEMORY
-from bench.contestants import registry_clients
+from bench.contestants import registry_clients, syncs
 from bench.contestants.peers import NEWEST_SKOPEO
 from bench.contestants.registry_clients import CRANE, REGCTL
 from bench.contestants.servers import NEWEST_REGISTRY, OURS
+from bench.contestants.syncs import REMEMBERED
+from bench.corpora.generated import MIB
 from bench.corpora.inputs import Inputs
 from bench.derived import wall
 from bench.model import Case, Target
@@ -58,6 +60,44 @@ def _case(name: str, title: str, make: Callable[..., Sequence[Command]]) -> Case
     )
 
 
+def _moved_tags(shop: Workshop) -> Sequence[Command]:
+    tags, moved = (50, 5) if shop.quick else (1_000, 10)
+    return syncs.moved_tags(shop, NEWEST_REGISTRY, tags=tags, moved=moved)
+
+
+def _shared_base(shop: Workshop) -> Sequence[Command]:
+    images, base = (5, MIB) if shop.quick else (50, 16 * MIB)
+    return syncs.shared_base(shop, NEWEST_REGISTRY, images=images, base_bytes=base)
+
+
+def _start_and_more(one: Round) -> float:
+    return wall(one, REMEMBERED)
+
+
+_SYNCS: Final = (
+    Case(
+        "sync-tags",
+        "1,000 tags of which 10 moved, synced again from distribution 3",
+        _moved_tags,
+        (
+            Target("≥ 2 x skopeo sync", partial(_beside, (NEWEST_SKOPEO,)), 2.0, at_least=True),
+            Target("≤ 3 s for tags that were checked", _start_and_more, 3.0, unit="s"),
+            MEMORY,
+        ),
+        rounds=3,
+    ),
+    Case(
+        "sync-family",
+        "50 images on a base of 16 MiB, synced from distribution 3",
+        _shared_base,
+        (
+            Target("≥ 2 x skopeo sync", partial(_beside, (NEWEST_SKOPEO,)), 2.0, at_least=True),
+            MEMORY,
+        ),
+        rounds=3,
+    ),
+)
+
 CASES: Final = (
     _case("client-pull", "the real image, pulled from distribution 3", registry_clients.pulling),
     _case(
@@ -65,4 +105,5 @@ CASES: Final = (
         "the real image, pushed to an empty distribution 3",
         registry_clients.pushing,
     ),
+    *_SYNCS,
 )

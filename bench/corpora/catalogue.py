@@ -30,6 +30,9 @@ _EPOCH: Final = datetime(2024, 1, 1, tzinfo=UTC)
 _SEED: Final = 4
 _BATCH: Final = 20_000
 _LAYER_BYTES: Final = 300
+_PARTS: Final = "0" * 16
+"""What of the images a sync has taken, as its fingerprint."""
+
 _STEM: Final = 6
 """The number of layers that an image shares with its family; its other layers are random."""
 
@@ -280,6 +283,20 @@ class _Filler:
             rows["reference_log"].append(
                 (number, at, f"docker.io/{name}", f"{base}.{count}", None, digest, "bench", None)
             )
+        rows["sync_tag"].append(
+            (
+                "bench",
+                f"docker.io/{name}",
+                f"{base}.0",
+                f"registry.example/{name}:{base}.0",
+                digest,
+                "",
+                _PARTS,
+                None,
+                _moment(index),
+                0,
+            )
+        )
         rows["event"].append(
             (
                 index + 1,
@@ -303,6 +320,7 @@ _WIDTHS: Final = {
     "reference": 5,
     "reference_log": 8,
     "event": 6,
+    "sync_tag": 10,
 }
 """The number of columns of each table that has rows for every image."""
 

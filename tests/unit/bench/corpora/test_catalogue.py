@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
 from bench.corpora.catalogue import SMALL, Scale, build
 from store import Store
+from store.db.upstream_schema import sync_tag
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +22,8 @@ def test_a_check_of_a_built_store_finds_nothing(tmp_path: Path) -> None:
         assert {str(image.image_id) for image in images} == {
             str(store.inspect(TINY.tag(index)).image_id) for index in range(TINY.images)
         }
+        with store.read() as connection:
+            assert len(connection.execute(select(sync_tag)).all()) == TINY.images
     assert TINY.references == 60
 
 
