@@ -10,10 +10,9 @@ from asyncio import to_thread
 from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
-from exporter.output.tar_stream import headers
 from exporter.planning import layout
-from exporter.planning.plan import END, EntryType, Plan, padded
 from remote.copying.layout_target import entries_of
+from remote.copying.streamed_archive import layout_plan, stream_archive
 from remote.engine.connection import EngineRefused
 from remote.pushing.report import Delivered, Outcome, Survey
 from store.formats.image.layout_names import CONTAINERD_NAME, REF_NAME
@@ -21,7 +20,8 @@ from store.formats.image.layout_names import CONTAINERD_NAME, REF_NAME
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from remote.engine.containerd import Containerd, Importing
+    from exporter.planning.plan import Plan
+    from remote.engine.containerd import Containerd
     from remote.pushing.image import SentImage
     from remote.pushing.report import Listener
     from remote.pushing.shipment import Shipment
@@ -108,27 +108,12 @@ class ContainerdTarget:
         self._progress.total(sum(one.size_bytes for one in streamed))
         by_path = {layout.blob_path(one.digest): one for one in streamed}
         with self._containerd.importing() as importing:
-            for entry in plan.entries:
-                await to_thread(importing.write, b"".join(headers(entry, plan.owner)))
-                blob = by_path.get(entry.path)
-                if blob is not None:
-                    await self._send(blob, image, importing)
-                elif isinstance(entry.source, bytes):
-                    await to_thread(importing.write, entry.source)
-                if entry.type is EntryType.FILE:
-                    padding = bytes(padded(entry.size_bytes) - entry.size_bytes)
-                    await to_thread(importing.write, padding)
-            await to_thread(importing.write, bytes(END))
-            await to_thread(importing.finish)
 
-    async def _send(self, blob: Descriptor, image: SentImage, importing: Importing) -> None:
-        key = str(blob.digest)
-        self._progress.start(key, blob.digest.short, blob.size_bytes)
-        async with image.source.open(blob) as reader:
-            async for chunk in reader.chunks(0):
-                await to_thread(importing.write, chunk)
-                self._progress.advance(key, len(chunk))
-        self._progress.finish(key)
+            async def write(data: bytes) -> None:
+                await to_thread(importing.write, data)
+
+            await stream_archive(plan, by_path, image.source, write, self._progress)
+            await to_thread(importing.finish)
 
 
 def _plan(shipment: Shipment, image: SentImage, reference: Reference) -> Plan:
@@ -138,22 +123,4 @@ def _plan(shipment: Shipment, image: SentImage, reference: Reference) -> Plan:
     """
     root, *_ = entries_of(shipment, image.root, reference.tag)
     root["annotations"] = {CONTAINERD_NAME: str(reference), REF_NAME: reference.tag or ""}
-    index = layout.index([root])
-    files = {
-        digest: layout.file(
-            layout.blob_path(digest), shipment.embedded.get(digest, b""), blob.size_bytes
-        )
-        for digest, blob in shipment.blobs.items()
-    }
-    files |= {
-        one.digest: layout.file(layout.blob_path(one.digest), one.data, len(one.data))
-        for one in shipment.documents
-    }
-    return Plan(
-        (
-            *layout.blobs(files),
-            layout.file("index.json", index, len(index)),
-            layout.file("oci-layout", layout.LAYOUT_FILE, len(layout.LAYOUT_FILE)),
-        ),
-        owner="",
-    )
+    return layout_plan(shipment, layout.index([root]))

@@ -12,10 +12,10 @@ from asyncio import to_thread
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
-from exporter.output.tar_stream import headers
 from exporter.planning import layout
-from exporter.planning.plan import END, Plan, padded
+from exporter.planning.plan import Plan
 from remote.copying.single_documents import read_config
+from remote.copying.streamed_archive import stream_archive
 from remote.engine.connection import EngineRefused
 from remote.pushing.report import Delivered, Outcome, Survey
 from store.errors import InvalidDocument, InvalidInput
@@ -28,7 +28,7 @@ from store.model.remedies import Remedy
 
 if TYPE_CHECKING:
     from exporter.planning.plan import Entry
-    from remote.engine.docker import DockerEngine, EngineFacts, Loading
+    from remote.engine.docker import DockerEngine, EngineFacts
     from remote.pushing.image import SentImage
     from remote.pushing.report import Listener
     from store.formats.image.manifests import Document
@@ -142,25 +142,12 @@ class EngineTarget:
         self._progress.total(sum(one.size_bytes for one in sent.values()))
         by_path = {_path(one): one for one in sent.values()}
         with self._engine.loading(plan.size_bytes) as loading:
-            for entry in plan.entries:
-                await to_thread(loading.write, b"".join(headers(entry, plan.owner)))
-                blob = by_path.get(entry.path)
-                if blob is not None:
-                    await self._send(blob, image, loading)
-                elif isinstance(entry.source, bytes):
-                    await to_thread(loading.write, entry.source)
-                await to_thread(loading.write, bytes(padded(entry.size_bytes) - entry.size_bytes))
-            await to_thread(loading.write, bytes(END))
-            await to_thread(loading.finish)
 
-    async def _send(self, blob: Descriptor, image: SentImage, loading: Loading) -> None:
-        key = str(blob.digest)
-        self._progress.start(key, blob.digest.short, blob.size_bytes)
-        async with image.source.open(blob) as reader:
-            async for chunk in reader.chunks(0):
-                await to_thread(loading.write, chunk)
-                self._progress.advance(key, len(chunk))
-        self._progress.finish(key)
+            async def write(data: bytes) -> None:
+                await to_thread(loading.write, data)
+
+            await stream_archive(plan, by_path, image.source, write, self._progress)
+            await to_thread(loading.finish)
 
 
 @final
