@@ -188,8 +188,13 @@ class Fetch:
         if is_fresh and await self._is_stored(self.target.digest):
             raise NowStored(f"blob {self.target.digest} is stored")
         if download.size_bytes < self.target.size_bytes:
-            async with slots:
-                await self._fetch(download)
+            try:
+                async with slots:
+                    await self._fetch(download)
+            except FalseAnswer:
+                # What the registry sent is not the blob, so the next fetch must not continue it.
+                download.remove()
+                raise
         if self._verified():
             await self._advance(self.target.size_bytes)
             return
@@ -369,7 +374,8 @@ class Fetches:
     def running(self, digest: Digest) -> Fetch | None:
         """Return the running fetch of a blob; None if it is not being fetched."""
         found = self._running.get(digest)
-        return None if found is None else found[0]
+        # A fetch that has just failed is no answer to a new request.
+        return None if found is None or found[0].error is not None else found[0]
 
     def start(self, target: Descriptor, repository: Repository) -> Fetch:
         """Return the fetch of a blob; begin it if the blob is not being fetched.
@@ -378,9 +384,9 @@ class Fetches:
             target: The digest and the size of the blob.
             repository: The repository to fetch it from.
         """
-        found = self._running.get(target.digest)
+        found = self.running(target.digest)
         if found is not None:
-            return found[0]
+            return found
         fetch = Fetch(target, repository, self._downloads, self._counts, self._is_stored)
         task = asyncio.create_task(fetch.run(self._slots))
         task.add_done_callback(lambda _: self._ended(fetch))
@@ -407,7 +413,9 @@ class Fetches:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _ended(self, fetch: Fetch) -> None:
-        self._running.pop(fetch.target.digest, None)
+        running = self._running.get(fetch.target.digest)
+        if running is not None and running[0] is fetch:
+            del self._running[fetch.target.digest]
         self._release(fetch)
         self._on_end(fetch)
 

@@ -16,7 +16,7 @@ from remote.through.fetches import Fetches, NowStored
 from store.blobs.downloads import Downloads
 from store.model.digests import Descriptor, Digest
 from tests.support import tars
-from tests.support.faulty_registry import Answer, CutAfter, HangAfter, Rewrite
+from tests.support.faulty_registry import Answer, CutAfter, Endless, HangAfter, Rewrite
 from tests.support.layouts import Layout, gzip
 from tests.support.pulls import Upstream
 from tests.support.waiting import until_in_loop
@@ -132,8 +132,14 @@ def test_a_fault_that_passes_is_not_seen(upstream: Upstream, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("fault", "error"),
-    [(Rewrite(flip=True), FalseAnswer), (Answer(404), RegistryError), (Answer(403), RegistryError)],
-    ids=["false bytes", "404", "403"],
+    [
+        (Rewrite(flip=True), FalseAnswer),
+        (Answer(200, {}, BLOB + b"more"), FalseAnswer),
+        (Endless(), FalseAnswer),
+        (Answer(404), RegistryError),
+        (Answer(403), RegistryError),
+    ],
+    ids=["false bytes", "more bytes", "endless", "404", "403"],
 )
 def test_no_reader_gets_a_whole_false_blob(
     upstream: Upstream, tmp_path: Path, fault: Answer, error: type[Exception]
