@@ -374,7 +374,7 @@ class Fetches:
     def running(self, digest: Digest) -> Fetch | None:
         """Return the running fetch of a blob; None if it is not being fetched."""
         found = self._running.get(digest)
-        # A fetch that has just failed is no answer to a new request.
+        # A new request begins a new fetch, and does not get the error of the one that failed.
         return None if found is None or found[0].error is not None else found[0]
 
     def start(self, target: Descriptor, repository: Repository) -> Fetch:
