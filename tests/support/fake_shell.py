@@ -13,9 +13,12 @@ from store.model.contents import Codec, ContentState, StoredEncoding
 from store.model.digests import ChainID, DiffID, Digest, ImageID
 from store.queries.details import ImageDetails, LayerDetails, ManifestDetails
 from store.queries.results import TaggedReference
-from storectl import cli
+from storectl import cli, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     import pytest
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -137,3 +140,33 @@ def collection_report(**changes: Any) -> CollectionReport:  # noqa: ANN401 - any
         "dry_run": False,
     }
     return CollectionReport(**(fields | changes))
+
+
+def faked_shell(
+    fake: FakeStore,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+) -> Shell:
+    """Return a command line that uses a fake store until the test ends.
+
+    Args:
+        fake: The store.
+        capsys: Captures the output.
+        monkeypatch: Replaces the opening of stores.
+        folder: The root that the settings name.
+    """
+
+    def resolve(
+        root: str | None, environment: Mapping[str, str], *, debug: bool, lock_timeout_s: float
+    ) -> settings.Settings:
+        del root, environment, lock_timeout_s
+        return settings.Settings(folder, debug, lambda: NOW)
+
+    def opened(_self: settings.Settings, **options: bool | None) -> FakeStore:
+        fake.opened = options
+        return fake
+
+    monkeypatch.setattr(settings, "resolve", resolve)
+    monkeypatch.setattr(settings.Settings, "open", opened)
+    return Shell(fake, capsys)

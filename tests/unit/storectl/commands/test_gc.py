@@ -7,13 +7,26 @@ from typing import TYPE_CHECKING
 from store import Store
 from store.model.digests import Digest
 from storectl import cli
-from tests.support.fake_shell import ONE, PRESENT, FakeStore, Shell, as_json, collection_report
+from tests.support.fake_shell import (
+    ONE,
+    PRESENT,
+    FakeStore,
+    as_json,
+    collection_report,
+    faked_shell,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
 
-def test_a_dry_run_prints_what_would_be_removed(shell: Shell, fake: FakeStore) -> None:
+
+def test_a_dry_run_prints_what_would_be_removed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake = FakeStore()
+    shell = faked_shell(fake, capsys, monkeypatch, tmp_path)
     fake.answers["collect"] = collection_report(dead_operations=1)
     assert shell("gc").splitlines() == [
         f"Deleted: {ONE}",
@@ -41,6 +54,7 @@ def test_a_dry_run_prints_what_would_be_removed(shell: Shell, fake: FakeStore) -
         "DeadOperations": 0,
         "Uploads": 0,
         "Downloads": 0,
+        "CacheTags": 0,
         "DryRun": True,
         "Kept": [],
     }
