@@ -291,4 +291,12 @@ CREATE TABLE pending_manifest (
 	CONSTRAINT uq_pending_manifest_repository_digest UNIQUE (repository, digest)
 );
 CREATE INDEX ix_pending_manifest_repository_tag ON pending_manifest (repository, tag);
-INSERT INTO alembic_version (version_num) VALUES ('0015');
+CREATE TABLE registry_budget (
+	registry TEXT NOT NULL, 
+	remaining INTEGER NOT NULL, 
+	ceiling INTEGER, 
+	noted_at VARCHAR(27) NOT NULL, 
+	until VARCHAR(27) NOT NULL, 
+	CONSTRAINT pk_registry_budget PRIMARY KEY (registry)
+);
+INSERT INTO alembic_version (version_num) VALUES ('0016');

@@ -18,6 +18,7 @@
         ├── CertificateRefused   the registry's certificate is not trusted
         ├── RegistryFailed       the registry reports a fault of its own, or ends its answer early
         ├── RateLimited          the registry asks the client to wait
+        │   └── BudgetReached    the other requests that it takes for now are left to others
         └── Offline              the program must not open connections
 
 Each error names the registry and the repository, and its message has the reason.
@@ -147,6 +148,12 @@ class RateLimited(RegistryUnavailable):
     """A registry that asks the client to send fewer requests."""
 
     usual_hint = "try again later; registries often have higher limits for users who log in"
+
+
+class BudgetReached(RateLimited):
+    """A request that is not sent, because the registry takes few more, which others may need."""
+
+    usual_hint = "run the command again later: what is left over is done then"
 
 
 class Offline(RegistryUnavailable):

@@ -56,6 +56,11 @@ class SyncResult:
         """How many of them failed."""
         return self.counts.get("failed", 0)
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether something failed. What is left for the next run has not failed."""
+        return self.exit_code != 0 and not (self.counts.get("left", 0) and not self.failed)
+
     @classmethod
     def of(cls, ended: Ended) -> Self:
         """Return the report of a program; one without a report has failed.
@@ -65,7 +70,11 @@ class SyncResult:
         """
         try:
             (report,) = json.loads(ended.output)
-            failed = [one for one in report["Images"] if one["Error"] is not None]
+            failed = [
+                one
+                for one in report["Images"]
+                if one["Error"] is not None and one["Status"] != "left"
+            ]
             return cls(
                 ended.exit_code,
                 str(report["Run"] or ""),

@@ -217,7 +217,7 @@ class Syncs:
 def _run(
     name: str, result: SyncResult, last: SyncRun | None, began: datetime, ended: datetime
 ) -> SyncRun:
-    is_failure = result.exit_code != 0
+    is_failure = result.is_failure
     before = (None, 0) if last is None else (last.succeeded_at, last.failures)
     return SyncRun(
         name,
@@ -243,6 +243,7 @@ def _log(run: SyncRun, result: SyncResult) -> None:
         "images": run.images,
         "moved": run.moved,
         "failed": run.failed,
+        "left": result.counts.get("left", 0),
         "bytes": run.size_bytes,
     }
     if result.was_stopped:
@@ -253,5 +254,5 @@ def _log(run: SyncRun, result: SyncResult) -> None:
         logger.warning("failed to sync an image", extra={FIELDS: failure})
     if result.message:
         fields["error"] = printable(result.message)
-    level = logging.WARNING if run.exit_code else logging.INFO
+    level = logging.WARNING if result.is_failure else logging.INFO
     logger.log(level, "ended sync", extra={FIELDS: fields})

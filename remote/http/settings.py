@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from remote.http.budgets import Budgets
     from remote.http.far_program import FarProgram
     from remote.http.proxies import Proxies
 
@@ -82,6 +83,9 @@ class ClientSettings:
 
     program: FarProgram | None = None
     """The program on another machine that gets all requests; None to connect to registries."""
+
+    budgets: Budgets | None = None
+    """Remembers how many more requests registries take; None to remember nothing."""
 
     timing: Timing = field(default_factory=Timing)
     """The clock."""

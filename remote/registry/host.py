@@ -251,6 +251,7 @@ class Host:
             url = URL(f"{base}{url}", encoded=True)
         redirects = Redirects(call, base, url.update_query(call.query) if call.query else url)
         is_on_internet = self.transport.is_public(base.host or "")
+        budgets = self.transport.settings.budgets
         while True:
             headers = dict(call.headers)
             if header is not None and redirects.is_registry:
@@ -262,6 +263,8 @@ class Host:
                 is_registry=redirects.is_registry,
                 is_guarded=redirects.needs_public_address and is_on_internet,
             )
+            if budgets is not None and redirects.is_registry:
+                budgets.note(self.registry, answer.headers)
             try:
                 is_redirect = redirects.follow(answer.status, answer.headers.get("Location", ""))
             except BaseException:

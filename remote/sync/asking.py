@@ -1,6 +1,6 @@
 """Questions of a sync to registries: tags, digests, times and signatures.
 
-A registry whose rate limit is reached is not asked again in the same run.
+A registry whose rate limit is reached, or is about to be, is not asked again in the same run.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
-from remote.errors import ManifestNotFound, RateLimited, RegistryError
+from remote.errors import BudgetReached, ManifestNotFound, RateLimited, RegistryError
 from remote.pulling.attachments import attached_tags
 from remote.pulling.options import PullOptions
 from remote.pulling.platforms import chosen
@@ -25,6 +25,7 @@ from store.model.limits import DEFAULT_LIMITS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
+    from remote.http.budgets import Budgets
     from remote.registry.repository import Repository
     from remote.registry.values import Resolution
     from remote.sync.sources import Access, Parts, Source
@@ -80,6 +81,7 @@ class Asking:
         connect: Returns the function that returns the repositories to ask for an image.
         jobs: How many questions are asked at once.
         machine: The platform of this machine.
+        budgets: Knows how many more requests registries take; None for no limit.
     """
 
     def __init__(
@@ -87,10 +89,12 @@ class Asking:
         connect: Callable[[Access], Callable[[Reference], Sequence[Repository]]],
         jobs: int,
         machine: Platform,
+        budgets: Budgets | None = None,
     ) -> None:
         self._connect = connect
         self.jobs = jobs
         self._machine = machine
+        self._budgets = budgets
         self._slots: asyncio.Semaphore | None = None
         self._limited: dict[str, RateLimited] = {}
 
@@ -98,12 +102,19 @@ class Asking:
         """Return the repositories to ask for an image, mirrors first.
 
         Raises:
-            RateLimited: The registry has refused further requests in this run.
+            RateLimited: The registry has refused further requests in this run, or takes so few
+                that they are left to others.
             StoreError: The name may not be pulled.
         """
         domain = name.repository.domain
         if domain in self._limited:
             raise self._limited[domain]
+        if self._budgets is not None:
+            try:
+                self._budgets.check(domain)
+            except BudgetReached as exc:
+                self.note_error(exc)
+                raise
         return self._connect(access)(name)
 
     def note_error(self, error: StoreError) -> None:

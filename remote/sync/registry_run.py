@@ -15,7 +15,7 @@ from remote.pushing.report import NoListener
 from remote.registry.values import Tag
 from remote.sync.items import Step, decide, is_here
 from remote.sync.listing import Answer
-from remote.sync.report import Became, SyncedImage
+from remote.sync.report import Became, SyncedImage, failure
 from store.errors import StoreError
 from store.model.progress import Silent
 
@@ -112,8 +112,10 @@ class RegistryRun:
             return await self._synced(item)
         except StoreError as exc:
             self._asking.note_error(exc)
-            self._memory.note_failure(item, self._workspace.now())
-            return _outcome(item, Became.FAILED, error=exc)
+            became = failure(exc)
+            if became is Became.FAILED:
+                self._memory.note_failure(item, self._workspace.now())
+            return _outcome(item, became, error=exc)
 
     async def _synced(self, item: Item) -> SyncedImage:
         now = self._workspace.now()

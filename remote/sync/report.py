@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, final
 
+from remote.errors import BudgetReached
+
 if TYPE_CHECKING:
     from store.errors import StoreError
     from store.model.digests import Digest
@@ -36,8 +38,16 @@ class Became(StrEnum):
     REMOVED = "removed"
     """The tag is no longer listed, and was removed."""
 
+    LEFT = "left"
+    """It is left for the next run, because its registry takes few more requests for now."""
+
     FAILED = "failed"
     """It could not be fetched or listed. The store keeps the old image."""
+
+
+def failure(error: StoreError) -> Became:
+    """Return what an image became because of an error."""
+    return Became.LEFT if isinstance(error, BudgetReached) else Became.FAILED
 
 
 @final
@@ -56,7 +66,7 @@ class SyncedImage:
         fetched_bytes: Their size in bytes.
         present_blobs: The number of blobs that were there already.
         notes: Facts that the user should know, one sentence each.
-        error: Why it failed.
+        error: Why it failed, or is left for the next run.
     """
 
     became: Became

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, final
 
+from remote.http.budget_rows import BudgetRows
 from remote.pulling.options import PullOptions
 from remote.pulling.pull import Puller
 from remote.pulling.report import FailedImage, PlannedImage
@@ -15,7 +16,7 @@ from remote.sync.listing import Answer, list_images
 from remote.sync.memory import SyncMemory
 from remote.sync.pruning import Pruning, find_stale
 from remote.sync.registry_run import RegistryRun
-from remote.sync.report import Became, SyncedImage
+from remote.sync.report import Became, SyncedImage, failure
 from store.catalog import references
 from store.errors import StoreError
 from store.importing.archive import LayerChecks
@@ -24,6 +25,7 @@ from store.model.references import Reference
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from remote.http.budgets import Budgets
     from remote.pulling.report import PullOutcome
     from remote.registry.event_loop import EventLoopThread
     from remote.registry.repository import Repository
@@ -50,6 +52,7 @@ class StoreSync:
         options: How the sync runs.
         progress: Receives the progress of each blob; None for no reports.
         push: Returns the repository of a registry that receives an image; None if there is none.
+        budgets: Knows how many more requests registries take; None for no limit.
     """
 
     def __init__(
@@ -60,13 +63,15 @@ class StoreSync:
         options: SyncOptions,
         progress: Progress | None = None,
         push: Push | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         self._workspace = workspace
         self._push = push
         self._loop = loop
         self._options = options
         self._progress = progress
-        self._asking = Asking(connect, options.jobs, options.machine)
+        self._budgets = budgets
+        self._asking = Asking(connect, options.jobs, options.machine, budgets)
         self.notes: list[str] = []
         """Facts about the last run that the user should know, one sentence each."""
 
@@ -77,6 +82,8 @@ class StoreSync:
             file: The file.
         """
         memory = SyncMemory(self._workspace, file.name, is_kept=not self._options.is_plan)
+        domains = sorted({source.repository.domain for source in file.sources})
+        self._share_budgets(domains)
         try:
             listing = self._loop.run(
                 list_images(
@@ -102,6 +109,11 @@ class StoreSync:
             yield from self._pruned(file, listing, memory)
         finally:
             memory.flush()
+            self._share_budgets(domains)
+
+    def _share_budgets(self, domains: Sequence[str]) -> None:
+        if self._budgets is not None and not self._workspace.read_only:
+            BudgetRows(self._workspace).exchange(self._budgets, domains)
 
     def _sent(self, memory: SyncMemory, listing: Listing) -> Iterator[SyncedImage]:
         items = [item for item in listing.items if item.source.place.is_remote]
@@ -141,7 +153,7 @@ class StoreSync:
     def _failed_sources(listing: Listing) -> Iterator[SyncedImage]:
         for source, error in listing.failures:
             yield SyncedImage(
-                Became.FAILED,
+                failure(error),
                 Reference(source.repository),
                 Reference(source.place.repository),
                 str(source.place),
@@ -300,8 +312,10 @@ class _Run:
 
     def _failed(self, item: Item, error: StoreError) -> SyncedImage:
         self._asking.note_error(error)
-        self._memory.note_failure(item, self._workspace.now())
-        return _outcome(item, Became.FAILED, before=self._held.get(item.target), error=error)
+        became = failure(error)
+        if became is Became.FAILED:
+            self._memory.note_failure(item, self._workspace.now())
+        return _outcome(item, became, before=self._held.get(item.target), error=error)
 
 
 def _groups(items: Iterable[Item]) -> list[list[Item]]:

@@ -18,6 +18,7 @@ from remote.errors import (
     RegistryUnavailable,
     Unreachable,
 )
+from remote.http.budget_rows import BudgetRows
 from remote.registry.values import Tag
 from remote.through.counts import Counts
 from remote.through.failures import Failures
@@ -116,6 +117,7 @@ class PullThrough:
             self._downloads, self._fetch_ended, counts=self.counts, is_stored=self._is_stored
         )
         self._rows = PendingRows(workspace, now)
+        self._budget_rows = BudgetRows(workspace)
         self._pending = SharedPending(self._rows)
         self._absent = Absences(now)
         self._failures = Failures(now)
@@ -196,9 +198,19 @@ class PullThrough:
         if current is None or seen is None:
             return TagAnswer(await self._asking.result(name, lambda: self._ask(name, None)))
         try:
+            await self._require_budget(name.repository)
             return TagAnswer(await self._ask_briefly(name, seen))
         except StoreError as exc:
             return TagAnswer(age=age, problem=exc)
+
+    async def _require_budget(self, repository: Repository) -> None:
+        """Raise BudgetReached if a registry takes few more requests: those are for misses."""
+        budgets = self._sources.client.transport.settings.budgets
+        if budgets is None:
+            return
+        registry = self._sources.of(repository)[-1].registry
+        await asyncio.to_thread(self._budget_rows.exchange_sometimes, budgets, registry)
+        budgets.check(registry)
 
     async def _served_lately(self, name: Reference) -> Document | None:
         """Return the manifest of a tag that was asked for a moment ago and is not published."""

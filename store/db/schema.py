@@ -26,12 +26,12 @@ from store.db import upstream_schema
 from store.db.metadata import metadata as all_tables
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
-HEAD: Final = "0015"
+HEAD: Final = "0016"
 """The newest revision that this program knows: the last revision in `migrations.versions`."""
 
 REVISIONS: Final = (
     *("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"),
-    *("0010", "0011", "0012", "0013", "0014", "0015"),
+    *("0010", "0011", "0012", "0013", "0014", "0015", "0016"),
 )
 """Every revision that this program can upgrade from, oldest first."""
 
@@ -40,6 +40,7 @@ metadata: Final = all_tables
 UPSTREAM: Final = (
     *(upstream_schema.upstream_tag, upstream_schema.sync_tag),
     *(upstream_schema.sync_run, upstream_schema.pending_manifest),
+    upstream_schema.registry_budget,
 )
 """The tables about other registries, which are described in a module of their own."""
 

@@ -84,3 +84,14 @@ sync_run: Final = Table(
     Column("failures", Integer, nullable=False),
     PrimaryKeyConstraint("sync"),
 )
+
+registry_budget: Final = Table(
+    "registry_budget",
+    metadata,
+    Column("registry", Text, nullable=False),
+    Column("remaining", Integer, nullable=False),
+    Column("ceiling", Integer),
+    Column("noted_at", UtcTime, nullable=False),
+    Column("until", UtcTime, nullable=False),
+    PrimaryKeyConstraint("registry"),
+)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from remote.configuration.settings import ConfiguredRegistries
     from remote.credentials.places import AuthFile
     from remote.credentials.search import StoredCredentials
+    from remote.http.budgets import Budgets
     from remote.http.settings import ClientSettings
     from remote.registry.client import RegistryClient
     from remote.registry.event_loop import EventLoopThread
@@ -45,6 +46,7 @@ class RemoteOptions:
         retries: How often a request is sent again after a fault that may pass.
         rate_bytes_s: The bytes per second of all transfers together; None for no limit.
         given: Credentials that take the place of ``creds``, or None.
+        budgets: Remembers how many more requests registries take; None to remember nothing.
     """
 
     tls_verify: bool | None = None
@@ -55,6 +57,7 @@ class RemoteOptions:
     retries: int = RETRIES
     rate_bytes_s: int | None = None
     given: Credentials | None = None
+    budgets: Budgets | None = None
 
     @contextmanager
     def connected(
@@ -146,6 +149,7 @@ class RemoteOptions:
             retries=self.retries,
             connections_per_host=max(_MIN_CONNECTIONS, jobs),
             rate_bytes_s=self.rate_bytes_s,
+            budgets=self.budgets,
             proxies=Proxies.of_environment(settings.environment),
             ca_files=(Path(authorities),) if authorities else (),
         )

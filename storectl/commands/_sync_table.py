@@ -13,6 +13,7 @@ import click
 
 from storectl.commands._programs import absolute, program
 from storectl.commands._remote_options import Rate
+from storectl.commands._requests import Requests
 from storectl.commands._scrub_options import Age
 from storectl.commands._settings_file import TableError
 from storectl.system.parameters import FilePath, WholeNumber
@@ -33,7 +34,7 @@ MAX_SYNCS: Final = 256
 _MAX_TIMES: Final = 24
 _MAX_PLATFORMS: Final = 100
 _TIME: Final = re.compile(r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})")
-_FLAGS: Final = ("prune", "all-platforms", "referrers", "tls-verify", "plain-http")
+_FLAGS: Final = (*("prune", "verify", "all-platforms", "referrers", "tls-verify", "plain-http"),)
 _PATHS: Final = ("file", "authfile", "cert-dir")
 _TYPES: Final[Mapping[str, click.ParamType[Any]]] = {
     "every": Age(MIN_EVERY),
@@ -41,6 +42,7 @@ _TYPES: Final[Mapping[str, click.ParamType[Any]]] = {
     "limit-rate": Rate(),
     "jobs": WholeNumber(1, 64),
     "retry": WholeNumber(0, 100),
+    "rate-reserve": Requests(),
 }
 _KEYS: Final = (*_PATHS, *_FLAGS, *_TYPES, "at", "platforms")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 import click
 
 from remote.auth.credentials import Credentials
+from remote.http.budgets import DEFAULT_RESERVE, Budgets
 from remote.registry.event_loop import EventLoopThread
 from remote.sync.destinations import Destination, sent_to
 from remote.sync.files.recognition import name_of, read_sync_file
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
+    from remote.http.budgets import Reserve
     from remote.registry.repository import Repository
     from remote.sync.report import SyncedImage
     from remote.sync.sources import SyncFile
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 
 _RUN_BYTES = 6
 _CHANGED = (Became.PULLED, Became.SENT, Became.REMOVED)
-_SHOWN = (Became.PULLED, Became.SENT, Became.REMOVED, Became.UNSIGNED)
+_SHOWN = (Became.PULLED, Became.SENT, Became.REMOVED, Became.UNSIGNED, Became.LEFT)
 _STDIN = Path("-")
 
 
@@ -70,6 +72,7 @@ class SyncingOptions:
     as_json: bool
     to: str | None = None
     is_scoped: bool = False
+    rate_reserve: Reserve = DEFAULT_RESERVE
 
     def parts(self) -> Parts:
         """Return what of an image is taken if a file does not say."""
@@ -96,6 +99,8 @@ def sync(
         StoreError: The store cannot be opened.
     """
     keep_freed()
+    budgets = Budgets(options.rate_reserve, settings.now)
+    remote = replace(remote, budgets=budgets)
     files = [_read(path, settings.environment) for path in paths]
     if options.to is not None:
         destination = Destination.parse(options.to, is_scoped=options.is_scoped)
@@ -130,6 +135,7 @@ def sync(
                 ),
                 bars,
                 connections.push_repository,
+                budgets,
             )
             report.note(file.notes)
             for outcome in _waited_for(run.run(file), bars, quiet=options.quiet or options.as_json):
@@ -279,7 +285,8 @@ class _Report:
         self._bytes += outcome.fetched_bytes
         if outcome.error is not None:
             self.failure = self.failure or outcome.error
-            print_error(outcome.error)
+            if not (outcome.became is Became.LEFT and self._counts[Became.LEFT] > 1):
+                print_error(outcome.error)
         is_changed = outcome.became in _CHANGED
         if self.options.as_json:
             if is_changed or outcome.error is not None or not self.options.quiet:
@@ -333,6 +340,8 @@ def _line(outcome: SyncedImage, *, is_plan: bool) -> str:
     name = outcome.target.familiar
     if outcome.target != outcome.origin:
         name = f"{name} from {outcome.origin.familiar}"
+    if outcome.became is Became.LEFT:
+        return f"Left for the next run: {name}"
     if outcome.became is Became.UNSIGNED:
         return f"Skipped: {name} has no signature"
     if outcome.became is Became.REMOVED:

@@ -103,6 +103,7 @@ class UpstreamOptions:
         """
         if not self.names:
             return None
+        from remote.http.budgets import Budgets  # noqa: PLC0415 - `--help` does without
         from storectl.commands._upstream_opening import Configuration  # noqa: PLC0415 - `--help`
 
         remote = RemoteOptions(authfile=self.authfile, cert_dir=self.cert_dir, retries=_RETRIES)
@@ -114,6 +115,7 @@ class UpstreamOptions:
         client = replace(
             remote.client_settings(settings),
             is_offline=self.is_offline,
+            budgets=Budgets(now=settings.now),
             max_wait_s=_MAX_WAIT_S,
             connect_timeout_s=_CONNECT_TIMEOUT_S,
         )

@@ -9,6 +9,7 @@ import click
 
 from storectl.commands._part_options import part_options, require_one_choice
 from storectl.commands._remote_options import remote_options
+from storectl.commands._requests import Requests
 from storectl.commands._scrub_options import Age
 from storectl.system.parameters import FilePath
 from storectl.verb import Verb, json_option
@@ -79,6 +80,17 @@ if TYPE_CHECKING:
     help="With --to, keep the registries of images as the beginnings of their names.",
 )
 @part_options(unless=", unless the file says otherwise", also=", and tags to check")
+@click.option(
+    "--rate-reserve",
+    type=Requests(),
+    metavar="N|N%",
+    default="10%",
+    show_default=True,
+    help=(
+        "Leave this many requests, of those that a registry announces (Docker Hub), to others, and"
+        " the rest of the images to the next run."
+    ),
+)
 @remote_options
 @json_option
 @click.argument(
@@ -101,7 +113,8 @@ def command(
 
     The store remembers what it saw of each tag. A tag that has not moved costs one request, and an
     immutable tag none. Each image is stored completely or not at all. A failed image does not stop
-    the others; the exit code is that of the first failure.
+    the others; the exit code is that of the first failure. If a registry announces that it takes
+    few more requests for now, the other images are left for the next run, with exit code 12.
 
     Each run has a name, which comes last on standard error: `storectl log RUN` shows its changes,
     and `storectl rollback RUN` undoes them.

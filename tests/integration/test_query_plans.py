@@ -30,7 +30,7 @@ from store.catalog.collection import garbage, grace, history, reachability
 from store.catalog.events import Event
 from store.catalog.in_progress import pushes, uploads
 from store.catalog.lists import recorded_rows, repository_lists, tag_changes
-from store.catalog.upstream import pending, pulled, sync_runs, synced_tags
+from store.catalog.upstream import budgets, pending, pulled, sync_runs, synced_tags
 from store.catalog.upstream import tags as upstream_tags
 from store.db.changes import Position
 from store.db.sqlite.engine import DATABASE
@@ -305,6 +305,9 @@ def use_syncs(connection: Connection, image_id: ImageID) -> None:
     synced_tags.put(connection, "test", {synced: row})
     assert synced_tags.of_sync(connection, "test") == {synced: row}
     assert not synced_tags.is_kept_by_others(connection, "test", synced)
+    budget = budgets.AnnouncedBudget("docker.io", 9, 100, NOW, NOW)
+    budgets.put(connection, budget)
+    assert budgets.get(connection, "docker.io") == budget
     run = sync_runs.SyncRun("test", "", NOW, NOW, None, 0, 0, 0, 0, 0, 0)
     sync_runs.put(connection, run)
     assert sync_runs.last_runs(connection, ["test"]) == {"test": run}

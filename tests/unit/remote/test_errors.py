@@ -10,6 +10,7 @@ from storectl.output.exit_codes import ExitCode, exit_code
 CODES = {
     "AccessDenied": 11,
     "BlobNotFound": 3,
+    "BudgetReached": 12,
     "CertificateRefused": 12,
     "ContentRefused": 4,
     "FalseAnswer": 4,

@@ -12,8 +12,8 @@ REPORT = {
     "Counts": {"pulled": 2, "removed": 1, "unchanged": 5, "failed": 1},
     "DownloadedBytes": 1 << 40,
     "Images": [
-        {"Name": "a:1", "Error": None},
-        {"Name": "b:1", "Error": {"Message": "cannot read it"}},
+        {"Name": "a:1", "Status": "failed", "Error": None},
+        {"Name": "b:1", "Status": "failed", "Error": {"Message": "cannot read it"}},
     ],
 }
 
@@ -33,7 +33,7 @@ def test_a_report_has_sums_and_failures() -> None:
 
 
 def test_few_failures_are_reported() -> None:
-    failed = {"Name": "a:1", "Error": {"Message": "x" * 2000}}
+    failed = {"Name": "a:1", "Status": "failed", "Error": {"Message": "x" * 2000}}
     found = result([{**REPORT, "Images": [failed] * 30}])
     assert len(found.failures) == MAX_FAILURES
     assert len(found.failures[0][1]) == 1000
@@ -49,3 +49,12 @@ def test_a_program_without_a_report_has_failed() -> None:
         found = result(report)
         assert (found.exit_code, found.message) == (1, "exit code 0")
     assert SyncResult.of(Ended(0, was_stopped=True)).was_stopped
+
+
+def test_what_is_left_for_the_next_run_has_not_failed() -> None:
+    left = {"Name": "a:1", "Status": "left", "Error": {"Message": "takes 9 more requests"}}
+    report = {**REPORT, "Counts": {"pulled": 3, "left": 1}, "Images": [left]}
+    found = result([report], 12)
+    assert (found.is_failure, found.failures, found.images) == (False, (), 4)
+    assert result([{**report, "Counts": {"left": 1, "failed": 1}}], 12).is_failure
+    assert result([], 12).is_failure

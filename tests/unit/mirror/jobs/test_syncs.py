@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DAILY = Schedule(timedelta(days=1))
 FAILED = (
     '[{"Run":"sync-1","Counts":{"failed":1},"DownloadedBytes":0,'
-    '"Images":[{"Name":"a:1","Error":{"Message":"gone"}}]}]'
+    '"Images":[{"Name":"a:1","Status":"failed","Error":{"Message":"gone"}}]}]'
 )
 PULLED = '[{"Run":"sync-2","Counts":{"pulled":2},"DownloadedBytes":7,"Images":[]}]'
 

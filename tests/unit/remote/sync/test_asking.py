@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from remote.errors import BudgetReached
+from remote.http.budgets import Budgets
 from remote.sync.asking import each
-from tests.support.faulty_registry import Answer
+from remote.sync.options import SyncOptions
+from remote.sync.report import Became
+from remote.sync.run import StoreSync
+from tests.support.faulty_registry import Answer, Rewrite
 from tests.support.images import A, B
 from tests.support.layouts import Layout, gzip
-from tests.support.syncs import Syncs, serve
+from tests.support.pulls import Pulls
+from tests.support.syncs import MACHINE, RUN, Syncs, read, serve
 
 if TYPE_CHECKING:
-    from tests.support.pulls import Pulls, Upstream
+    from store import Store
+    from tests.support.pulls import Upstream
 
 
 @pytest.fixture
@@ -84,3 +92,65 @@ def test_many_questions_take_few_tasks_and_keep_their_order() -> None:
     assert asyncio.run(each(range(1000), ask, workers=3)) == [2 * one for one in range(1000)]
     # The workers, and the task that waits for them.
     assert most <= 4
+
+
+def announce(upstream: Upstream, remaining: int, times: int = 1) -> None:
+    """Let the registry count manifests that a client gets, as Docker Hub does."""
+    for number in range(times):
+        left = {
+            "RateLimit-Limit": "20;w=3600",
+            "RateLimit-Remaining": f"{remaining - number};w=3600",
+        }
+        upstream.registry.inject(Rewrite(left), method="GET", path="/manifests/")
+
+
+def test_the_requests_of_a_reserve_are_left_to_others(upstream: Upstream, store: Store) -> None:
+    """Twenty requests, of which ten percent are left; one job, so that nothing overtakes."""
+    serve(upstream, "team/app", {f"{number}": f"{number}" for number in range(6)})
+    announce(upstream, 5, times=6)
+    text = "sources: [{repository: HOST/team/app}]"
+    budgets = Budgets()
+    with Pulls(store, budgets=budgets) as pulls:
+        outcomes = list(
+            StoreSync(
+                store,
+                lambda _access: pulls.repositories,
+                pulls.loop,
+                SyncOptions(RUN, MACHINE, jobs=1),
+                budgets=budgets,
+            ).run(read(text.replace("HOST", upstream.registry.host)))
+        )
+    became = [one.became.value for one in outcomes]
+    pulled, left = became.count("pulled"), became.count("left")
+    assert pulled + left == 6
+    # The fourth answer says that two are left; a request may be on its way by then.
+    assert upstream.registry.count("GET", "/manifests/") == pulled
+    assert 4 <= pulled < 6
+    assert {type(one.error) for one in outcomes if one.became is Became.LEFT} == {BudgetReached}
+    # The next run, of another process, sends no request at all.
+    upstream.registry.clear()
+    with Pulls(store) as pulls:
+        again = Budgets()
+        outcomes = list(
+            StoreSync(
+                store,
+                lambda _access: pulls.repositories,
+                pulls.loop,
+                SyncOptions(RUN, MACHINE),
+                budgets=again,
+            ).run(read(text.replace("HOST", upstream.registry.host)))
+        )
+        assert [one.became.value for one in outcomes] == ["left"]
+        assert upstream.registry.seen == []
+        # After the time of the announcement, it goes on.
+        later = Budgets(now=lambda: datetime.now(UTC) + timedelta(hours=2))
+        outcomes = list(
+            StoreSync(
+                store,
+                lambda _access: pulls.repositories,
+                pulls.loop,
+                SyncOptions(RUN, MACHINE),
+                budgets=later,
+            ).run(read(text.replace("HOST", upstream.registry.host)))
+        )
+    assert {one.became.value for one in outcomes} == {"pulled", "unchanged"}

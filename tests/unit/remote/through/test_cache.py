@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from remote.errors import ManifestNotFound, RateLimited, RegistryError, Unreachable
+from remote.errors import BudgetReached, ManifestNotFound, RateLimited, RegistryError, Unreachable
+from remote.http.budgets import Budgets
 from remote.http.settings import ClientSettings
 from remote.registry.client import RegistryClient
 from remote.through.cache import PullThrough
@@ -62,6 +63,7 @@ class Mirror:
         self.upstream = upstream
         self.store = store
         self.memory = DictMemory()
+        self.budgets = Budgets(now=lambda: self.now)
         self.now = NOW
 
     def run(self, work: Callable[[PullThrough], Awaitable[Result]]) -> Result:
@@ -80,7 +82,8 @@ class Mirror:
         url = f"http://{self.upstream.registry.host}"
         upstreams = Upstreams([UpstreamRegistry.parse(f"docker.io={url}")])
         async with RegistryClient(
-            ClientSettings(retries=0, max_wait_s=0), registries=upstreams.settings()
+            ClientSettings(retries=0, max_wait_s=0, budgets=self.budgets),
+            registries=upstreams.settings(),
         ) as client:
             through = PullThrough(
                 self.store,
@@ -316,3 +319,26 @@ def test_a_slow_registry_does_not_keep_a_client_from_what_is_stored(
     mirror.now += timedelta(hours=1)
     answer = mirror.run(lambda through: through.tag(NAME, digest))
     assert isinstance(answer.problem, Unreachable)
+
+
+def test_the_last_requests_that_a_registry_takes_are_for_what_is_missing(mirror: Mirror) -> None:
+    digest = pulled(mirror, A)
+    registry = mirror.upstream.registry
+    registry.clear()
+    mirror.now += timedelta(hours=1)
+    mirror.budgets.note(
+        registry.host, {"RateLimit-Limit": "100;w=3600", "RateLimit-Remaining": "10;w=3600"}
+    )
+
+    async def work(through: PullThrough) -> None:
+        answer = await through.tag(NAME, digest)
+        assert (answer.document, answer.age) == (None, timedelta(hours=1))
+        assert isinstance(answer.problem, BudgetReached)
+        assert registry.seen == []
+        with pytest.raises(ManifestNotFound):
+            await through.tag(Reference(TEAM, "absent"), None)
+        assert registry.count("GET", "/manifests/absent") == 1
+        mirror.now += timedelta(hours=1)
+        assert (await through.tag(NAME, digest)).problem is None
+
+    mirror.run(work)

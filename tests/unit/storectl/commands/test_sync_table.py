@@ -75,6 +75,7 @@ def test_a_table_has_the_options_of_a_sync() -> None:
         ({"file": "x", "jobs": 0}, "jobs"),
         ({"file": "x", "jobs": True}, "jobs"),
         ({"file": "x", "limit-rate": "fast"}, "limit-rate"),
+        ({"file": "x", "rate-reserve": "half"}, "rate-reserve"),
         ({"file": "x", "platforms": ["linux/amd64"], "all-platforms": True}, "platforms"),
         ({"file": "x", "platforms": ["/"]}, "platforms"),
     ],
