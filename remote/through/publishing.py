@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NoReturn, final
 
 from remote.pulling.documents import PulledRoot
@@ -15,7 +16,7 @@ from remote.pulling.publishing import publish_image
 from remote.pulling.transfer import Traffic, Transfers
 from remote.through.memory import SeenTag
 from store.catalog import references, repositories
-from store.errors import StoreError, Unavailable, printable
+from store.errors import StoreBusy, StoreError, Unavailable, printable
 from store.formats.image.manifests import Document
 from store.model.limits import DEFAULT_LIMITS
 from store.model.progress import Silent
@@ -105,9 +106,10 @@ class Publisher:
         def are_holders() -> bool:
             for unit in (self._workspace.read, lambda: self._workspace.write(_WRITER)):
                 # Another process renames the file of a blob before the end of its transaction.
-                with unit() as connection:
+                with suppress(StoreBusy), unit() as connection:
                     if all(repositories.held(connection, name, (digest,)) for name in names):
                         return True
+            # If a writer works for long, the worst that happens is a second request for the blob.
             return False
 
         return bool(names) and await asyncio.to_thread(are_holders)

@@ -11,6 +11,7 @@ from remote.through.publishing import Publisher
 from remote.through.shared_pending import SharedPending
 from remote.through.tag_rows import TagRows
 from store.blobs.downloads import Downloads
+from store.errors import StoreBusy
 from store.formats.image.manifests import Document
 from store.model.digests import Digest
 from store.model.references import Reference, Repository
@@ -18,6 +19,8 @@ from tests.support.images import A, B
 from tests.support.layouts import Layout, gzip
 
 if TYPE_CHECKING:
+    import pytest
+
     from store import Store
 
 TEAM = Repository("docker.io", "team/app")
@@ -140,3 +143,27 @@ def test_a_tag_that_has_moved_on_does_not_move_back(store: Store) -> None:
     assert not store.names("", 9)
     assert not rows.holds(TEAM, old.digest)
     assert rows.holds(TEAM, new.digest)
+
+
+def test_a_writer_that_works_for_long_stops_no_fetch(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object) -> None:
+        raise StoreBusy("busy")
+
+    rows = PendingRows(store, lambda: NOW)
+
+    async def work() -> bool:
+        publisher = Publisher(
+            store,
+            Downloads(store.root),
+            SharedPending(rows),
+            rows,
+            TagRows(store),
+            remote=lambda _: None,  # type: ignore[arg-type,return-value]
+            now=lambda: NOW,
+        )
+        return await publisher.has_published(Digest.of(b"absent"), (TEAM,))
+
+    monkeypatch.setattr(type(store), "write", busy)
+    assert not asyncio.run(work())
