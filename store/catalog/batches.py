@@ -10,7 +10,7 @@ from sqlalchemy import insert
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Column, Connection, Row, Table
 
 T = TypeVar("T")
 
@@ -44,3 +44,19 @@ def insert_rows(connection: Connection, table: Table, rows: Iterable[dict[str, A
     left = iter(rows)
     while some := list(islice(left, BATCH)):
         connection.execute(insert(table), some)
+
+
+def add_rows(
+    connection: Connection, table: Table, rows: Iterable[dict[str, Any]], *columns: Column[Any]
+) -> Iterator[Row[Any]]:
+    """Insert rows batch by batch, and return columns of the new rows, in no particular order.
+
+    Args:
+        connection: An open write transaction.
+        table: The table that receives the rows.
+        rows: Each row as values by column name.
+        columns: The columns to return.
+    """
+    left = iter(rows)
+    while some := list(islice(left, BATCH)):
+        yield from connection.execute(insert(table).returning(*columns), some)

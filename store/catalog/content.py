@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from sqlalchemy import bindparam, delete, exists, func, select, update
 
-from store.catalog.batches import batches, insert_rows
+from store.catalog.batches import add_rows, batches, insert_rows
 from store.db.schema import blob, content, document, encoding
 from store.db.types import ContentKey
 from store.model.contents import Codec, ContentState, Sources, StoredEncoding
@@ -111,12 +111,18 @@ def _ensured(
 ) -> tuple[dict[Digest, ContentKey], set[Digest]]:
     """Return the row numbers, and the known digests whose state became present."""
     known = find(connection, sizes)
-    fresh = [digest for digest in sizes if digest not in known]
-    insert_rows(
+    fresh = add_rows(
         connection,
         content,
-        ({"digest": digest, "size_bytes": sizes[digest], "state": state.value} for digest in fresh),
+        (
+            {"digest": digest, "size_bytes": size, "state": state.value}
+            for digest, size in sizes.items()
+            if digest not in known
+        ),
+        content.c.id,
+        content.c.digest,
     )
+    keys = {row.digest: ContentKey(row.id) for row in fresh}
     again = {
         one.digest: one.key
         for one in known.values()
@@ -124,13 +130,10 @@ def _ensured(
     }
     if again:
         connection.execute(
-            update(content)
-            .where(content.c.id == bindparam("key"))
-            .values(state=state.value, size_bytes=bindparam("size")),
-            [{"key": key, "size": sizes[digest]} for digest, key in again.items()],
+            _MAKE_PRESENT, [{"key": key, "size": sizes[digest]} for digest, key in again.items()]
         )
-    known |= find(connection, fresh)
-    return {digest: known[digest].key for digest in sizes}, set(again)
+    keys |= {digest: one.key for digest, one in known.items()}
+    return {digest: keys[digest] for digest in sizes}, set(again)
 
 
 def ensure_decoded(
@@ -157,6 +160,22 @@ def ensure_decoded(
     return keys, damaged
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """What the catalogue has of a document.
+
+    Attributes:
+        key: The row number of its digest.
+        state: Whether its bytes can be read.
+        data: The bytes in the database; None if it has none.
+    """
+
+    key: ContentKey
+    state: ContentState
+    data: bytes | None
+
+
 def put_documents(
     connection: Connection, documents: Mapping[Digest, bytes]
 ) -> dict[Digest, ContentKey]:
@@ -169,37 +188,91 @@ def put_documents(
     Returns:
         The row number of each document.
     """
-    keys, _ = _ensured(
-        connection, {digest: len(data) for digest, data in documents.items()}, ContentState.PRESENT
+    known: dict[Digest, DocumentRow] = {}
+    for some in batches(list(documents)):
+        for row in connection.execute(_DOCUMENTS, {"digests": some}):
+            known[row.digest] = DocumentRow(ContentKey(row.id), ContentState(row.state), row.bytes)
+    return write_documents(connection, documents, known)
+
+
+def write_documents(
+    connection: Connection,
+    documents: Mapping[Digest, bytes],
+    known: Mapping[Digest, DocumentRow],
+    absent: Iterable[Digest] = (),
+) -> dict[Digest, ContentKey]:
+    """Store documents as `put_documents` does, after their rows were looked up.
+
+    Args:
+        connection: An open write transaction.
+        documents: The bytes of each document, by digest.
+        known: The rows of all digests of ``documents`` and ``absent`` that have one.
+        absent: More digests, which get a row in state absent if they have none.
+
+    Returns:
+        The row number of each document, and of each of the other digests.
+    """
+    new = {digest: None for digest in absent if digest not in known} | {
+        digest: len(data) for digest, data in documents.items() if digest not in known
+    }
+    added = add_rows(
+        connection,
+        content,
+        (
+            {
+                "digest": digest,
+                "size_bytes": size,
+                "state": (ContentState.ABSENT if size is None else ContentState.PRESENT).value,
+            }
+            for digest, size in new.items()
+        ),
+        content.c.id,
+        content.c.digest,
     )
-    held: dict[int, bytes] = {}
-    for some in batches(list(keys.values())):
-        rows = connection.execute(
-            select(document.c.content_id, document.c.bytes).where(document.c.content_id.in_(some))
-        )
-        held.update((row.content_id, row.bytes) for row in rows)
+    keys = {digest: row.key for digest, row in known.items()}
+    keys |= {row.digest: ContentKey(row.id) for row in added}
+    again = [
+        {"key": row.key, "size": len(documents[digest])}
+        for digest, row in known.items()
+        if digest in documents and row.state is not ContentState.PRESENT
+    ]
+    if again:
+        connection.execute(_MAKE_PRESENT, again)
+    held = {digest: row.data for digest, row in known.items() if row.data is not None}
     insert_rows(
         connection,
         document,
         (
             {"content_id": keys[digest], "bytes": data}
             for digest, data in documents.items()
-            if keys[digest] not in held
+            if digest not in held
         ),
     )
     damaged = [
-        {"key": key, "data": documents[digest]}
-        for digest, key in keys.items()
-        if held.get(key, documents[digest]) != documents[digest]
+        {"key": keys[digest], "data": data}
+        for digest, data in documents.items()
+        if held.get(digest, data) != data
     ]
     if damaged:
-        connection.execute(
-            update(document)
-            .where(document.c.content_id == bindparam("key"))
-            .values(bytes=bindparam("data")),
-            damaged,
-        )
+        connection.execute(_REPLACE_DOCUMENT, damaged)
     return keys
+
+
+_DOCUMENTS: Final = (
+    select(content.c.id, content.c.digest, content.c.state, document.c.bytes)
+    .outerjoin_from(content, document, document.c.content_id == content.c.id)
+    .where(content.c.digest.in_(bindparam("digests", expanding=True)))
+)
+_MAKE_PRESENT: Final = (
+    update(content)
+    .where(content.c.id == bindparam("key"))
+    .values(state=ContentState.PRESENT.value, size_bytes=bindparam("size"))
+)
+_REPLACE_DOCUMENT: Final = (
+    update(document)
+    .where(document.c.content_id == bindparam("key"))
+    .values(bytes=bindparam("data"))
+)
 
 
 def put_blob(connection: Connection, digest: Digest, size_bytes: int, now: datetime) -> ContentKey:

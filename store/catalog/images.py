@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, final
+from typing import TYPE_CHECKING, Final, Self, final
 
 from sqlalchemy import Text, bindparam, literal, select, type_coerce, update
+from sqlalchemy.dialects.sqlite import insert
 
 from store.catalog import content as contents
 from store.catalog import labels
-from store.catalog.batches import batches, insert_rows
-from store.db.schema import content, image, kept, manifest, manifest_edge, reference
-from store.db.types import ContentKey, LayerKey
+from store.catalog.batches import batches
+from store.db.schema import content, image, kept, layer, manifest, manifest_edge, reference
+from store.db.types import ContentKey
 from store.formats.image.layout_names import ATTESTED
-from store.model.digests import ImageID
+from store.model.digests import ChainID, ImageID
 from store.model.platforms import DEFAULT_CHOICE, Platform, PlatformChoice
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class NewImage:
 
     Attributes:
         image_id: The digest of the config.
-        top: Row number of the top layer; None for an image without layers.
+        top: The chain ID of the top layer, which is recorded; None for an image without layers.
         os: The operating system.
         architecture: The CPU architecture.
         variant: The variant of the architecture, or an empty string.
@@ -42,7 +43,7 @@ class NewImage:
     """
 
     image_id: ImageID
-    top: LayerKey | None
+    top: ChainID | None
     os: str
     architecture: str
     variant: str
@@ -51,12 +52,12 @@ class NewImage:
     verified: bool = True
 
     @classmethod
-    def of(cls, config: ImageConfig, top: LayerKey | None, *, verified: bool) -> Self:
+    def of(cls, config: ImageConfig, top: ChainID | None, *, verified: bool) -> Self:
         """Return the image to record for a config.
 
         Args:
             config: The parsed config.
-            top: Row number of the top layer; None for an image without layers.
+            top: The chain ID of the top layer, which is recorded; None for no layers.
             verified: Whether every layer was decoded and has its diff ID.
         """
         return cls(
@@ -73,29 +74,36 @@ class NewImage:
 
 def add(connection: Connection, new: Mapping[ContentKey, NewImage]) -> set[ContentKey]:
     """Insert images by the row numbers of their configs; return the row numbers that were new."""
-    there: set[int] = set()
+    added: set[ContentKey] = set()
     for some in batches(list(new)):
-        there.update(
-            connection.execute(
-                select(image.c.content_id).where(image.c.content_id.in_(some))
-            ).scalars()
-        )
-    fresh = {key: one for key, one in new.items() if key not in there}
-    rows = (
-        {
-            "content_id": key,
-            "top_layer_id": one.top,
-            "os": one.os,
-            "architecture": one.architecture,
-            "variant": one.variant,
-            "created_s": one.created_s,
-            "diff_state": "verified" if one.verified else "unverified",
-        }
-        for key, one in fresh.items()
+        rows = [_row(key, new[key]) for key in some]
+        added.update(map(ContentKey, connection.execute(_ADD, rows).scalars()))
+    labels.put(connection, {key: new[key].labels for key in new if key in added})
+    return added
+
+
+def _row(key: ContentKey, one: NewImage) -> dict[str, object]:
+    return {
+        "content_id": key,
+        "top": None if one.top is None else one.top.digest,
+        "os": one.os,
+        "architecture": one.architecture,
+        "variant": one.variant,
+        "created_s": one.created_s,
+        "diff_state": "verified" if one.verified else "unverified",
+    }
+
+
+_ADD: Final = (
+    insert(image)
+    .values(
+        top_layer_id=select(layer.c.id)
+        .where(layer.c.chain_id == bindparam("top", type_=layer.c.chain_id.type))
+        .scalar_subquery()
     )
-    insert_rows(connection, image, rows)
-    labels.put(connection, {key: one.labels for key, one in fresh.items()})
-    return set(fresh)
+    .on_conflict_do_nothing(index_elements=[image.c.content_id])
+    .returning(image.c.content_id)
+)
 
 
 def key_of(connection: Connection, image_id: ImageID) -> ContentKey | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy.dialects.sqlite import insert
 
-from store.catalog.batches import batches, insert_rows
+from store.catalog.batches import BATCH
 from store.db.schema import label
 
 if TYPE_CHECKING:
@@ -20,24 +21,19 @@ if TYPE_CHECKING:
 def put(connection: Connection, labels: Mapping[ContentKey, Mapping[str, str]]) -> None:
     """Record the labels of images and the annotations of manifests.
 
-    The labels of a digest never change, so digests with recorded labels are skipped.
+    The labels of a digest never change, so recorded labels are left as they are.
 
     Args:
         connection: An open write transaction.
         labels: Labels or annotations, by the row number of the config or manifest.
     """
-    wanted = [key for key, mine in labels.items() if mine]
-    there: set[int] = set()
-    for some in batches(wanted):
-        there.update(
-            connection.execute(
-                select(label.c.content_id).where(label.c.content_id.in_(some))
-            ).scalars()
-        )
     rows = (
         {"content_id": key, "key": name, "value": value}
-        for key in wanted
-        if key not in there
-        for name, value in labels[key].items()
+        for key, mine in labels.items()
+        for name, value in mine.items()
     )
-    insert_rows(connection, label, rows)
+    while some := list(islice(rows, BATCH)):
+        connection.execute(_ADD, some)
+
+
+_ADD: Final = insert(label).on_conflict_do_nothing()

@@ -7,17 +7,18 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, final
 
 from sqlalchemy import and_, bindparam, select
+from sqlalchemy.dialects.sqlite import insert
 
-from store.catalog.batches import batches, insert_rows
+from store.catalog.batches import batches
 from store.db.schema import content, image, layer, manifest, manifest_edge
-from store.db.types import ContentKey, LayerKey
+from store.db.types import ContentKey
 from store.model.contents import ContentState, DiffState
 from store.model.digests import ChainID, DiffID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import Connection, ScalarSelect, Select
 
     from store.model.digests import Digest
 
@@ -52,65 +53,60 @@ class UndecodedLayer:
     size_bytes: int
 
 
-def ensure_layers(
-    connection: Connection, chains: Sequence[Sequence[tuple[DiffID, ContentKey]]]
-) -> list[LayerKey | None]:
-    """Return the top layer of each chain; insert missing layers.
+def add_chains(
+    connection: Connection, chains: Iterable[Sequence[tuple[DiffID, ContentKey]]]
+) -> list[ChainID | None]:
+    """Insert the missing layers of some images.
 
     Args:
         connection: An open write transaction.
         chains: The layers of each image, base first, as (diff ID, its row number).
 
     Returns:
-        The row number of each chain's top layer; None for an empty chain.
+        The chain ID of each image's top layer; None for an image without layers.
     """
-    wanted: list[dict[Digest, _LayerRow]] = []
-    tops: list[Digest | None] = []
+    rows: dict[ChainID, dict[str, object]] = {}
+    tops: list[ChainID | None] = []
     for diffs in chains:
-        above: Digest | None = None
-        for depth, (chain_id, (_, key)) in enumerate(
-            zip(ChainID.each([diff for diff, _ in diffs]) if diffs else (), diffs, strict=True)
-        ):
-            if depth == len(wanted):
-                wanted.append({})
-            wanted[depth][chain_id.digest] = _LayerRow(key, above)
-            above = chain_id.digest
-        tops.append(above)
-    known = _layer_keys(connection, [digest for level in wanted for digest in level])
-    for depth, level in enumerate(wanted, start=1):
-        rows = [
-            {
-                "chain_id": digest,
-                "parent_id": None if row.below is None else known[row.below],
-                "diff_id": row.diff,
-                "depth": depth,
-            }
-            for digest, row in level.items()
-            if digest not in known
-        ]
-        if rows:
-            insert_rows(connection, layer, rows)
-            known |= _layer_keys(connection, [digest for digest in level if digest not in known])
-    return [None if top is None else known[top] for top in tops]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _LayerRow:
-    diff: ContentKey
-    below: Digest | None
-
-
-def _layer_keys(connection: Connection, chain_ids: Sequence[Digest]) -> dict[Digest, LayerKey]:
-    known: dict[Digest, LayerKey] = {}
-    for some in batches(chain_ids):
-        known.update(
-            (row.chain_id, LayerKey(row.id))
-            for row in connection.execute(
-                select(layer.c.id, layer.c.chain_id).where(layer.c.chain_id.in_(some))
+        top: ChainID | None = None
+        names = ChainID.each([diff for diff, _ in diffs]) if diffs else ()
+        for depth, (name, (_, key)) in enumerate(zip(names, diffs, strict=True), start=1):
+            below = None if top is None else top.digest
+            rows.setdefault(
+                name, {"name": name.digest, "below": below, "diff": key, "height": depth}
             )
-        )
-    return known
+            top = name
+        tops.append(top)
+    if rows:
+        connection.execute(_ADD, list(rows.values()))
+    return tops
+
+
+_BELOW: Final = layer.alias("below")
+_ADD: Final = (
+    # A parent is an earlier row of the same call, or was there before.
+    insert(layer)
+    .values(
+        chain_id=bindparam("name"),
+        parent_id=select(_BELOW.c.id)
+        .where(_BELOW.c.chain_id == bindparam("below"))
+        .scalar_subquery(),
+        diff_id=bindparam("diff"),
+        depth=bindparam("height"),
+    )
+    .on_conflict_do_nothing(index_elements=[layer.c.chain_id])
+)
+
+
+def key_of(chain_id: ChainID | None) -> ScalarSelect[Any] | None:
+    """Return an expression for the row number of a layer, for a column of another row.
+
+    Args:
+        chain_id: The chain ID of the layer; None for no layer.
+    """
+    if chain_id is None:
+        return None
+    return select(layer.c.id).where(layer.c.chain_id == chain_id.digest).scalar_subquery()
 
 
 def chains(

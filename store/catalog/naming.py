@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as insert_or_leave
 
 from store.catalog import events, references, serving
 from store.catalog.batches import batches, insert_rows
@@ -72,7 +73,8 @@ def set_tags(
             content (see `serving.serve`).
         known: What the caller has looked up already; None for nothing.
     """
-    before = references.get_all(connection, targets)
+    added = set() if known is None else _added(connection, targets, known, now)
+    before = references.get_all(connection, targets.keys() - added)
     moved = {
         name: key
         for name, key in targets.items()
@@ -93,7 +95,7 @@ def set_tags(
             "tagged_at": now,
         }
         for name, key in moved.items()
-        if name not in before
+        if name not in before and name not in added
     )
     insert_rows(connection, reference, fresh)
     old = [
@@ -130,6 +132,33 @@ def set_tags(
         operation=operation,
         known=None if known is None else known.digests,
     )
+
+
+def _added(
+    connection: Connection,
+    targets: Mapping[Reference, ContentKey],
+    known: Known,
+    now: datetime,
+) -> set[Reference]:
+    """Add the tags that do not exist, with one statement; return them."""
+    names = {(known.repositories[name.repository], name.tag): name for name in targets}
+    rows = [
+        {
+            "repository_id": repository_key,
+            "tag": tag,
+            "manifest_id": targets[name],
+            "tagged_at": now,
+        }
+        for (repository_key, tag), name in names.items()
+    ]
+    return {names[row.repository_id, row.tag] for row in connection.execute(_ADD, rows)}
+
+
+_ADD: Final = (
+    insert_or_leave(reference)
+    .on_conflict_do_nothing(index_elements=[reference.c.repository_id, reference.c.tag])
+    .returning(reference.c.repository_id, reference.c.tag)
+)
 
 
 def remove_tag(connection: Connection, target: TagTarget, *, now: datetime, operation: str) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects.sqlite import insert as insert_or_update
 
 from store.catalog.batches import PAIRS, batches, insert_rows
 from store.db.schema import (
@@ -268,17 +269,56 @@ _NOTE_BLOBS: Final = (
 )
 
 
-def note_manifest(connection: Connection, repository_key: RepositoryKey, now: datetime) -> None:
-    """Record that a client has pushed a manifest to a repository.
+def hold_pushed(
+    connection: Connection, repository_key: RepositoryKey, keys: Iterable[ContentKey]
+) -> None:
+    """Let a repository serve a pushed manifest, and end the grace periods of what it lists.
 
     Args:
         connection: An open write transaction.
         repository_key: Row number of the repository.
-        now: The current time.
+        keys: Row numbers of the manifest, unless the repository serves it already, and of the
+            blobs that have a grace period.
     """
-    connection.execute(
-        update(repository).where(repository.c.id == repository_key).values(manifest_at=now)
-    )
+    if rows := [{"repository_id": repository_key, "content_id": key} for key in keys]:
+        connection.execute(_HOLD_PUSHED, rows)
+
+
+_HOLD_PUSHED: Final = insert_or_update(repository_content).on_conflict_do_update(
+    index_elements=[repository_content.c.repository_id, repository_content.c.content_id],
+    set_={"fresh_at": None},
+)
+
+
+def note_manifest(connection: Connection, name: Repository, now: datetime) -> RepositoryKey:
+    """Record that a client has pushed a manifest to a repository, which is made if it is missing.
+
+    Args:
+        connection: An open write transaction.
+        name: The full name of the repository.
+        now: The current time.
+
+    Returns:
+        The row number of the repository.
+    """
+    values = {"repository": str(name), "now": now}
+    key = connection.execute(_NOTE_MANIFEST, values).scalar()
+    if key is None:
+        key = connection.execute(_ADD_REPOSITORY, values).scalar_one()
+    return RepositoryKey(key)
+
+
+_NOTE_MANIFEST: Final = (
+    update(repository)
+    .where(repository.c.name == bindparam("repository"))
+    .values(manifest_at=bindparam("now"))
+    .returning(repository.c.id)
+)
+_ADD_REPOSITORY: Final = (
+    insert(repository)
+    .values(name=bindparam("repository"), manifest_at=bindparam("now"))
+    .returning(repository.c.id)
+)
 
 
 def set_media_type(

@@ -240,7 +240,7 @@ class Placement:
         keys = self.put_documents(
             {image_id.digest: config.data for image_id, config in wanted.items()}
         )
-        tops = layers.ensure_layers(
+        tops = layers.add_chains(
             self._connection,
             [
                 [(diff, self._diffs[diff][0]) for diff in config.diff_ids]

@@ -33,25 +33,24 @@ from store.formats.image.described_image import NotAnImage, described_image, par
 from store.formats.image.graph_walk import levels
 from store.formats.image.label_budget import require_few_annotations, require_few_labels
 from store.formats.image.manifests import Document, Role
-from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.model.limits import DEFAULT_LIMITS, MIB
 from store.model.references import Reference, Repository
 from store.workspace.soundness import lost, sound_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from store.blobs.protocol import BlobStore
-    from store.catalog.in_progress.pushes import HeldContent
+    from store.catalog.in_progress.pushes import KnownContent
     from store.db.types import ContentKey
     from store.formats.image.config import ImageConfig
     from store.formats.image.described_image import ParsedConfig
     from store.formats.image.manifests import Link
-    from store.model.digests import ImageID
+    from store.model.digests import DiffID, ImageID
     from store.model.limits import Limits
 
 MAX_MANIFEST_BYTES: Final = 4 * MIB
@@ -188,7 +187,16 @@ def push_manifest(  # noqa: PLR0913 - the parts of a push
         DigestMismatch: A descriptor states a wrong size.
         TooLarge: The indexes below the manifest are nested too deep, or lead to too many manifests.
     """
-    held, keys = _link_keys(connection, repository, document, sparse, blobs)
+    subject = document.subject
+    documents = {document.digest: document.data}
+    named = {link.digest for link in document.links}
+    if subject is not None:
+        named.add(subject.digest)
+    if config is not None:
+        documents[config.image_id.digest] = config.data
+        named.update(diff.digest for diff in config.diff_ids)
+    known = pushes.known_content(connection, repository, named, documents)
+    held = _held_links(connection, document, known, sparse, blobs)
     # Indexes of other repositories do not count: the answer would tell what is in them.
     _require_bounded(
         connection,
@@ -196,19 +204,17 @@ def push_manifest(  # noqa: PLR0913 - the parts of a push
         [held[link.digest].key for link in document.children if link.digest in held],
         limits,
     )
-    new = pushes.add_document(connection, document.digest, document.data)
-    key = (
-        content.put_documents(connection, {document.digest: document.data})[document.digest]
-        if new is None
-        else new
+    # Insert all rows with few statements: an index may list tens of thousands of manifests, and
+    # every other writer waits. The size that a descriptor states of absent content is only a claim.
+    # It stays in the manifest.
+    keys = content.write_documents(
+        connection, documents, {digest: one.row for digest, one in known.items()}, named
     )
+    key, before = keys[document.digest], known.get(document.digest)
     image, is_verified = (None, True)
     if config is not None:
-        image, is_verified = _add_image(connection, document, config)
-    subject = document.subject
-    subject_key = None
-    if subject is not None:
-        subject_key = content.ensure(connection, subject.digest, None, ContentState.ABSENT)
+        image = keys[config.image_id.digest]
+        is_verified = _add_image(connection, document, config, known, keys)
     manifests.add(
         connection,
         [
@@ -218,21 +224,22 @@ def push_manifest(  # noqa: PLR0913 - the parts of a push
                 document.neutral_media_type,
                 document.effective_artifact_type,
                 image,
-                subject_key,
+                None if subject is None else keys[subject.digest],
                 [manifests.Edge(link, keys[link.digest]) for link in document.links],
                 document.annotations,
                 verified=is_verified,
             )
         ],
-        are_new=new is not None,
+        are_new=before is None,
     )
-    repository_keys = serving.ensure_repositories(connection, (repository,))
-    repository_key = repository_keys[repository]
-    serving.hold(connection, repository_key, key, is_new=new is not None)
-    if len(held) < len(keys) or any(one.is_fresh for one in held.values()):
-        serving.settle(connection, repository_key, keys.values())
-    if operation != variants.OFFER:
-        serving.note_manifest(connection, repository_key, now)
+    if operation == variants.OFFER:
+        repository_key = serving.ensure_repositories(connection, (repository,))[repository]
+    else:
+        repository_key = serving.note_manifest(connection, repository, now)
+    fresh = {known[link.digest].key for link in document.links if _is_fresh(known, link.digest)}
+    if before is None or not before.is_listed:
+        fresh.add(key)
+    serving.hold_pushed(connection, repository_key, sorted(fresh))
     if not document.states_media_type:
         serving.set_media_type(connection, (repository_key,), key, document.media_type)
     names = [Reference(repository, tag) for tag in tags]
@@ -243,7 +250,9 @@ def push_manifest(  # noqa: PLR0913 - the parts of a push
             now=now,
             operation=operation,
             served=True,
-            known=naming.Known(repository_keys, {key: document.digest}, are_new=new is not None),
+            known=naming.Known(
+                {repository: repository_key}, {key: document.digest}, are_new=before is None
+            ),
         )
     target = str(document.digest if config is None else config.image_id)
     name = names[0] if names else Reference(repository, None, document.digest)
@@ -256,24 +265,25 @@ def push_manifest(  # noqa: PLR0913 - the parts of a push
     )
 
 
-def _link_keys(
+def _held_links(
     connection: Connection,
-    repository: Repository,
     document: Document,
+    known: Mapping[Digest, KnownContent],
     sparse: Sparse,
     blobs: BlobStore,
-) -> tuple[dict[Digest, HeldContent], dict[Digest, ContentKey]]:
-    """Return the row numbers of a manifest's targets; insert rows for absent targets.
-
-    Returns:
-        The targets that the repository holds, and the row numbers of all targets.
+) -> dict[Digest, KnownContent]:
+    """Return the targets of a manifest that the repository holds.
 
     Raises:
         MissingBlobs: The repository does not hold a target that must exist.
         DigestMismatch: A descriptor states a wrong size.
     """
     links = document.links
-    held = pushes.held_content(connection, repository, (link.digest for link in links))
+    held = {
+        link.digest: known[link.digest]
+        for link in links
+        if link.digest in known and known[link.digest].is_held
+    }
     sure = sound_files(blobs, held.values(), is_untouched=False)
     doubtful = [digest for digest, one in held.items() if digest not in sure and not one.is_inline]
     if doubtful:
@@ -289,23 +299,19 @@ def _link_keys(
                 for link in missing
             ]
         )
-    absent: dict[Digest, int | None] = {}
     for link in links:
-        if link.digest not in held:
-            # The size that the descriptor states is only a claim. It stays in the manifest.
-            absent.setdefault(link.digest, None)
-        elif held[link.digest].size_bytes != link.target.size_bytes:
+        one = held.get(link.digest)
+        if one is not None and one.size_bytes != link.target.size_bytes:
             raise DigestMismatch(
                 f"size of {link.role} {link.position}, {link.digest}",
                 want=link.target.size_bytes,
-                got=held[link.digest].size_bytes,
+                got=one.size_bytes,
             )
-    # Insert all rows with few statements: an index may list tens of thousands of manifests, and
-    # every other writer waits.
-    keys = {digest: one.key for digest, one in held.items()}
-    if absent:
-        keys |= content.ensure_all(connection, absent, ContentState.ABSENT)
-    return held, keys
+    return held
+
+
+def _is_fresh(known: Mapping[Digest, KnownContent], digest: Digest) -> bool:
+    return digest in known and known[digest].is_fresh
 
 
 def _require_bounded(
@@ -348,31 +354,45 @@ def may_be_missing(link: Link, sparse: Sparse) -> bool:
 
 
 def _add_image(
-    connection: Connection, document: Document, config: ImageConfig
-) -> tuple[ContentKey, bool]:
+    connection: Connection,
+    document: Document,
+    config: ImageConfig,
+    known: Mapping[Digest, KnownContent],
+    keys: Mapping[Digest, ContentKey],
+) -> bool:
     """Write the image of a manifest.
 
     Returns:
-        The row number of the image, and whether the manifest's own layers are known to be the
-        diffs of the image.
+        Whether the manifest's own layers are known to be the diffs of the image.
     """
-    image_digest = config.image_id.digest
-    key = content.put_documents(connection, {image_digest: config.data})[image_digest]
-    blobs = [link.digest for link in document.layers]
-    decoded = encodings.encoded(connection, blobs)
-    diffs = content.ensure_all(
-        connection, {diff.digest: None for diff in config.diff_ids}, ContentState.ABSENT
+    verified = _are_diffs(
+        connection, [link.digest for link in document.layers], config.diff_ids, known
     )
-    chain = [(diff, diffs[diff.digest]) for diff in config.diff_ids]
-    present = content.present(connection, blobs)
-    plain = verification.checked_layers(connection, blobs)
-    verified = all(
-        blob in present
-        and ((blob, diff.digest) in decoded or (blob == diff.digest and blob in plain))
-        for blob, diff in zip(blobs, config.diff_ids, strict=True)
-    )
-    top = layers.ensure_layers(connection, [chain])[0]
+    top = layers.add_chains(connection, [[(diff, keys[diff.digest]) for diff in config.diff_ids]])[
+        0
+    ]
+    key = keys[config.image_id.digest]
     added = images.add(connection, {key: images.NewImage.of(config, top, verified=verified)})
     if verified and not added:
         verification.mark_verified(connection, (key,))
-    return key, verified
+    return verified
+
+
+def _are_diffs(
+    connection: Connection,
+    blobs: Sequence[Digest],
+    diffs: Sequence[DiffID],
+    known: Mapping[Digest, KnownContent],
+) -> bool:
+    """Return whether every layer is present, and known to decode to its diff ID."""
+    pairs = [(blob, diff.digest) for blob, diff in zip(blobs, diffs, strict=True)]
+    if not all(blob in known and known[blob].is_present for blob, _ in pairs):
+        return False
+    plain = [blob for blob, diff in pairs if blob == diff]
+    squeezed = [blob for blob, diff in pairs if blob != diff]
+    if not all(known[blob].is_encoding for blob in squeezed):
+        return False
+    decoded = encodings.encoded(connection, squeezed)
+    return all(pair in decoded for pair in pairs if pair[0] != pair[1]) and len(
+        verification.checked_layers(connection, plain)
+    ) == len(set(plain))

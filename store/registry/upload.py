@@ -336,7 +336,8 @@ class Upload:
                 self._published_as = digest
                 blobs.publish(((self._path, blobs.location(digest)),))
                 pushes.hold_new_blob(connection, self._repository, key, now)
-            uploads.forget(connection, self.id)
+            if self._has_row:
+                uploads.forget(connection, self.id)
         self._is_open = False
         self._release()
         # If the store has the bytes in another form, the file is still there.

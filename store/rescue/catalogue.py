@@ -204,7 +204,7 @@ class Builder:
         chains = [
             [(diff, self._keys[diff.digest]) for diff in config.diff_ids] for config in new.values()
         ]
-        tops = layers.ensure_layers(self.connection, chains)
+        tops = layers.add_chains(self.connection, chains)
         rows = {}
         for config, top, chain in zip(new.values(), tops, chains, strict=True):
             key = self._keys[config.image_id.digest]

@@ -201,7 +201,7 @@ def write(connection: Connection, revived: Sequence[Revived]) -> None:
     keys = content.ensure_all(connection, dict.fromkeys(needed), ContentState.ABSENT)
     described = [(one, one.config) for one in revived if one.config is not None]
     chains = [[(diff, keys[diff.digest]) for diff in config.diff_ids] for _, config in described]
-    tops = layers.ensure_layers(connection, chains)
+    tops = layers.add_chains(connection, chains)
     fresh = images.add(
         connection,
         {

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.blobs.protocol import BlobStore
-    from store.catalog.in_progress.pushes import HeldContent
+    from store.catalog.in_progress.pushes import KnownContent
     from store.model.contents import Sources
     from store.model.digests import Digest
 
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 def sound_files(
-    blobs: BlobStore, held: Iterable[HeldContent], *, is_untouched: bool
+    blobs: BlobStore, held: Iterable[KnownContent], *, is_untouched: bool
 ) -> frozenset[Digest]:
     """Return the content whose file is there and has the right size.
 

@@ -85,7 +85,7 @@ class Rows:
     ) -> ContentKey:
         """Insert an image of these layers, base first; each layer has `LAYER_BYTES` bytes."""
         chain = [(DiffID(named(diff)), self.known_or_new(diff)) for diff in diffs]
-        (top,) = layers.ensure_layers(self.connection, [chain])
+        (top,) = layers.add_chains(self.connection, [chain])
         key = self.content(name)
         new = images.NewImage(
             ImageID(named(name)), top, "linux", "amd64", "", created_s, labels or {}, verified

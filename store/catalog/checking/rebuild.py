@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, insert, select, update
 
 from store.catalog import labels as catalog_labels
+from store.catalog import layers
 from store.catalog.batches import insert_rows
 from store.db.schema import content, encoding, image, label, layer, manifest, manifest_edge
 from store.db.types import ContentKey, LayerKey, inserted
@@ -24,15 +25,15 @@ if TYPE_CHECKING:
 
 def ensure_chain(
     connection: Connection, diffs: Sequence[tuple[DiffID, ContentKey]]
-) -> LayerKey | None:
-    """Return the top layer of a chain; correct and insert its rows as needed.
+) -> ChainID | None:
+    """Correct and insert the rows of a chain of layers as needed.
 
     Args:
         connection: A write unit.
         diffs: The layers of an image, base first, as (diff ID, its row number).
 
     Returns:
-        The row number of the top layer; None for an image without layers.
+        The chain ID of the top layer; None for an image without layers.
     """
     below: LayerKey | None = None
     chain_ids = ChainID.each([diff for diff, _ in diffs]) if diffs else ()
@@ -50,7 +51,7 @@ def ensure_chain(
         if (row.parent_id, row.diff_id, row.depth) != (below, key, depth):
             connection.execute(update(layer).where(layer.c.id == row.id).values(**values))
         below = LayerKey(row.id)
-    return below
+    return chain_ids[-1] if chain_ids else None
 
 
 def set_image(connection: Connection, key: ContentKey, new: NewImage) -> None:
@@ -65,7 +66,7 @@ def set_image(connection: Connection, key: ContentKey, new: NewImage) -> None:
         update(image)
         .where(image.c.content_id == key)
         .values(
-            top_layer_id=new.top,
+            top_layer_id=layers.key_of(new.top),
             os=new.os,
             architecture=new.architecture,
             variant=new.variant,

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
-from sqlalchemy import bindparam, exists, insert, literal, not_, select
+from sqlalchemy import and_, bindparam, case, exists, insert, literal, not_, select
 
 from store.catalog import serving
 from store.catalog.batches import batches
-from store.db.schema import blob, content, document, repository, repository_content
+from store.catalog.content import DocumentRow
+from store.db.schema import blob, content, document, encoding, repository, repository_content
 from store.db.types import ContentKey
 from store.model.contents import ContentState
 
@@ -48,23 +49,6 @@ def add_blob(
     return key
 
 
-def add_document(connection: Connection, digest: Digest, data: bytes) -> ContentKey | None:
-    """Store a document in the database, unless its digest has a row already.
-
-    Args:
-        connection: An open write transaction.
-        digest: The digest of the document.
-        data: Its bytes.
-
-    Returns:
-        The new row number; None if the digest has a row already, which is left as it is.
-    """
-    key = _add(connection, digest, len(data))
-    if key is not None:
-        connection.execute(_ADD_DOCUMENT, {"key": key, "data": data})
-    return key
-
-
 def _add(connection: Connection, digest: Digest, size_bytes: int) -> ContentKey | None:
     added = connection.execute(_ADD, {"digest": digest, "size_bytes": size_bytes})
     return ContentKey(added.lastrowid) if added.rowcount else None
@@ -86,7 +70,6 @@ _ADD: Final = insert(content).from_select(
     ),
 )
 _ADD_BLOB: Final = insert(blob).values(content_id=bindparam("key"), created_at=bindparam("now"))
-_ADD_DOCUMENT: Final = insert(document).values(content_id=bindparam("key"), bytes=bindparam("data"))
 
 
 def is_recorded(connection: Connection | Lookup, digest: Digest) -> bool:
@@ -99,29 +82,86 @@ _IS_RECORDED: Final = select(content.c.id).where(content.c.digest == bindparam("
 
 @final
 @dataclass(frozen=True, slots=True)
-class HeldContent:
-    """Content in state present that a repository may serve.
+class KnownContent:
+    """What the catalogue knows of a digest, for one repository.
 
     Attributes:
         key: Row number of the content.
         digest: Its digest.
-        size_bytes: Its size in bytes.
+        size_bytes: Its size in bytes; None if it is not known.
+        state: Whether its bytes can be read.
         file_at: When its file was published; None if it has no file.
         is_inline: Whether the database holds its bytes.
+        data: Its bytes, if the database holds them and the caller has asked for them.
+        is_listed: Whether the repository may serve it as soon as it is present.
         is_fresh: Whether it is a blob that no manifest of the repository has listed yet.
+        is_encoding: Whether it is known to decode to other content.
     """
 
     key: ContentKey
     digest: Digest
-    size_bytes: int
+    size_bytes: int | None
+    state: ContentState
     file_at: datetime | None
     is_inline: bool
+    data: bytes | None
+    is_listed: bool
     is_fresh: bool
+    is_encoding: bool
+
+    @property
+    def is_present(self) -> bool:
+        """Whether its bytes can be read."""
+        return self.state is ContentState.PRESENT
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is present, and the repository may serve it."""
+        return self.is_present and self.is_listed
+
+    @property
+    def row(self) -> DocumentRow:
+        """What the catalogue has of it as a document."""
+        return DocumentRow(self.key, self.state, self.data)
+
+
+def known_content(
+    connection: Connection,
+    name: Repository,
+    digests: Iterable[Digest],
+    documents: Iterable[Digest] = (),
+) -> dict[Digest, KnownContent]:
+    """Return what is known of each digest that has a row.
+
+    Args:
+        connection: An open transaction.
+        name: The full name of the repository.
+        digests: The digests to look up.
+        documents: More digests, whose bytes are returned if the database holds them.
+    """
+    read = frozenset(documents)
+    found: dict[Digest, KnownContent] = {}
+    for some in batches(list(dict.fromkeys((*digests, *read)))):
+        values = {"name": str(name), "digests": some, "documents": sorted(read.intersection(some))}
+        for row in connection.execute(_KNOWN_CONTENT, values):
+            found[row.digest] = KnownContent(
+                ContentKey(row.id),
+                row.digest,
+                row.size_bytes,
+                ContentState(row.state),
+                row.created_at,
+                row.inline is not None,
+                row.bytes,
+                row.repository_id is not None,
+                row.fresh_at is not None,
+                bool(row.is_encoding),
+            )
+    return found
 
 
 def held_content(
     connection: Connection, name: Repository, digests: Iterable[Digest]
-) -> dict[Digest, HeldContent]:
+) -> dict[Digest, KnownContent]:
     """Return each digest that is present and that a repository may serve.
 
     Args:
@@ -129,38 +169,42 @@ def held_content(
         name: The full name of the repository.
         digests: The digests to look up.
     """
-    found: dict[Digest, HeldContent] = {}
-    for some in batches(list(dict.fromkeys(digests))):
-        for row in connection.execute(_HELD_CONTENT, {"name": str(name), "digests": some}):
-            found[row.digest] = HeldContent(
-                ContentKey(row.id),
-                row.digest,
-                row.size_bytes,
-                row.created_at,
-                row.inline is not None,
-                row.fresh_at is not None,
-            )
-    return found
+    known = known_content(connection, name, digests)
+    return {digest: one for digest, one in known.items() if one.is_held}
 
 
-_HELD_CONTENT: Final = (
+_KNOWN_CONTENT: Final = (
     select(
         content.c.id,
         content.c.digest,
         content.c.size_bytes,
+        content.c.state,
         blob.c.created_at,
         document.c.content_id.label("inline"),
+        # SQLite reads the bytes only where the condition holds.
+        case(
+            (
+                content.c.digest.in_(bindparam("documents", expanding=True)),
+                document.c.bytes,
+            )
+        ).label("bytes"),
+        repository_content.c.repository_id,
         repository_content.c.fresh_at,
+        exists(select(literal(1)).where(encoding.c.stored_id == content.c.id)).label("is_encoding"),
     )
-    .join_from(content, repository_content, repository_content.c.content_id == content.c.id)
-    .join(repository, repository.c.id == repository_content.c.repository_id)
-    .outerjoin(blob, blob.c.content_id == content.c.id)
+    .outerjoin_from(content, blob, blob.c.content_id == content.c.id)
     .outerjoin(document, document.c.content_id == content.c.id)
-    .where(
-        repository.c.name == bindparam("name"),
-        content.c.digest.in_(bindparam("digests", expanding=True)),
-        content.c.state == ContentState.PRESENT.value,
+    .outerjoin(
+        repository_content,
+        and_(
+            repository_content.c.content_id == content.c.id,
+            repository_content.c.repository_id
+            == select(repository.c.id)
+            .where(repository.c.name == bindparam("name"))
+            .scalar_subquery(),
+        ),
     )
+    .where(content.c.digest.in_(bindparam("digests", expanding=True)))
 )
 
 

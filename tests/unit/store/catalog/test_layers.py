@@ -33,7 +33,7 @@ def test_a_chain_is_base_first_with_its_chain_ids(rows: Rows) -> None:
 
 
 def test_an_image_without_layers_has_no_top(rows: Rows) -> None:
-    assert layers.ensure_layers(rows.connection, [[]]) == [None]
+    assert layers.add_chains(rows.connection, [[]]) == [None]
     assert layers.chain(rows.connection, rows.image("scratch")) == ()
 
 
@@ -48,6 +48,12 @@ def test_chains_of_several_images_stay_apart(rows: Rows) -> None:
 
 def test_chains_of_one_call_that_end_in_each_other_are_linked(rows: Rows) -> None:
     diffs = [(DiffID(named(name)), rows.content(name)) for name in "abc"]
-    short, long = layers.ensure_layers(rows.connection, [diffs[:2], diffs])
-    parent = rows.connection.execute(select(layer.c.parent_id).where(layer.c.id == long)).scalar()
-    assert parent == short
+    ends = layers.add_chains(rows.connection, [diffs[:2], diffs])
+    names = [one.digest for one in ends if one is not None]
+    found = rows.connection.execute(
+        select(layer.c.id, layer.c.parent_id)
+        .where(layer.c.chain_id.in_(names))
+        .order_by(layer.c.depth)
+    )
+    short, long = found.all()
+    assert long.parent_id == short.id

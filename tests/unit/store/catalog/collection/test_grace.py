@@ -50,9 +50,8 @@ def test_an_ended_grace_protects_blobs_of_repositories_with_a_recent_push(rows: 
     serving.note_blobs(rows.connection, APP, NOW)
     assert not is_free(rows, key, Grace(NOW + QUIET, is_ended=True))
     assert is_free(rows, key, Grace(NOW + QUIET + SECOND, is_ended=True))
-    repository = serving.ensure_repositories(rows.connection, (APP,))[APP]
     # The client has pushed the manifest of one platform, and may push another one.
-    serving.note_manifest(rows.connection, repository, NOW + QUIET)
+    serving.note_manifest(rows.connection, APP, NOW + QUIET)
     assert not is_free(rows, key, Grace(NOW + QUIET + SECOND, is_ended=True))
 
 
@@ -64,7 +63,7 @@ def test_a_settled_blob_is_free_unless_a_push_is_in_progress(rows: Rows) -> None
     repository = serving.ensure_repositories(rows.connection, (APP,))[APP]
     serving.settle(rows.connection, repository, [key])
     assert not is_free(rows, key, Grace(NOW))
-    serving.note_manifest(rows.connection, repository, NOW + SECOND)
+    serving.note_manifest(rows.connection, APP, NOW + SECOND)
     assert is_free(rows, key, Grace(NOW + SECOND))
     assert not is_free(rows, other, Grace(NOW + SECOND))
     # Another client begins a push, and may rely on the blob.

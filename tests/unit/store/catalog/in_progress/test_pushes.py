@@ -19,7 +19,7 @@ APP, OTHER = Repository("docker.io", "team/app"), Repository("docker.io", "team/
 ABSENT = ContentState.ABSENT
 
 
-def test_a_file_or_document_is_added_only_if_its_digest_has_no_row(rows: Rows) -> None:
+def test_a_file_is_added_only_if_its_digest_has_no_row(rows: Rows) -> None:
     known = rows.content("known", None, ABSENT)
     assert not pushes.is_recorded(rows.connection, named("file"))
     key = pushes.add_blob(rows.connection, named("file"), 3, NOW)
@@ -29,13 +29,8 @@ def test_a_file_or_document_is_added_only_if_its_digest_has_no_row(rows: Rows) -
     assert pushes.is_recorded(rows.connection, named("file"))
     assert pushes.add_blob(rows.connection, named("file"), 3, NOW) is None
     assert pushes.add_blob(rows.connection, named("known"), 3, NOW) is None
-    assert pushes.add_document(rows.connection, named("known"), b"x") is None
     found = content.find(rows.connection, [named("known")])[named("known")]
     assert (found.key, found.state) == (known, ABSENT)
-    text = Digest.of(b"text")
-    new = pushes.add_document(rows.connection, text, b"text")
-    assert new not in {None, key, known}
-    assert content.sources(rows.connection, [text])[text].inline == b"text"
 
 
 def test_a_new_blob_is_held_by_a_repository_that_is_made_if_it_is_missing(rows: Rows) -> None:
@@ -57,3 +52,25 @@ def test_a_new_blob_is_held_by_a_repository_that_is_made_if_it_is_missing(rows: 
     )
     again = pushes.held_content(rows.connection, APP, [named("first")])
     assert not again[named("first")].is_fresh
+
+
+def test_bytes_are_read_only_of_the_documents_that_are_asked_for(rows: Rows) -> None:
+    texts = {Digest.of(data): data for data in (b"one", b"two")}
+    content.put_documents(rows.connection, texts)
+    first, second = texts
+    absent = named("absent")
+    rows.content("absent", None, ABSENT)
+    known = pushes.known_content(
+        rows.connection, APP, [second, absent, named("unknown")], documents=[first]
+    )
+    assert known.keys() == {first, second, absent}
+    assert (known[first].data, known[second].data) == (b"one", None)
+    assert all(known[digest].is_inline and known[digest].is_present for digest in texts)
+    assert not any(one.is_listed or one.is_held or one.is_encoding for one in known.values())
+    assert known[absent].row == content.DocumentRow(known[absent].key, ABSENT, None)
+
+
+def test_a_blob_that_decodes_to_a_layer_is_an_encoding(rows: Rows) -> None:
+    rows.encoding(rows.content("plain"), rows.blob("squeezed"))
+    known = pushes.known_content(rows.connection, APP, [named("plain"), named("squeezed")])
+    assert {digest for digest, one in known.items() if one.is_encoding} == {named("squeezed")}
