@@ -226,28 +226,6 @@ def hold(
         connection.execute(update(repository_content).where(mine).values(fresh_at=fresh_at))
 
 
-def settle(
-    connection: Connection, repository_key: RepositoryKey, keys: Iterable[ContentKey]
-) -> None:
-    """End the grace periods of the blobs that a manifest of the repository lists now.
-
-    Args:
-        connection: An open write transaction.
-        repository_key: Row number of the repository that received the manifest.
-        keys: Row numbers of the content that the manifest lists.
-    """
-    for some in batches(sorted(set(keys))):
-        connection.execute(
-            update(repository_content)
-            .where(
-                repository_content.c.repository_id == repository_key,
-                repository_content.c.content_id.in_(some),
-                repository_content.c.fresh_at.is_not(None),
-            )
-            .values(fresh_at=None)
-        )
-
-
 def note_blobs(connection: Connection, name: Repository, now: datetime) -> bool:
     """Record that a client sends, mounts or looks for blobs of a repository.
 

@@ -260,6 +260,7 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         losses.own_manifests(connection, far.manifests)
         marks.mark_damaged(connection, image_id.digest)
         content.forget_file(connection, image_id.digest)
+        content.put_documents(connection, {image_id.digest: b"again"})
         for one in encodings_of(store):
             encodings.note_check(connection, *one, seekable=False)
             encodings.forget(connection, *one)

@@ -18,6 +18,7 @@ from sqlalchemy.util import LRUCache
 
 from store.db.database import Durability
 from store.db.sqlite.row_changes import reported
+from store.errors import Unavailable
 from store.files.space.shared_memory import keep_blocks
 from store.model.waiting import WAIT_LIMIT_S
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from store.files.write_lock import WriteLock
 
 DATABASE: Final = "store.db"
+OLDEST_SQLITE: Final = (3, 35, 0)
+"""The first version that returns columns of inserted rows."""
 _WRITING: Final = "store_write"
 """The execution option of a write transaction; its value is the durability."""
 _FILE: Final = "store_file"
@@ -128,6 +131,23 @@ def connect(
     return connection
 
 
+def require_newer_sqlite(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> None:
+    """Check that the statements of `store.catalog` work with the SQLite of this Python.
+
+    Args:
+        version: The version of SQLite.
+
+    Raises:
+        Unavailable: SQLite is too old for ``INSERT … RETURNING``.
+    """
+    if version < OLDEST_SQLITE:
+        have, need = (".".join(map(str, one)) for one in (version, OLDEST_SQLITE))
+        raise Unavailable(
+            f"Python has SQLite {have}, and storectl needs {need} or newer",
+            hint="use a Python that has a newer SQLite, for example by `uv tool install`",
+        )
+
+
 def make_engine(database: Path, access: Access, wait_limit_s: float = WAIT_LIMIT_S) -> Engine:
     """Return an engine for a SQLite file. The first connection opens the file.
 
@@ -138,7 +158,11 @@ def make_engine(database: Path, access: Access, wait_limit_s: float = WAIT_LIMIT
         database: Path of the database file.
         access: How to open the file.
         wait_limit_s: How long to wait for a lock of another program, in seconds.
+
+    Raises:
+        Unavailable: SQLite is too old.
     """
+    require_newer_sqlite()
     engine = create_engine(
         "sqlite+store://",
         creator=lambda: connect(database, access, wait_limit_s, cached_statements=256),

@@ -61,7 +61,7 @@ def test_a_settled_blob_is_free_unless_a_push_is_in_progress(rows: Rows) -> None
         hold(rows, one, NOW)
     serving.note_blobs(rows.connection, APP, NOW)
     repository = serving.ensure_repositories(rows.connection, (APP,))[APP]
-    serving.settle(rows.connection, repository, [key])
+    serving.hold_pushed(rows.connection, repository, [key])
     assert not is_free(rows, key, Grace(NOW))
     serving.note_manifest(rows.connection, APP, NOW + SECOND)
     assert is_free(rows, key, Grace(NOW + SECOND))

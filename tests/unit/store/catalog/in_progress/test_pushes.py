@@ -45,7 +45,7 @@ def test_a_new_blob_is_held_by_a_repository_that_is_made_if_it_is_missing(rows: 
     assert not any(one.is_inline for one in found.values())
     assert not repositories.is_quiet(rows.connection, APP, NOW - timedelta(seconds=1))
     assert pushes.held_content(rows.connection, OTHER, [named("first")]) == {}
-    serving.settle(
+    serving.hold_pushed(
         rows.connection,
         serving.ensure_repositories(rows.connection, (APP,))[APP],
         [one.key for one in found.values()],

@@ -16,6 +16,7 @@ from store.db.sqlite.engine import (
     database_errors,
     make_engine,
     read_unit,
+    require_newer_sqlite,
     write_unit,
 )
 from store.files.write_lock import WriteLock
@@ -120,3 +121,9 @@ def test_only_dialects_of_stores_are_equal() -> None:
     assert StoreDialect() == StoreDialect()
     assert len({StoreDialect(), StoreDialect()}) == 1
     assert StoreDialect() != SQLiteDialect_pysqlite()
+
+
+def test_an_old_sqlite_is_named_with_the_version_that_is_needed() -> None:
+    require_newer_sqlite((3, 35, 0))
+    with pytest.raises(errors.Unavailable, match=r"SQLite 3\.34\.1, and storectl needs 3\.35\.0"):
+        require_newer_sqlite((3, 34, 1))
