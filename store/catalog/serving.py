@@ -201,7 +201,6 @@ def hold(
     key: ContentKey,
     *,
     fresh_at: datetime | None = None,
-    is_new: bool = False,
 ) -> None:
     """Let a repository serve a manifest or blob.
 
@@ -211,12 +210,11 @@ def hold(
         key: Row number of the manifest or blob.
         fresh_at: New start of the grace period of a blob that no manifest lists yet; None leaves a
             recorded start as it is.
-        is_new: Whether the content was added in this transaction, so that no repository holds it.
     """
     mine = and_(
         repository_content.c.repository_id == repository_key, repository_content.c.content_id == key
     )
-    if is_new or not connection.execute(select(exists().where(mine))).scalar():
+    if not connection.execute(select(exists().where(mine))).scalar():
         connection.execute(
             insert(repository_content).values(
                 repository_id=repository_key, content_id=key, fresh_at=fresh_at

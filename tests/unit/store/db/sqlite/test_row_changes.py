@@ -101,7 +101,7 @@ def test_blobs_of_repositories_are_not_reported(unit: Units) -> None:
         serving.hold(connection, repository, blob, fresh_at=NOW)
     assert unit.last.rows == []
     with unit() as connection:
-        serving.settle(connection, repository, (blob,))
+        serving.hold_pushed(connection, repository, (blob,))
     assert unit.last.rows == []
 
 
