@@ -1,15 +1,11 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import Engine, event
 
-from store.blobs.directory import DirectoryBlobs
-from store.db.sqlite.prepared import SqliteLookup
 from store.errors import (
     ContentNotFound,
     DigestMismatch,
@@ -35,10 +31,6 @@ from tests.support.registry_pushes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from sqlalchemy import Select
-
     from store import Store
 
 
@@ -269,53 +261,3 @@ def test_pushed_labels_and_annotations_have_the_ceiling_of_imported_ones(store: 
             registry.manifest(APP, tag)
     push(3, 3, "few")
     assert registry.manifest(APP, "few")
-
-
-@contextmanager
-def counted() -> Iterator[list[str]]:
-    """Collect the statements of all stores, without those that begin and end a transaction."""
-    sent: list[str] = []
-    look = SqliteLookup.execute
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith(("BEGIN", "PRAGMA")):
-            sent.append(statement)
-
-    def note_look(self: SqliteLookup, query: Select[Any], values: Mapping[str, object]) -> Any:  # noqa: ANN401 - rows
-        sent.append(str(query))
-        return look(self, query, values)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SqliteLookup, "execute", note_look)
-        # The files are newer than the fixed clock of the test.
-        patch.setattr(DirectoryBlobs, "is_touched", lambda *_: False)
-        yield sent
-    event.remove(Engine, "before_cursor_execute", note)
-
-
-def test_a_push_sends_few_statements(registry: Registry) -> None:
-    layers = [(data, squeezed(data)) for data in (images.A, images.B, b"third layer")]
-    config, manifest = image_manifest(*layers)
-    push_blob(registry, b"the first blob makes the repository")
-    for data in (config, *(blob for _, blob in layers)):
-        with counted() as sent:
-            push_blob(registry, data)
-        assert len(sent) <= 6, sent
-    with counted() as sent:
-        registry.put_manifest(APP, manifest, media_type=MANIFEST, digest=None, tags=("1",))
-    assert len(sent) <= 13, sent
-
-
-def test_more_layers_need_no_more_statements(registry: Registry) -> None:
-    blobs = [(bytes([number]) * 9, squeezed(bytes([number]) * 9)) for number in range(40)]
-    counts = []
-    for count in (2, 40):
-        config, manifest = image_manifest(*blobs[:count])
-        for data in (config, *(blob for _, blob in blobs)):
-            push_blob(registry, data)
-        with counted() as sent:
-            registry.put_manifest(APP, manifest, media_type=MANIFEST, digest=None, tags=("1",))
-        counts.append(len(sent))
-    # The second push moves the tag: look, change, keep the old manifest without a name.
-    assert counts[1] <= counts[0] + 6
