@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias, final
 
-from store.catalog import content
+from store.catalog.documents import document_bytes
 from store.errors import TooLarge
 from store.formats.image.config import ImageConfig
 from store.formats.image.described_image import parse_config
@@ -162,7 +162,7 @@ class DocumentReader:
         """
         if self.ceilings is not None:
             self.check()
-            if content.document_bytes(connection, digests) > self.ceilings.document_bytes:
+            if document_bytes(connection, digests) > self.ceilings.document_bytes:
                 raise self._too_much()
 
     @property

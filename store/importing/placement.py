@@ -9,6 +9,7 @@ from store.catalog import content, encodings, foreign_layers, images, layers, ma
 from store.catalog.batches import batches
 from store.catalog.checking import verification
 from store.catalog.collection import condemned
+from store.catalog.documents import put_documents
 from store.errors import ContentMissing, DigestMismatch
 from store.formats.archives.docker_manifest import LayerSource
 from store.formats.image.deterministic import deterministic_manifest
@@ -164,7 +165,7 @@ class Placement:
         Returns:
             The row number of each document, by digest.
         """
-        keys = content.put_documents(
+        keys = put_documents(
             self._connection,
             {
                 digest: data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -16,7 +17,7 @@ from store.errors import (
     printable,
 )
 from store.formats.distribution.names import BY_ID
-from store.model.contents import ContentState
+from store.model.contents import ContentState, Sources
 from store.model.digests import Digest
 from store.registry.repositories import require_repository
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from store.catalog.in_progress.pushes import KnownContent
     from store.catalog.repositories import HeldManifest
-    from store.model.contents import Sources
     from store.model.references import Repository
     from store.workspace.workspace import Workspace
 
@@ -123,6 +124,30 @@ class ServedManifests:
             raise damaged(sources.digest, "an earlier read or check found the damage")
         with self._workspace.reader() as reader:
             return b"".join(reader.chunks(sources))
+
+    def read_held(self, known: KnownContent | None, others: Callable[[], Sources]) -> bytes:
+        """Return the bytes of a document, verified; look for other forms only if this one fails.
+
+        Args:
+            known: What the catalogue knows of the document; None if nothing is known.
+            others: Returns all stored forms of the document.
+
+        Raises:
+            DamagedContent: The document is damaged.
+            ContentMissing: The document's file is missing.
+        """
+        if known is not None and known.size_bytes is not None:
+            form = Sources(
+                known.digest,
+                known.size_bytes,
+                known.state,
+                known.data,
+                in_file=known.file_at is not None,
+                encodings=(),
+            )
+            with suppress(DamagedContent, ContentMissing):
+                return self.read(form)
+        return self.read(others())
 
 
 def _find(connection: Connection, repository: Repository, target: str | Digest) -> HeldManifest:

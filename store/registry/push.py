@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, final
 
 from store.catalog import (
-    content,
     encodings,
     events,
     images,
@@ -21,6 +20,7 @@ from store.catalog import (
     variants,
 )
 from store.catalog.checking import verification
+from store.catalog.documents import write_documents
 from store.catalog.in_progress import pushes
 from store.errors import (
     ContentNotFound,
@@ -207,7 +207,7 @@ def push_manifest(  # noqa: PLR0913 - the parts of a push
     # Insert all rows with few statements: an index may list tens of thousands of manifests, and
     # every other writer waits. The size that a descriptor states of absent content is only a claim.
     # It stays in the manifest.
-    keys = content.write_documents(
+    keys = write_documents(
         connection, documents, {digest: one.row for digest, one in known.items()}, named
     )
     key, before = keys[document.digest], known.get(document.digest)

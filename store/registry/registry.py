@@ -6,15 +6,14 @@ even if the store holds more.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, final
 
 from store.catalog import references, repositories, variants
 from store.catalog.in_progress import pushes
 from store.catalog.lists import repository_lists
-from store.errors import ContentMissing, DamagedContent, ReferenceNotFound
+from store.errors import ReferenceNotFound
 from store.formats.distribution.names import BY_ID
-from store.model.contents import Sources
 from store.model.limits import DEFAULT_LIMITS
 from store.model.references import Reference, Repository
 from store.registry import deletion, holding
@@ -37,9 +36,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.catalog.in_progress.pushes import KnownContent
     from store.catalog.lists.repository_lists import Referrer
     from store.model.actors import Actor
+    from store.model.contents import Sources
     from store.model.digests import DiffID, Digest
     from store.model.limits import Limits
     from store.registry.blobs import ServedBlob
@@ -146,18 +145,19 @@ class Registry:
                 of the variant.
         """
         document = parse_manifest(data, media_type=media_type, digest=digest, limits=self._limits)
-        config_links = [] if document.config is None else [document.config.digest]
         blobs = [one.digest for one in document.links if not one.is_document]
         # To look at content of other repositories would take time, which would tell that it exists.
         with self._workspace.read() as connection:
-            known = pushes.known_content(connection, repository, blobs, config_links)
+            known = pushes.known_content(connection, repository, documents=blobs)
         held = {digest: one for digest, one in known.items() if one.is_held}
         files = [one for one in held.values() if not one.is_inline]
-        sound = sound_files(self._workspace.blobs, files, is_untouched=True)
-        config = image_config(
-            document, self._limits, lambda wanted: self._read(repository, held.get(wanted), wanted)
-        )
-        if doubtful := held.keys() - sound:
+
+        def read(wanted: Digest) -> bytes:
+            others = partial(self._blobs.sources, repository, wanted)
+            return self._manifests.read_held(held.get(wanted), others)
+
+        config = image_config(document, self._limits, read)
+        if doubtful := held.keys() - sound_files(self._workspace.blobs, files, is_untouched=True):
             unsound(self._workspace, doubtful)
         with self._workspace.write("push", actor=actor) as connection:
             if offered_for is not None:
@@ -174,21 +174,6 @@ class Registry:
                 operation="push" if offered_for is None else variants.OFFER,
                 limits=self._limits,
             )
-
-    def _read(self, repository: Repository, known: KnownContent | None, digest: Digest) -> bytes:
-        """Return the bytes of a config; look for all of its forms only if the known one fails."""
-        if known is not None and known.size_bytes is not None:
-            simple = Sources(
-                digest,
-                known.size_bytes,
-                known.state,
-                known.data,
-                in_file=known.file_at is not None,
-                encodings=(),
-            )
-            with suppress(DamagedContent, ContentMissing):
-                return self._manifests.read(simple)
-        return self._manifests.read(self._blobs.sources(repository, digest))
 
     def delete_manifest(
         self, repository: Repository, digest: Digest, *, actor: Actor | None = None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system
 from store.blobs.quarantine import QUARANTINE
-from store.catalog import content
+from store.catalog.documents import document_bytes, put_documents
 from store.content.decoding import Decoding
 from store.db.database import Durability
 from store.documents.folder import DOCUMENTS, LOG, set_aside_name
@@ -140,7 +140,7 @@ def _build(
 
         def put(documents: Mapping[Digest, bytes]) -> None:
             with database.write(NAME, Durability.SOON) as connection:
-                content.put_documents(connection, documents)
+                put_documents(connection, documents)
 
         recorded = recorded_log.read(root, put)
         digests = sorted(map(blobs.digest, blobs.locations())) if (root / BLOBS).is_dir() else []
@@ -148,7 +148,7 @@ def _build(
         reader = FileReader(blobs, Decoding(), progress)
         # One connection does all: each has a cache of its own.
         with database.write(NAME, Durability.SYNCED) as connection:
-            manifest_bytes = content.document_bytes(connection, recorded.manifests)
+            manifest_bytes = document_bytes(connection, recorded.manifests)
             progress.total(file_bytes + manifest_bytes)
             graph = graphs.find(connection, recorded)
             builder = Builder(connection, recorded, graph, clock(), reader.small_file)

@@ -27,6 +27,7 @@ from store.catalog import (
 )
 from store.catalog.checking import losses, marks, raw_rows, rebuild, verification
 from store.catalog.collection import garbage, grace, history, reachability
+from store.catalog.documents import put_documents
 from store.catalog.events import Event
 from store.catalog.in_progress import pushes, uploads
 from store.catalog.lists import recorded_rows, repository_lists, tag_changes
@@ -260,7 +261,7 @@ def repair_damage(store: Store, image_id: ImageID) -> None:
         losses.own_manifests(connection, far.manifests)
         marks.mark_damaged(connection, image_id.digest)
         content.forget_file(connection, image_id.digest)
-        content.put_documents(connection, {image_id.digest: b"again"})
+        put_documents(connection, {image_id.digest: b"again"})
         for one in encodings_of(store):
             encodings.note_check(connection, *one, seekable=False)
             encodings.forget(connection, *one)

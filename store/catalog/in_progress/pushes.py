@@ -13,7 +13,7 @@ from sqlalchemy import and_, bindparam, case, exists, insert, literal, not_, sel
 
 from store.catalog import serving
 from store.catalog.batches import batches
-from store.catalog.content import DocumentRow
+from store.catalog.documents import DocumentRow
 from store.db.schema import blob, content, document, encoding, repository, repository_content
 from store.db.types import ContentKey
 from store.model.contents import ContentState
@@ -128,7 +128,7 @@ class KnownContent:
 def known_content(
     connection: Connection,
     name: Repository,
-    digests: Iterable[Digest],
+    digests: Iterable[Digest] = (),
     documents: Iterable[Digest] = (),
 ) -> dict[Digest, KnownContent]:
     """Return what is known of each digest that has a row.

@@ -23,6 +23,7 @@ from exporter.selection.loading import Loading
 from exporter.selection.platforms import choose_image
 from exporter.selection.roots import SavedRoot
 from store.catalog import content, manifests
+from store.catalog.documents import put_documents
 from store.errors import StoreError
 from store.formats.image.graph_walk import bottom_up, levels, links_below
 from store.formats.image.manifests import Document
@@ -136,7 +137,7 @@ class _Graph:
     def store(self, connection: Connection) -> None:
         """Write the rows of all documents and blobs."""
         data = self.blobs | {one.digest: one.data for one in self.documents}
-        keys = content.put_documents(connection, data)
+        keys = put_documents(connection, data)
         subjects = {
             one.subject.digest: one.subject.size_bytes
             for one in self.documents

@@ -8,7 +8,7 @@ import pytest
 import exporter
 from exporter.options import Format, SaveOptions
 from exporter.selection.document_reader import DocumentReader
-from store.catalog import content
+from store.catalog.documents import document_bytes, put_documents
 from store.errors import InvalidDocument, TooLarge
 from store.formats.image.described_image import NotAnImage
 from store.model.digests import Digest
@@ -77,11 +77,11 @@ def test_the_bytes_of_all_documents_have_a_ceiling() -> None:
 def test_documents_in_the_database_are_measured_before_they_are_loaded(store: Store) -> None:
     data = [b"a" * 100, b"b" * 50]
     with store.write() as connection:
-        content.put_documents(connection, {Digest.of(one): one for one in data})
+        put_documents(connection, {Digest.of(one): one for one in data})
     digests = [Digest.of(one) for one in (*data, b"absent")]
     with store.read() as connection:
-        assert content.document_bytes(connection, digests) == 150
-        assert content.document_bytes(connection, [digests[2]]) == 0
+        assert document_bytes(connection, digests) == 150
+        assert document_bytes(connection, [digests[2]]) == 0
         counted([], ceilings=ArchiveLimits(document_bytes=150)).require_small(connection, digests)
         with pytest.raises(TooLarge):
             counted([], ceilings=ArchiveLimits(document_bytes=149)).require_small(

@@ -10,6 +10,7 @@ import pytest
 from store.catalog import content
 from store.catalog.batches import BATCH
 from store.catalog.checking import marks
+from store.catalog.documents import put_documents
 from store.model.contents import ContentState
 from store.model.digests import Digest
 from tests.support.catalog_rows import NOW, named
@@ -55,20 +56,9 @@ def test_absent_content_is_not_present(rows: Rows) -> None:
     assert content.present(rows.connection, wanted) == {named("here")}
 
 
-def test_a_document_replaces_a_damaged_one(rows: Rows) -> None:
-    digest = Digest.of(b"right")
-    content.put_documents(rows.connection, {digest: b"wrong"})
-    content.put_documents(rows.connection, {digest: b"right"})
-    assert content.sources(rows.connection, [digest])[digest].inline == b"right"
-    content.put_documents(rows.connection, {digest: b"wrong"})
-    marks.mark_damaged(rows.connection, digest)
-    content.put_documents(rows.connection, {digest: b"right"})
-    assert content.sources(rows.connection, [digest])[digest].inline == b"right"
-
-
 def test_a_file_replaces_damaged_inline_bytes(rows: Rows) -> None:
     digest = Digest.of(b"right")
-    content.put_documents(rows.connection, {digest: b"wrong"})
+    put_documents(rows.connection, {digest: b"wrong"})
     marks.mark_damaged(rows.connection, digest)
     content.put_blob(rows.connection, digest, 5, NOW)
     found = content.sources(rows.connection, [digest])[digest]

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.event import listen
 
-from store.catalog import content, naming, repositories, serving
+from store.catalog import naming, repositories, serving
 from store.catalog.batches import PAIRS
 from store.catalog.checking import marks
+from store.catalog.documents import put_documents
 from store.model.contents import ContentState
 from store.model.digests import Digest
 from store.model.references import Repository
@@ -51,7 +52,7 @@ def test_a_held_blob_says_whether_it_is_in_a_file(rows: Rows) -> None:
 def test_the_bytes_of_a_damaged_manifest_are_left_out(rows: Rows) -> None:
     data = b"manifest"
     digest = Digest.of(data)
-    content.put_documents(rows.connection, {digest: data})
+    put_documents(rows.connection, {digest: data})
     key = rows.manifest("manifest")
     rows.tag("team/app:1", key)
     for found in (

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from store.catalog import content, repositories
+from store.catalog.documents import put_documents
 from store.model.contents import Codec
 from store.model.digests import Digest
 from store.model.references import Reference
@@ -44,7 +45,7 @@ INDEX_BYTES = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [abou
 @pytest.fixture
 def connection() -> Iterator[Connection]:
     with empty_catalog() as opened:
-        content.put_documents(
+        put_documents(
             opened, {Digest.of(data): data for data in (CONFIG_BYTES, IMAGE, INDEX_BYTES)}
         )
         yield opened

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from store.catalog import content
+from store.catalog.documents import put_documents
 from store.model.digests import Digest
 from store.model.references import Reference
 from store.rescue import graph
@@ -45,7 +45,7 @@ def found(recorded: Recorded, *documents: bytes) -> graph.Graph:
         if data != CONFIG_BYTES:
             recorded.manifests[Digest.of(data)] = json.loads(data)["mediaType"]
     with empty_catalog() as connection:
-        content.put_documents(connection, {Digest.of(data): data for data in documents})
+        put_documents(connection, {Digest.of(data): data for data in documents})
         return graph.find(connection, recorded)
 
 
@@ -80,7 +80,7 @@ def described(documents: list[bytes], read_file: graph.ReadFile = graph.no_file)
         },
     )
     with empty_catalog() as connection:
-        content.put_documents(connection, {Digest.of(data): data for data in documents})
+        put_documents(connection, {Digest.of(data): data for data in documents})
         found = graph.described(connection, recorded, recorded.manifests, read_file)
         return [
             "lost" if one.is_config_lost else str(one.config and one.config.image_id)

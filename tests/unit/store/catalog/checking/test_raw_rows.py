@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.catalog import content
 from store.catalog.checking import raw_rows
 from store.catalog.checking.raw_rows import Range
+from store.catalog.documents import put_documents
 from store.model.contents import ContentState
 from store.model.digests import ChainID, DiffID, Digest
 from tests.support.catalog_rows import AMD64, named
@@ -27,7 +27,7 @@ def test_a_range_has_few_rows_and_few_bytes(rows: Rows, monkeypatch: pytest.Monk
     assert raw_rows.next_range(rows.connection, "content", 4) == Range(4, 5)
     assert raw_rows.next_range(rows.connection, "content", 6) is None
     large = {Digest.of(data): data for data in (b"x" * 60, b"y" * 60)}
-    first, second = content.put_documents(rows.connection, large).values()
+    first, second = put_documents(rows.connection, large).values()
     monkeypatch.setattr(raw_rows, "_RANGE_BYTES", 100)
     assert raw_rows.next_range(rows.connection, "document", 0) == Range(0, first)
     assert raw_rows.next_range(rows.connection, "document", first + 1) == Range(first + 1, second)
@@ -37,13 +37,13 @@ def test_a_range_has_few_rows_and_few_bytes(rows: Rows, monkeypatch: pytest.Monk
 def test_stored_bytes_are_counted_once(rows: Rows) -> None:
     rows.blob("file", 3)
     rows.content("decoded", 100)
-    content.put_documents(rows.connection, {Digest.of(b"inline"): b"inline"})
+    put_documents(rows.connection, {Digest.of(b"inline"): b"inline"})
     assert raw_rows.stored_bytes(rows.connection) == (2, 9)
 
 
 def test_documents_and_blobs_come_with_what_they_decode_to(rows: Rows) -> None:
     digest = Digest.of(b"inline")
-    content.put_documents(rows.connection, {digest: b"inline"})
+    put_documents(rows.connection, {digest: b"inline"})
     (document,) = raw_rows.documents(rows.connection, ALL)
     assert tuple(document)[1:] == (str(digest), 6, "present", b"inline")
     stored = rows.blob("file", 3)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from store.catalog import content, repositories, serving
+from store.catalog.documents import DocumentRow, put_documents
 from store.catalog.in_progress import pushes
 from store.model.contents import ContentState
 from store.model.digests import Digest
@@ -56,7 +57,7 @@ def test_a_new_blob_is_held_by_a_repository_that_is_made_if_it_is_missing(rows: 
 
 def test_bytes_are_read_only_of_the_documents_that_are_asked_for(rows: Rows) -> None:
     texts = {Digest.of(data): data for data in (b"one", b"two")}
-    content.put_documents(rows.connection, texts)
+    put_documents(rows.connection, texts)
     first, second = texts
     absent = named("absent")
     rows.content("absent", None, ABSENT)
@@ -67,7 +68,7 @@ def test_bytes_are_read_only_of_the_documents_that_are_asked_for(rows: Rows) -> 
     assert (known[first].data, known[second].data) == (b"one", None)
     assert all(known[digest].is_inline and known[digest].is_present for digest in texts)
     assert not any(one.is_listed or one.is_held or one.is_encoding for one in known.values())
-    assert known[absent].row == content.DocumentRow(known[absent].key, ABSENT, None)
+    assert known[absent].row == DocumentRow(known[absent].key, ABSENT, None)
 
 
 def test_a_blob_that_decodes_to_a_layer_is_an_encoding(rows: Rows) -> None:

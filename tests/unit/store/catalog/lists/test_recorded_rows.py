@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.catalog import content, naming
+from store.catalog import naming
+from store.catalog.documents import put_documents
 from store.catalog.lists import recorded_rows
 from store.db.changes import Position
 from store.model.references import Reference
@@ -43,7 +44,7 @@ def pages(
 @pytest.mark.parametrize("max_rows", [1, 2, 100])
 def test_pages_hold_everything(connection: Connection, max_rows: int) -> None:
     rows = Rows(connection)
-    content.put_documents(connection, {named("i"): b"config", named("m"): b"manifest"})
+    put_documents(connection, {named("i"): b"config", named("m"): b"manifest"})
     key = rows.manifest("m", rows.image("i", "layer"))
     other = rows.manifest("n")
     naming.set_tags(connection, {APP: key}, now=NOW, operation="test")
@@ -67,10 +68,10 @@ def test_pages_hold_everything(connection: Connection, max_rows: int) -> None:
 
 
 def test_a_page_has_a_ceiling_of_bytes(connection: Connection) -> None:
-    content.put_documents(connection, {named(name): name.encode() * 400 for name in "abcd"})
+    put_documents(connection, {named(name): name.encode() * 400 for name in "abcd"})
     sizes = [len([row for row in page if row[0] == "document"]) for page in pages(connection, 99)]
     assert sizes[:2] == [2, 2]
-    content.put_documents(connection, {named("e"): b"e" * 5000})
+    put_documents(connection, {named("e"): b"e" * 5000})
     assert [("document", (str(named("e")), b"e" * 5000))] in [
         [row for row in page if row[0] == "document"] for page in pages(connection, 99)
     ]

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.catalog import content, naming, serving
+from store.catalog import naming, serving
+from store.catalog.documents import put_documents
 from store.db.changes import Position
 from store.db.schema import metadata
 from store.db.sqlite.engine import Access, make_engine, write_unit
@@ -62,7 +63,7 @@ def unit(tmp_path: Path) -> Iterator[Units]:
 def test_rows_are_reported_with_digests_and_names(unit: Units) -> None:
     with unit() as connection:
         rows = Rows(connection)
-        content.put_documents(connection, {named("m"): b"m"})
+        put_documents(connection, {named("m"): b"m"})
         key = rows.manifest("m", rows.image("i"))
         naming.set_tags(connection, {APP: key}, now=NOW, operation="test")
     digest = str(named("m"))

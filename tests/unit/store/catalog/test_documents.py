@@ -1,0 +1,46 @@
+"""Documents, whose bytes the database holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from store.catalog import content
+from store.catalog.checking import marks
+from store.catalog.documents import DocumentRow, put_documents, write_documents
+from store.model.contents import ContentState
+from store.model.digests import Digest
+from tests.support.catalog_rows import named
+
+if TYPE_CHECKING:
+    from tests.support.catalog_rows import Rows
+
+
+def test_a_document_replaces_a_damaged_one(rows: Rows) -> None:
+    digest = Digest.of(b"right")
+    put_documents(rows.connection, {digest: b"wrong"})
+    put_documents(rows.connection, {digest: b"right"})
+    assert content.sources(rows.connection, [digest])[digest].inline == b"right"
+    put_documents(rows.connection, {digest: b"wrong"})
+    marks.mark_damaged(rows.connection, digest)
+    put_documents(rows.connection, {digest: b"right"})
+    assert content.sources(rows.connection, [digest])[digest].inline == b"right"
+
+
+def test_other_digests_get_a_row_if_they_have_none(rows: Rows) -> None:
+    digest = Digest.of(b"data")
+    known = rows.content("known")
+    keys = write_documents(
+        rows.connection,
+        {digest: b"data"},
+        {named("known"): DocumentRow(known, ContentState.PRESENT, None)},
+        [named("known"), named("new")],
+    )
+    assert keys.keys() == {digest, named("known"), named("new")}
+    assert keys[named("known")] == known
+    found = content.find(rows.connection, keys)
+    assert {one: found[one].state for one in found} == {
+        digest: ContentState.PRESENT,
+        named("known"): ContentState.PRESENT,
+        named("new"): ContentState.ABSENT,
+    }
+    assert content.sources(rows.connection, [digest])[digest].inline == b"data"
