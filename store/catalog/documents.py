@@ -1,15 +1,17 @@
-"""Documents: the bytes of manifests and configs, which the database holds itself."""
+"""Documents: the bytes of manifests and configs, and what they say for searches."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final, final
 
 from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.dialects.sqlite import insert
 
-from store.catalog.batches import add_rows, batches, insert_rows
+from store.catalog.batches import BATCH, add_rows, batches, insert_rows
 from store.catalog.content import MAKE_PRESENT
-from store.db.schema import content, document
+from store.db.schema import content, document, label
 from store.db.types import ContentKey
 from store.model.contents import ContentState
 
@@ -145,3 +147,24 @@ _DOCUMENT_BYTES: Final = (
     .join_from(document, content, document.c.content_id == content.c.id)
     .where(content.c.digest.in_(bindparam("digests", expanding=True)))
 )
+
+
+def put_labels(connection: Connection, labels: Mapping[ContentKey, Mapping[str, str]]) -> None:
+    """Record the labels of images and the annotations of manifests.
+
+    The labels of a digest never change, so recorded labels are left as they are.
+
+    Args:
+        connection: An open write transaction.
+        labels: Labels or annotations, by the row number of the config or manifest.
+    """
+    rows = (
+        {"content_id": key, "key": name, "value": value}
+        for key, mine in labels.items()
+        for name, value in mine.items()
+    )
+    while some := list(islice(rows, BATCH)):
+        connection.execute(_ADD_LABELS, some)
+
+
+_ADD_LABELS: Final = insert(label).on_conflict_do_nothing()

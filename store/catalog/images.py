@@ -9,8 +9,8 @@ from sqlalchemy import Text, bindparam, literal, select, type_coerce, update
 from sqlalchemy.dialects.sqlite import insert
 
 from store.catalog import content as contents
-from store.catalog import labels
 from store.catalog.batches import batches
+from store.catalog.documents import put_labels
 from store.db.schema import content, image, kept, layer, manifest, manifest_edge, reference
 from store.db.types import ContentKey
 from store.formats.image.layout_names import ATTESTED
@@ -78,7 +78,7 @@ def add(connection: Connection, new: Mapping[ContentKey, NewImage]) -> set[Conte
     for some in batches(list(new)):
         rows = [_row(key, new[key]) for key in some]
         added.update(map(ContentKey, connection.execute(_ADD, rows).scalars()))
-    labels.put(connection, {key: new[key].labels for key in new if key in added})
+    put_labels(connection, {key: new[key].labels for key in new if key in added})
     return added
 
 

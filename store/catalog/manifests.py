@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, final
 
 from sqlalchemy import and_, exists, func, literal, or_, select, update
 
-from store.catalog import labels
 from store.catalog.batches import batches, insert_rows
+from store.catalog.documents import put_labels
 from store.db.schema import (
     content,
     kept,
@@ -96,7 +96,7 @@ def add(
         for edge in one.edges
     )
     insert_rows(connection, manifest_edge, edges)
-    labels.put(connection, {key: one.annotations for key, one in fresh.items()})
+    put_labels(connection, {key: one.annotations for key, one in fresh.items()})
     return set(fresh)
 
 

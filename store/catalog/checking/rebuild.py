@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select, update
 
-from store.catalog import labels as catalog_labels
 from store.catalog import layers
 from store.catalog.batches import insert_rows
+from store.catalog.documents import put_labels
 from store.db.schema import content, encoding, image, label, layer, manifest, manifest_edge
 from store.db.types import ContentKey, LayerKey, inserted
 from store.model.digests import ChainID
@@ -79,7 +79,7 @@ def set_image(connection: Connection, key: ContentKey, new: NewImage) -> None:
 def set_labels(connection: Connection, key: ContentKey, labels: Mapping[str, str]) -> None:
     """Replace the recorded labels of an image, or the annotations of a manifest."""
     connection.execute(delete(label).where(label.c.content_id == key))
-    catalog_labels.put(connection, {key: labels})
+    put_labels(connection, {key: labels})
 
 
 def set_manifest(

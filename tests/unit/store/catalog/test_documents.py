@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
 from store.catalog import content
 from store.catalog.checking import marks
-from store.catalog.documents import DocumentRow, put_documents, write_documents
+from store.catalog.documents import DocumentRow, put_documents, put_labels, write_documents
+from store.db.schema import label
 from store.model.contents import ContentState
 from store.model.digests import Digest
 from tests.support.catalog_rows import named
@@ -44,3 +47,11 @@ def test_other_digests_get_a_row_if_they_have_none(rows: Rows) -> None:
         named("new"): ContentState.ABSENT,
     }
     assert content.sources(rows.connection, [digest])[digest].inline == b"data"
+
+
+def test_labels_that_are_recorded_already_stay(rows: Rows) -> None:
+    key, empty = rows.content("labelled"), rows.content("empty")
+    put_labels(rows.connection, {key: {"a": "1", "b": "2"}, empty: {}})
+    put_labels(rows.connection, {key: {"a": "other"}})
+    found = rows.connection.execute(select(label.c.content_id, label.c.key, label.c.value))
+    assert {tuple(row) for row in found} == {(key, "a", "1"), (key, "b", "2")}
