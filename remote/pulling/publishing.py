@@ -35,6 +35,7 @@ def publish_image(  # noqa: PLR0913 - the parts of a pull
     kind: str = PULL,
     on_publish: Callable[[Connection], None] | None = None,
     checks: LayerChecks = LayerChecks.NOTED,
+    is_guarded: bool = False,
 ) -> ImportReport:
     """Fetch what the store lacks of an image, and publish the image with its names.
 
@@ -49,6 +50,7 @@ def publish_image(  # noqa: PLR0913 - the parts of a pull
         on_publish: Called in the transaction that publishes the image, before all changes; an error
             that it raises ends the import. None for nothing.
         checks: When layers are compared with the diff IDs in the configs of their images.
+        is_guarded: Whether the names get only what the registry has (`store.importing.grants`).
 
     Returns:
         What the import changed. After an error, what was fetched stays for the next pull.
@@ -80,6 +82,7 @@ def publish_image(  # noqa: PLR0913 - the parts of a pull
                 kind=kind,
                 on_publish=on_publish,
                 checks=checks,
+                is_guarded=is_guarded,
             ),
         )
         is_stored = True

@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, final
 
 from remote.errors import (
-    BlobNotFound,
     ManifestNotFound,
     Offline,
     RegistryUnavailable,
@@ -26,13 +25,13 @@ from remote.through.fetches import Fetches
 from remote.through.lists import Lists
 from remote.through.memory import Absences, SeenTag
 from remote.through.pending_rows import PendingRows
+from remote.through.proofs import Proofs
 from remote.through.publishing import Publisher
 from remote.through.shared_pending import SharedPending
 from remote.through.shared_work import SharedWork
-from remote.through.sources import Sources
+from remote.through.sources import Sources, described
 from store.blobs.downloads import Downloads
 from store.errors import StoreError, printable
-from store.model.digests import Descriptor
 from store.model.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
@@ -58,8 +57,6 @@ STORED_WAIT_S: Final = 3.0
 
 USE_EVERY: Final = timedelta(hours=1)
 """How often the use of a tag that never moves is recorded."""
-
-_ANY: Final = "application/octet-stream"
 
 
 @final
@@ -128,6 +125,8 @@ class PullThrough:
         self._noting: SharedWork[None] = SharedWork()
         self._closing: set[asyncio.Task[None]] = set()
         self._askers: dict[Digest, set[Repository]] = {}
+        self._starters: dict[Digest, Repository] = {}
+        self._proofs = Proofs()
         self._publisher = Publisher(
             workspace,
             self._downloads,
@@ -135,6 +134,7 @@ class PullThrough:
             self._rows,
             memory,
             remote=lambda repository: self._sources.of(repository)[-1],
+            prove=self._prove,
             now=now,
             limits=limits,
         )
@@ -326,6 +326,10 @@ class PullThrough:
             RegistryError: The upstream registry cannot be asked.
         """
         fetch = self._fetches.running(digest)
+        if fetch is not None and self._starters.get(digest) != repository:
+            # The bytes come from another repository.
+            await self._prove(repository, digest)
+            fetch = self._fetches.running(digest)
         if fetch is None:
             remotes = self._sources.of(repository, digest)
             target, remote = await self._pending.blob(repository, digest), remotes[0]
@@ -336,10 +340,14 @@ class PullThrough:
                 not is_here and (len(remotes) > 1 or self._sources.have_failed(remotes))
             ):
                 found, remote = await self._sources.first(
-                    remotes, lambda remote: _described(remote, digest)
+                    remotes, lambda remote: described(remote, digest)
                 )
                 target = target or found
-            fetch = self._fetches.start(target, remote)
+                self._proofs.add(repository, digest)
+            fetch = self._fetches.start(
+                target, remote, is_proven=self._proofs.has(repository, digest)
+            )
+            self._starters.setdefault(digest, repository)
         self._askers.setdefault(digest, set()).add(repository)
         return fetch
 
@@ -381,16 +389,31 @@ class PullThrough:
         # Perhaps all of it is here: another repository, or an earlier tag, has brought its blobs.
         self._publisher.settle(repository)
 
+    async def _prove(self, repository: Repository, digest: Digest) -> None:
+        """Check that the upstream registry of a repository has a blob, unless that is known.
+
+        Raises:
+            BlobNotFound: It does not have it.
+            RegistryError: It cannot be asked.
+        """
+        if not self._proofs.has(repository, digest):
+            remotes = self._sources.of(repository, digest)
+            await self._sources.first(remotes, lambda remote: described(remote, digest))
+            self._proofs.add(repository, digest)
+
     async def _is_stored(self, digest: Digest) -> bool:
         return await self._publisher.has_published(digest, self._askers.get(digest, ()))
 
     def _fetch_ended(self, fetch: Fetch) -> None:
         askers = self._askers.pop(fetch.target.digest, ())
+        starter = self._starters.pop(fetch.target.digest, None)
         if fetch.error is not None:
             self._failures.settle(fetch.registry, fetch.error)
             if isinstance(fetch.error, RegistryUnavailable):
                 self.counts.errors[fetch.registry] += 1
         if fetch.is_complete:
+            if starter is not None:
+                self._proofs.add(starter, fetch.target.digest)
             for repository in askers:
                 self._publisher.settle(repository, fetch.target.digest)
 
@@ -420,17 +443,3 @@ class PullThrough:
                 registry=remote.registry,
                 repository=remote.name,
             )
-
-
-async def _described(
-    remote: RemoteRepository, digest: Digest
-) -> tuple[Descriptor, RemoteRepository]:
-    """Return the size of a blob, and the repository that has it."""
-    size = await remote.blob_size(digest)
-    if size is None:
-        raise BlobNotFound(
-            f"{remote.registry} does not have blob {digest} in {remote.name}",
-            registry=remote.registry,
-            repository=remote.name,
-        )
-    return Descriptor(_ANY, digest, size), remote

@@ -16,11 +16,12 @@ import logging
 import os
 from typing import TYPE_CHECKING, Final, final
 
-from remote.errors import FalseAnswer, RegistryUnavailable
+from remote.errors import BlobNotFound, FalseAnswer, RegistryUnavailable
 from remote.opening import open_in_thread
 from remote.through.counts import Counts
 from store.errors import StoreError, Unavailable, printable
 from store.files.os_errors import translated
+from store.files.page_cache import read_if_cached
 from store.model.digests import Digest
 from store.model.limits import MIB
 
@@ -77,6 +78,8 @@ class Fetch:
         downloads: Downloads,
         counts: Counts | None = None,
         is_stored: Callable[[Digest], Awaitable[bool]] = _is_not_stored,
+        *,
+        is_proven: bool = False,
     ) -> None:
         self.target = target
         self.available = 0
@@ -86,6 +89,7 @@ class Fetch:
         self._downloads = downloads
         self._counts = counts or Counts()
         self._is_stored = is_stored
+        self._is_proven = is_proven
         self.ended = asyncio.Event()
         self._changed = asyncio.Condition()
         self._file: BinaryIO | None = None
@@ -139,7 +143,7 @@ class Fetch:
             assert self._file is not None  # noqa: S101 - bytes are available
             size = min(READ_BYTES, self.available - position, stop - position)
             # Most readers are close behind the writer, so that the bytes are in the page cache.
-            piece = _cached(self._file, size, position)
+            piece = read_if_cached(self._file, size, position)
             if piece is None:
                 piece = await asyncio.to_thread(os.pread, self._file.fileno(), size, position)
             if not piece:
@@ -160,11 +164,14 @@ class Fetch:
     async def _run(self, slots: asyncio.Semaphore) -> None:
         while not self.is_complete:
             # A whole file needs no lock: the publication of its image would have to wait for it.
-            if await self._has_whole_file() and await self._read_along():
-                return
+            if await self._has_whole_file():
+                await self._prove()
+                if await self._read_along():
+                    return
             download = await open_in_thread(lambda: self._downloads.open(self.target.digest))
             if download is None:
                 # Another process fetches the blob.
+                await self._prove()
                 if not await self._read_along():
                     await asyncio.sleep(_POLL_S)
                 continue
@@ -182,6 +189,8 @@ class Fetch:
         if file is None:
             return
         self._replace(file)
+        if download.size_bytes:
+            await self._prove()
         await self._hash_file(download.size_bytes)
         await self._advance(self._hashed)
         is_fresh = download.size_bytes == 0
@@ -191,6 +200,7 @@ class Fetch:
             try:
                 async with slots:
                     await self._fetch(download)
+                self._is_proven = True
             except FalseAnswer:
                 # What the registry sent is not the blob, so the next fetch must not continue it.
                 download.remove()
@@ -204,6 +214,23 @@ class Fetch:
             # Readers may have false bytes already, so the fetch cannot begin again.
             raise self._false()
         self._forget()
+
+    async def _prove(self) -> None:
+        """Check that the registry has the blob, before bytes are used that others have fetched.
+
+        Raises:
+            BlobNotFound: The registry does not have it.
+        """
+        if self._is_proven:
+            return
+        repository, digest = self._repository, self.target.digest
+        if await repository.blob_size(digest) is None:
+            raise BlobNotFound(
+                f"{repository.registry} does not have blob {digest} in {repository.name}",
+                registry=repository.registry,
+                repository=repository.name,
+            )
+        self._is_proven = True
 
     async def _fetch(self, download: Download) -> None:
         offset = download.size_bytes
@@ -327,17 +354,6 @@ class Fetch:
         )
 
 
-def _cached(file: BinaryIO, size: int, position: int) -> bytes | None:
-    """Return bytes of a file that are in the page cache; None if a disk has to be read."""
-    buffer = bytearray(size)
-    try:
-        count = os.preadv(file.fileno(), [buffer], position, os.RWF_NOWAIT)
-    except OSError:
-        # The file system cannot tell (EOPNOTSUPP), or the bytes are not cached (EAGAIN).
-        return None
-    return bytes(memoryview(buffer)[:count]) if count else None
-
-
 @final
 class Fetches:
     """The fetches of one process. All methods belong to one event loop.
@@ -377,17 +393,25 @@ class Fetches:
         # A new request begins a new fetch, and does not get the error of the one that failed.
         return None if found is None or found[0].error is not None else found[0]
 
-    def start(self, target: Descriptor, repository: Repository) -> Fetch:
+    def start(self, target: Descriptor, repository: Repository, *, is_proven: bool) -> Fetch:
         """Return the fetch of a blob; begin it if the blob is not being fetched.
 
         Args:
             target: The digest and the size of the blob.
             repository: The repository to fetch it from.
+            is_proven: Whether the repository is known to have it, so that it need not be asked.
         """
         found = self.running(target.digest)
         if found is not None:
             return found
-        fetch = Fetch(target, repository, self._downloads, self._counts, self._is_stored)
+        fetch = Fetch(
+            target,
+            repository,
+            self._downloads,
+            self._counts,
+            self._is_stored,
+            is_proven=is_proven,
+        )
         task = asyncio.create_task(fetch.run(self._slots))
         task.add_done_callback(lambda _: self._ended(fetch))
         self._running[target.digest] = (fetch, task)

@@ -23,7 +23,7 @@ from store.model.progress import Silent
 from store.model.references import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -57,11 +57,12 @@ class Publisher:
         rows: The manifests that were served by all processes.
         memory: Remembers tags.
         remote: Returns the repository at the upstream registry.
+        prove: Checks that the upstream registry has a blob; raises a StoreError if not.
         now: Returns the current time.
         limits: Ceilings for documents and layers.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a publication
         self,
         workspace: Workspace,
         downloads: Downloads,
@@ -70,6 +71,7 @@ class Publisher:
         memory: TagMemory,
         *,
         remote: Callable[[Repository], RemoteRepository],
+        prove: Callable[[Repository, Digest], Awaitable[None]],
         now: Callable[[], datetime],
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
@@ -79,6 +81,7 @@ class Publisher:
         self._rows = rows
         self._memory = memory
         self._remote = remote
+        self._prove = prove
         self._now = now
         self._limits = limits
         self._held = HeldContent(workspace)
@@ -131,7 +134,9 @@ class Publisher:
                 manifest = next(iter(image.documents))
                 self._running = frozenset(image.blobs)
                 try:
-                    is_published = await asyncio.to_thread(self._publish_once, repository, image)
+                    is_published = await self._is_proven(repository, image) and (
+                        await asyncio.to_thread(self._publish_once, repository, image)
+                    )
                 except StoreError as exc:
                     # The manifest stays pending, and the next blob or request tries again.
                     logger.warning("cannot publish %s: %s", image.reference, printable(exc.message))
@@ -140,6 +145,23 @@ class Publisher:
                     self._running = frozenset()
                 if is_published:
                     self._pending.memory.remove(repository, manifest)
+
+    async def _is_proven(self, repository: Repository, image: RemoteImage) -> bool:
+        """Return whether an image is whole, and the upstream registry has all of its blobs.
+
+        Another repository may have brought a blob. A manifest that lists it proves nothing.
+        """
+        if not await asyncio.to_thread(self._is_whole, image):
+            return False
+        for digest in image.blobs.keys() - await asyncio.to_thread(
+            self._held_by, repository, image.blobs
+        ):
+            await self._prove(repository, digest)
+        return True
+
+    def _held_by(self, repository: Repository, digests: Iterable[Digest]) -> frozenset[Digest]:
+        with self._workspace.read() as connection:
+            return frozenset(repositories.held(connection, repository, list(digests)))
 
     def _publish_once(self, repository: Repository, image: RemoteImage) -> bool:
         """Publish an image if all of it is here, unless another process does.
@@ -215,6 +237,7 @@ class Publisher:
             jobs=JOBS,
             progress=Silent(),
             on_publish=claim,
+            is_guarded=True,
         )
 
     def _add_config(self, image: RemoteImage) -> None:

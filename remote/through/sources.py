@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, TypeVar, final
 
-from remote.errors import Offline, RegistryError, RegistryUnavailable
+from remote.errors import BlobNotFound, Offline, RegistryError, RegistryUnavailable
 from store.errors import NotFound, printable
+from store.model.digests import Descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
+_ANY: Final = "application/octet-stream"
 _MAX_KNOWN: Final = 4096
 """How many repositories are remembered; each request for content asks about one."""
 
@@ -134,3 +136,25 @@ class Sources:
                 if not isinstance(exc, Offline):
                     self._counts.errors[remote.registry] += 1
                 raise
+
+
+async def described(
+    remote: RemoteRepository, digest: Digest
+) -> tuple[Descriptor, RemoteRepository]:
+    """Return the size of a blob, and the repository that has it.
+
+    Args:
+        remote: The repository that is asked.
+        digest: The digest of the blob.
+
+    Raises:
+        BlobNotFound: The repository does not have it.
+    """
+    size = await remote.blob_size(digest)
+    if size is None:
+        raise BlobNotFound(
+            f"{remote.registry} does not have blob {digest} in {remote.name}",
+            registry=remote.registry,
+            repository=remote.name,
+        )
+    return Descriptor(_ANY, digest, size), remote

@@ -43,6 +43,23 @@ _sync_file_range = _function(
 )
 
 
+def read_if_cached(file: BinaryIO, size: int, position: int) -> bytes | None:
+    """Return bytes of a file that are in the page cache; None if a disk has to be read.
+
+    Args:
+        file: An open file.
+        size: The most bytes to return.
+        position: The offset of the first byte.
+    """
+    buffer = bytearray(size)
+    try:
+        count = os.preadv(file.fileno(), [buffer], position, os.RWF_NOWAIT)
+    except OSError:
+        # The file system cannot tell (EOPNOTSUPP), or the bytes are not cached (EAGAIN).
+        return None
+    return bytes(memoryview(buffer)[:count]) if count else None
+
+
 def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
     """Append every byte of ``data`` to a file.
 

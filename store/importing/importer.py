@@ -62,6 +62,8 @@ class ImportOptions:
         on_publish: Called in the transaction that publishes the archive, before all changes; an
             error that it raises ends the import, and the store is unchanged. None for nothing.
         checks: When layers are compared with the diff IDs in the configs of their images.
+        is_guarded: Whether the names get only what the source brings, and nothing else of what its
+            manifests list and the store has.
     """
 
     compression: Compression = field(default_factory=Compression)
@@ -76,6 +78,7 @@ class ImportOptions:
     has_inventory: bool = False
     on_publish: Callable[[Connection], None] | None = None
     checks: LayerChecks = LayerChecks.NOTED
+    is_guarded: bool = False
 
 
 @final
@@ -174,7 +177,7 @@ def _import(
                 members,
                 stager,
                 options.limits,
-                _Holdings(workspace, operation),
+                _Holdings(workspace, operation, has_documents=not options.is_guarded),
                 options.choice,
                 room,
                 options.checks,
@@ -197,6 +200,7 @@ def _import(
                 limits=options.limits,
                 now=workspace.now(),
                 clobber=options.clobber,
+                is_guarded=options.is_guarded,
             )
             done = publisher.publish(archive, source_name=options.source_name)
             report = ImportReport(
@@ -228,11 +232,17 @@ class _DryRunDone(Exception):
 
 @final
 class _Holdings:
-    """The store's holdings (`store.importing.archive.Holdings`); it leases what it finds."""
+    """The store's holdings (`store.importing.archive.Holdings`); it leases what it finds.
 
-    def __init__(self, workspace: Workspace, operation: Operation) -> None:
+    A guarded import gets no documents: the source of the import has those that it may rely on.
+    """
+
+    def __init__(
+        self, workspace: Workspace, operation: Operation, *, has_documents: bool = True
+    ) -> None:
         self._workspace = workspace
         self._operation = operation
+        self._has_documents = has_documents
 
     def diffs(self, wanted: Iterable[DiffID]) -> set[DiffID]:
         """Return the diffs of ``wanted`` that the store has, and lease them."""
@@ -277,6 +287,6 @@ class _Holdings:
 
     def document(self, digest: Digest) -> bytes | None:
         """Return the bytes of a small document, or None if the store does not have it."""
-        if not self.blobs((digest,)):
+        if not self._has_documents or not self.blobs((digest,)):
             return None
         return self._workspace.document(digest)

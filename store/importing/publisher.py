@@ -16,6 +16,7 @@ from store.catalog.events import Event
 from store.errors import NameTaken
 from store.formats.image.manifests import Kind
 from store.importing.doubts import image_states, manifest_states, mismatch_notes
+from store.importing.grants import hold_brought
 from store.importing.placement import Placement
 from store.importing.report import ImportedTag
 from store.model.contents import DiffState
@@ -77,6 +78,7 @@ class Publisher:
         now: The time of the import.
         clobber: Whether the import may move a tag from a different image; if False, such an import
             fails.
+        is_guarded: Whether the names get only what the archive brings (`store.importing.grants`).
     """
 
     def __init__(
@@ -88,12 +90,15 @@ class Publisher:
         limits: Limits,
         now: datetime,
         clobber: bool = True,
+        is_guarded: bool = False,
     ) -> None:
         self._connection = connection
         self._blobs = blobs
         self._operation = operation
         self._now = now
         self._clobber = clobber
+        self._is_guarded = is_guarded
+        self._sources: Collection[RepositoryKey] | None = None
         self._placement = Placement(connection, blobs, operation, limits=limits, now=now)
         self._done = Published()
 
@@ -131,6 +136,8 @@ class Publisher:
                 self._placement.set_parent(claim.config.image_id, claim.parent)
         documents = self._placement.add_documents(graph, states)
         done.notes.extend(mismatch_notes(archive))
+        if self._is_guarded:
+            self._sources = hold_brought(self._connection, graph, documents)
         self._root_tags(graph, documents)
         self._image_tags(claims)
         self._refuse_clobbering()
@@ -190,17 +197,7 @@ class Publisher:
             for name, digest in held.items()
             if digest in documents and graph.documents[digest].kind is Kind.INDEX
         }
-        if indexes:
-            repositories = serving.ensure_repositories(
-                self._connection, {name.repository for name in indexes}
-            )
-            self._done.changed |= serving.serve(
-                self._connection,
-                {
-                    (repositories[name.repository], documents[digest])
-                    for name, digest in indexes.items()
-                },
-            )
+        self._done.changed |= self._serve({name: documents[it] for name, it in indexes.items()})
 
     def _hold(self, graph: Graph, documents: dict[Digest, ContentKey]) -> None:
         """Let repositories hold the roots that the archive names by digest."""
@@ -223,18 +220,28 @@ class Publisher:
         self._complete(graph, documents, known)
         if not fresh:
             return
-        repositories = serving.ensure_repositories(
-            self._connection, {name.repository for name in fresh}
-        )
-        serving.serve(
-            self._connection, {(repositories[name.repository], key) for name, key in fresh.items()}
-        )
-        self._serve_stated(repositories.values())
+        self._serve(fresh)
         self._done.changed = True
+
+    def _serve(self, targets: Mapping[Reference, ContentKey]) -> bool:
+        """Let the repositories of names serve manifests; return whether that changed anything."""
+        repositories = serving.ensure_repositories(
+            self._connection, {name.repository for name in targets}
+        )
+        pairs = {(repositories[name.repository], key) for name, key in targets.items()}
+        is_changed = serving.serve(self._connection, pairs, sources=self._sources)
+        self._serve_stated(repositories.values())
+        return is_changed
 
     def _set(self, targets: dict[Reference, ContentKey]) -> None:
         if targets:
-            naming.set_tags(self._connection, targets, now=self._now, operation=self._operation.id)
+            naming.set_tags(
+                self._connection,
+                targets,
+                now=self._now,
+                operation=self._operation.id,
+                sources=self._sources,
+            )
             self._done.changed = True
             repositories = serving.ensure_repositories(
                 self._connection, {name.repository for name in targets}
@@ -248,7 +255,8 @@ class Publisher:
 
     def _serve_referrers(self, manifest: ContentKey) -> None:
         """Let every repository that serves a manifest's subject serve the manifest as well."""
-        self._done.changed |= serving.serve_with_subject(self._connection, manifest)
+        if not self._is_guarded:
+            self._done.changed |= serving.serve_with_subject(self._connection, manifest)
 
     def _lines(
         self,

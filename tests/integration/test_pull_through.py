@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 from typing import TYPE_CHECKING
 
 from store import Store
+from store.catalog import repositories
+from store.formats.image.manifests import Document
 from store.model.digests import Digest
+from store.model.references import Repository
 from storectl import cli
 from tests.support.images import A, B
 from tests.support.layouts import Layout, gzip
@@ -108,3 +112,39 @@ def test_a_hangup_changes_the_upstreams(tmp_path: Path) -> None:
             until(lambda: mirror.request("GET", f"{MANIFESTS}/1", headers=ACCEPT)[0] == 200)
             assert pulled(mirror, tmp_path / "first") == digest
             assert "need a restart" not in mirror.log.read_text()
+
+
+def test_a_manifest_of_the_registry_opens_no_content_of_other_repositories(tmp_path: Path) -> None:
+    """Somebody pushes manifests that list the digests of content in another repository."""
+    layout = Layout()
+    secret = layout.image(gzip(A))
+    layout.root(secret, "docker.io/private/app:1")
+    with Store.open(tmp_path / "near", create=True) as store:
+        store.import_archive(io.BytesIO(layout.tar()))
+    hidden = Document.parse(layout.blobs[secret["digest"]])
+    other = Layout()
+    public = other.image(gzip(B))
+    other.root(other.index(secret, public), "docker.io/team/app:1")
+    with Store.open(tmp_path / "far", create=True) as store:
+        store.import_archive(io.BytesIO(other.tar()))
+    upstream = ("--upstream", "docker.io=http://{}")
+    with Mirror(tmp_path / "far", "--accept-missing-blobs") as far:
+        sent = hidden.data
+        push = far.request("PUT", f"{MANIFESTS}/copy", sent, {"Content-Type": hidden.media_type})
+        assert push[0] == 201
+        with Mirror(tmp_path / "near", upstream[0], upstream[1].format(far.host)) as mirror:
+            for tag in ("copy", "1"):
+                assert mirror.request("GET", f"{MANIFESTS}/{tag}", headers=ACCEPT)[0] == 200
+            shown = Document.parse(other.blobs[public["digest"]])
+            assert mirror.request("GET", f"{MANIFESTS}/{shown.digest}", headers=ACCEPT)[0] == 200
+            for link in shown.links:
+                assert mirror.request("GET", f"/v2/team/app/blobs/{link.digest}")[0] == 200
+            until(lambda: mirror.request("GET", "/v2/team/app/tags/list")[0] == 200)
+            for link in hidden.links:
+                path = f"/blobs/{link.digest}"
+                assert mirror.request("GET", f"/v2/private/app{path}")[0] == 200
+                for _ in range(2):
+                    assert mirror.request("GET", f"/v2/team/app{path}")[0] == 404
+    with Store.open(tmp_path / "near") as store, store.read() as connection:
+        digests = [link.digest for link in hidden.links]
+        assert not repositories.held(connection, Repository("docker.io", "team/app"), digests)

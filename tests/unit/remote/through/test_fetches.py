@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from remote.errors import FalseAnswer, RegistryError
+from remote.errors import BlobNotFound, FalseAnswer, RegistryError
 from remote.http.settings import ClientSettings, RegistrySettings, SameSettings
 from remote.registry.client import RegistryClient
 from remote.through.fetches import Fetches, NowStored
@@ -56,7 +56,7 @@ async def connected(
 
 
 async def read(fetches: Fetches, repository: Repository, start: int, stop: int) -> bytes:
-    fetch = fetches.start(TARGET, repository)
+    fetch = fetches.start(TARGET, repository, is_proven=False)
     return b"".join([piece async for piece in fetches.read(fetch, start, stop)])
 
 
@@ -110,7 +110,7 @@ def test_a_fetch_goes_on_after_its_reader_has_left(upstream: Upstream, tmp_path:
     async def work() -> bytes:
         async with connected(upstream) as repository:
             fetches = Fetches(Downloads(tmp_path))
-            fetch = fetches.start(TARGET, repository)
+            fetch = fetches.start(TARGET, repository, is_proven=False)
             async for _ in fetches.read(fetch, 0, len(BLOB)):
                 break
             await fetch.ended.wait()
@@ -150,7 +150,9 @@ def test_no_reader_gets_a_whole_false_blob(
     async def work() -> None:
         async with connected(upstream, retries=0) as repository:
             fetches = Fetches(Downloads(tmp_path))
-            async for piece in fetches.read(fetches.start(TARGET, repository), 0, len(BLOB)):
+            async for piece in fetches.read(
+                fetches.start(TARGET, repository, is_proven=False), 0, len(BLOB)
+            ):
                 got.extend(piece)
 
     with pytest.raises(error):
@@ -210,7 +212,7 @@ def test_a_blob_that_is_published_while_it_is_followed_reaches_its_readers(
         other.file.write(BLOB[:1_000_000])
         async with connected(upstream) as repository:
             fetches = Fetches(downloads)
-            fetch = fetches.start(TARGET, repository)
+            fetch = fetches.start(TARGET, repository, is_proven=False)
             reading = asyncio.create_task(read(fetches, repository, 0, len(BLOB)))
             await until_in_loop(lambda: fetch.available == 1_000_000)
             # The other process ends its fetch, and publishes the image: the name of the file goes.
@@ -253,3 +255,28 @@ def test_a_whole_file_with_wrong_bytes_is_fetched_again(upstream: Upstream, tmp_
 
     asyncio.run(work())
     assert upstream.registry.count("GET", PATH) == 1
+
+
+@pytest.mark.parametrize("size", [1000, len(BLOB)])
+@pytest.mark.parametrize("is_proven", [True, False])
+def test_bytes_of_another_repository_are_given_if_the_registry_has_the_blob(
+    upstream: Upstream, tmp_path: Path, size: int, *, is_proven: bool
+) -> None:
+    downloads = Downloads(tmp_path)
+    download = downloads.open(TARGET.digest)
+    assert download is not None
+    download.file.write(BLOB[:size])
+    download.close()
+    upstream.registry.always(Answer(404), method="HEAD", path=PATH)
+
+    async def work() -> bytes:
+        async with connected(upstream) as repository:
+            fetches = Fetches(downloads)
+            fetch = fetches.start(TARGET, repository, is_proven=is_proven)
+            return b"".join([piece async for piece in fetches.read(fetch, 0, len(BLOB))])
+
+    if is_proven:
+        assert asyncio.run(work()) == BLOB
+    else:
+        with pytest.raises(BlobNotFound):
+            asyncio.run(work())

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from remote.errors import BlobNotFound
 from remote.through.pending_rows import PendingRows
 from remote.through.publishing import Publisher
 from remote.through.shared_pending import SharedPending
 from remote.through.tag_rows import TagRows
 from store.blobs.downloads import Downloads
+from store.catalog import repositories
 from store.errors import StoreBusy
 from store.formats.image.manifests import Document
 from store.model.digests import Digest
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
 
 TEAM = Repository("docker.io", "team/app")
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+async def proven(_repository: Repository, _digest: Digest) -> None:
+    """Say that the registry has every blob."""
 
 
 def test_an_image_is_published_once_its_last_blob_is_here(store: Store) -> None:
@@ -42,6 +49,7 @@ def test_an_image_is_published_once_its_last_blob_is_here(store: Store) -> None:
             rows,
             TagRows(store),
             remote=lambda _: None,  # type: ignore[arg-type,return-value]
+            prove=proven,
             now=lambda: NOW,
         )
         await pending.add(TEAM, manifest, "1", '"etag"')
@@ -89,6 +97,7 @@ def test_two_processes_publish_an_image_once(store: Store) -> None:
                 row,
                 TagRows(store),
                 remote=lambda _: None,  # type: ignore[arg-type,return-value]
+                prove=proven,
                 now=lambda: NOW,
             )
             for row, known in zip(rows, pending, strict=True)
@@ -126,6 +135,7 @@ def test_a_tag_that_has_moved_on_does_not_move_back(store: Store) -> None:
             rows,
             TagRows(store),
             remote=lambda _: None,  # type: ignore[arg-type,return-value]
+            prove=proven,
             now=lambda: NOW,
         )
         await pending.add(TEAM, old, "1")
@@ -161,9 +171,67 @@ def test_a_writer_that_works_for_long_stops_no_fetch(
             rows,
             TagRows(store),
             remote=lambda _: None,  # type: ignore[arg-type,return-value]
+            prove=proven,
             now=lambda: NOW,
         )
         return await publisher.has_published(Digest.of(b"absent"), (TEAM,))
 
     monkeypatch.setattr(type(store), "write", busy)
     assert not asyncio.run(work())
+
+
+def test_a_manifest_gives_nothing_that_its_registry_does_not_have(store: Store) -> None:
+    """Somebody lists the layers and the manifest of another repository's image."""
+    layout = Layout()
+    secret = layout.image(gzip(A), gzip(B))
+    layout.root(secret, "docker.io/team/secret:1")
+    store.import_archive(io.BytesIO(layout.tar()))
+    listing = Document.parse(layout.blobs[secret["digest"]])
+    public = layout.image(gzip(b"public"))
+    index = layout.index(secret, public)
+    image = Document.parse(layout.blobs[public["digest"]])
+    asked: list[Digest] = []
+
+    async def absent(_repository: Repository, digest: Digest) -> None:
+        asked.append(digest)
+        if digest not in {link.digest for link in image.links}:
+            raise BlobNotFound("absent", registry="far", repository="evil")
+
+    downloads, rows = Downloads(store.root), PendingRows(store, lambda: NOW)
+
+    async def work() -> None:
+        pending = SharedPending(rows)
+        publisher = Publisher(
+            store,
+            downloads,
+            pending,
+            rows,
+            TagRows(store),
+            remote=lambda _: None,  # type: ignore[arg-type,return-value]
+            prove=absent,
+            now=lambda: NOW,
+        )
+        await pending.add(TEAM, listing, "copy")
+        publisher.settle(TEAM)
+        await publisher.finish()
+        assert len(asked) == 1
+        assert not rows.holds(TEAM, image.digest)
+        await pending.add(TEAM, Document.parse(layout.blobs[index["digest"]]), "1")
+        await pending.add(TEAM, image, None)
+        for link in image.links:
+            download = downloads.open(link.digest)
+            assert download is not None
+            download.file.write(layout.blobs[str(link.digest)])
+            download.close()
+        publisher.settle(TEAM, image.links[0].digest)
+        await publisher.finish()
+
+    asyncio.run(work())
+    assert [str(one) for one in store.names("", 9)] == [
+        "docker.io/team/app:1",
+        "docker.io/team/secret:1",
+    ]
+    secrets = [listing.digest, *(link.digest for link in listing.links)]
+    with store.read() as connection:
+        assert not repositories.held(connection, TEAM, secrets)
+        assert len(repositories.held(connection, TEAM, [link.digest for link in image.links])) == 2

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from store.files import page_cache
-from store.files.page_cache import WRITE_BYTES, begin_writeback, reserve, write_all, write_at
+from store.files.page_cache import (
+    WRITE_BYTES,
+    begin_writeback,
+    read_if_cached,
+    reserve,
+    write_all,
+    write_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,3 +140,17 @@ def test_a_hint_that_fails_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     page_cache.drop(-1, 0, 1)
     monkeypatch.delattr(os, "posix_fadvise")
     page_cache.drop(-1, 0, 1)
+
+
+def test_only_bytes_in_memory_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(DATA)
+    with path.open("rb") as file:
+        assert read_if_cached(file, 10, 5) in {DATA[5:15], None}
+        assert read_if_cached(file, 10, len(DATA)) is None
+
+        def cold(*_: object) -> int:
+            raise BlockingIOError
+
+        monkeypatch.setattr(os, "preadv", cold)
+        assert read_if_cached(file, 10, 5) is None
