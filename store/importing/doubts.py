@@ -2,21 +2,32 @@
 
 A registry takes such images, so an import takes them as well. They do not stop the other images of
 the archive, and they are never called verified.
+
+Nobody vouches for a manifest that a client of a server pulls through. It can list any digest, so its
+repository gets only what was brought with it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from store.catalog import content, serving
 from store.errors import DiffMismatch, printable
-from store.model.contents import DiffState
+from store.model.contents import ContentState, DiffState
+from store.model.digests import Digest
+from store.model.references import Reference
 from store.model.remedies import Note, Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
+    from sqlalchemy import Connection
+
+    from store.db.types import ContentKey, RepositoryKey
+    from store.formats.archives.claims import Graph
+    from store.formats.image.manifests import Link
     from store.importing.archive import ReadArchive
-    from store.model.digests import Digest, ImageID
+    from store.model.digests import ImageID
 
 MAX_NOTES: Final = 10
 """The most manifests of one archive that notes name for one reason."""
@@ -100,3 +111,39 @@ def _names(archive: ReadArchive) -> dict[Digest, str]:
         for root in archive.claim.graph.roots
         if root.names
     }
+
+
+def hold_brought(
+    connection: Connection, graph: Graph, documents: Mapping[Digest, ContentKey]
+) -> Collection[RepositoryKey]:
+    """Let the repositories of a graph's names serve its documents, and the blobs that these list.
+
+    Blobs with URLs are left out: nobody has fetched them. So are documents that an index lists and
+    the graph does not have.
+
+    Args:
+        connection: An open write transaction.
+        graph: The documents. Their source has each blob that they list.
+        documents: The row numbers of the documents.
+
+    Returns:
+        The row numbers of the repositories.
+    """
+    names = {Reference.parse(text).repository for root in graph.roots for text in root.names}
+    repositories = serving.ensure_repositories(connection, names).values()
+    listed = {
+        link.digest
+        for document in graph.documents.values()
+        for link in document.links
+        if not link.is_document and not link.urls and _is_true(link)
+    }
+    blobs = content.find(connection, listed).values()
+    keys = {row.key for row in blobs if row.state is ContentState.PRESENT}
+    for repository in repositories:
+        serving.hold_pushed(connection, repository, sorted(keys.union(documents.values())))
+    return repositories
+
+
+def _is_true(link: Link) -> bool:
+    """Return whether a link that carries the bytes of its target carries the right ones."""
+    return link.data is None or Digest.of(link.data, link.digest.algorithm) == link.digest

@@ -15,8 +15,7 @@ from store.catalog.checking import verification
 from store.catalog.events import Event
 from store.errors import NameTaken
 from store.formats.image.manifests import Kind
-from store.importing.doubts import image_states, manifest_states, mismatch_notes
-from store.importing.grants import hold_brought
+from store.importing.doubts import hold_brought, image_states, manifest_states, mismatch_notes
 from store.importing.placement import Placement
 from store.importing.report import ImportedTag
 from store.model.contents import DiffState
@@ -78,7 +77,7 @@ class Publisher:
         now: The time of the import.
         clobber: Whether the import may move a tag from a different image; if False, such an import
             fails.
-        is_guarded: Whether the names get only what the archive brings (`store.importing.grants`).
+        is_guarded: Whether the names get only what the archive brings (`doubts.hold_brought`).
     """
 
     def __init__(
