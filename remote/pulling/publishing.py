@@ -50,7 +50,8 @@ def publish_image(  # noqa: PLR0913 - the parts of a pull
         on_publish: Called in the transaction that publishes the image, before all changes; an error
             that it raises ends the import. None for nothing.
         checks: When layers are compared with the diff IDs in the configs of their images.
-        is_guarded: Whether the names get only what the registry has (`store.importing.doubts.hold_brought`).
+        is_guarded: Whether the names get only what the registry has, and nothing else that its
+            manifests list.
 
     Returns:
         What the import changed. After an error, what was fetched stays for the next pull.

@@ -3,8 +3,8 @@
 A registry takes such images, so an import takes them as well. They do not stop the other images of
 the archive, and they are never called verified.
 
-Nobody vouches for a manifest that a client of a server pulls through. It can list any digest, so its
-repository gets only what was brought with it.
+Nobody vouches for a manifest that a client of a server pulls through. It can list any digest, so
+its repository gets only what was brought with it.
 """
 
 from __future__ import annotations
