@@ -29,7 +29,15 @@ _IS_BUILT = shutil.which("containerd-2", path=SEARCH_PATH) is not None
 
 
 @pytest.fixture(
-    params=["", pytest.param("-2", marks=pytest.mark.skipif(not _IS_BUILT, reason="not built"))]
+    params=[
+        "",
+        pytest.param(
+            "-2",
+            marks=pytest.mark.skipif(
+                not _IS_BUILT, reason="containerd-2 is not built (make peers)"
+            ),
+        ),
+    ]
 )
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Containerd]:
     suffix: str = request.param

@@ -159,20 +159,6 @@ def known_content(
     return found
 
 
-def held_content(
-    connection: Connection, name: Repository, digests: Iterable[Digest]
-) -> dict[Digest, KnownContent]:
-    """Return each digest that is present and that a repository may serve.
-
-    Args:
-        connection: An open transaction.
-        name: The full name of the repository.
-        digests: The digests to look up.
-    """
-    known = known_content(connection, name, digests)
-    return {digest: one for digest, one in known.items() if one.is_held}
-
-
 _KNOWN_CONTENT: Final = (
     select(
         content.c.id,

@@ -101,7 +101,7 @@ def test_a_file_of_the_right_size_is_sound_until_it_is_changed(store: Store) -> 
     store.blobs.path(cut).write_bytes(b"cu")
     store.blobs.path(gone).unlink()
     with store.read() as connection:
-        held = pushes.held_content(connection, APP, digests)
+        held = pushes.known_content(connection, APP, digests)
     assert set(held) == set(digests)
     # The times of a file that was just written may equal those of its publication.
     os.utime(store.blobs.path(changed), (4e9, 4e9))

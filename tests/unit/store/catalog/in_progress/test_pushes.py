@@ -20,6 +20,11 @@ APP, OTHER = Repository("docker.io", "team/app"), Repository("docker.io", "team/
 ABSENT = ContentState.ABSENT
 
 
+def held(rows: Rows, name: Repository, digests: list[Digest]) -> dict[Digest, pushes.KnownContent]:
+    known = pushes.known_content(rows.connection, name, digests)
+    return {digest: one for digest, one in known.items() if one.is_held}
+
+
 def test_a_file_is_added_only_if_its_digest_has_no_row(rows: Rows) -> None:
     known = rows.content("known", None, ABSENT)
     assert not pushes.is_recorded(rows.connection, named("file"))
@@ -38,20 +43,18 @@ def test_a_new_blob_is_held_by_a_repository_that_is_made_if_it_is_missing(rows: 
     for name in ("first", "second"):
         key = rows.blob(name)
         pushes.hold_new_blob(rows.connection, APP, key, NOW)
-    found = pushes.held_content(
-        rows.connection, APP, [named("first"), named("second"), named("unknown")]
-    )
+    found = held(rows, APP, [named("first"), named("second"), named("unknown")])
     assert set(found) == {named("first"), named("second")}
     assert all(one.is_fresh and one.file_at == NOW for one in found.values())
     assert not any(one.is_inline for one in found.values())
     assert not repositories.is_quiet(rows.connection, APP, NOW - timedelta(seconds=1))
-    assert pushes.held_content(rows.connection, OTHER, [named("first")]) == {}
+    assert held(rows, OTHER, [named("first")]) == {}
     serving.hold_pushed(
         rows.connection,
         serving.ensure_repositories(rows.connection, (APP,))[APP],
         [one.key for one in found.values()],
     )
-    again = pushes.held_content(rows.connection, APP, [named("first")])
+    again = held(rows, APP, [named("first")])
     assert not again[named("first")].is_fresh
 
 
