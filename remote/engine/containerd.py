@@ -104,20 +104,20 @@ class Containerd:
             ) from error
 
     def _ask(self, *words: str) -> str:
-        with self._started(*words) as process:
-            timer = threading.Timer(TIMEOUT_S, process.kill)
-            timer.start()
-            try:
-                errors = _Tail(process.stderr)
-                assert process.stdout is not None  # noqa: S101 - it is a pipe
-                data = process.stdout.read(MAX_OUTPUT_BYTES + 1)
-                if len(data) > MAX_OUTPUT_BYTES:
-                    process.kill()
-                    raise EngineUnavailable(f"ctr wrote more than {MAX_OUTPUT_BYTES} bytes")
-                if process.wait() != 0:
-                    raise EngineUnavailable(f"cannot ask containerd: {errors.text()}")
-            finally:
-                timer.cancel()
+        process = self._started(*words)
+        errors = _Tail(process.stderr)
+        timer = threading.Timer(TIMEOUT_S, process.kill)
+        timer.start()
+        try:
+            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            data = process.stdout.read(MAX_OUTPUT_BYTES + 1)
+            if len(data) > MAX_OUTPUT_BYTES:
+                raise EngineUnavailable(f"ctr wrote more than {MAX_OUTPUT_BYTES} bytes")
+            if process.wait() != 0:
+                raise EngineUnavailable(f"cannot ask containerd: {errors.text()}")
+        finally:
+            timer.cancel()
+            _end(process, process.stdout, errors)
         return data.decode("utf-8", "replace")
 
 
@@ -162,18 +162,26 @@ class Importing:
 
     def close(self) -> None:
         """End ctr if it still runs: the archive is then incomplete, and nothing is imported."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        for stream in (self._process.stdin, self._errors, self._output):
-            if stream is not None:
-                with suppress(BrokenPipeError):
-                    stream.close()
+        _end(self._process, self._process.stdin, self._errors, self._output)
+
+
+def _end(process: subprocess.Popen[bytes], *streams: IO[bytes] | _Tail | None) -> None:
+    """End ctr if it still runs, and close its streams."""
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    for stream in streams:
+        if stream is not None:
+            with suppress(BrokenPipeError):
+                stream.close()
 
 
 @final
 class _Tail:
-    """Reads a stream in a thread, and keeps its last bytes."""
+    """Reads a stream in a thread, and keeps its last bytes.
+
+    Only the owner of this object closes the stream, for a thread cannot read a closed one.
+    """
 
     def __init__(self, stream: IO[bytes] | None) -> None:
         assert stream is not None  # noqa: S101 - callers ask for a pipe
@@ -193,6 +201,10 @@ class _Tail:
         return printable(lines[-1].removeprefix("ctr: ")[:_MAX_MESSAGE])
 
     def close(self) -> None:
-        """Close the stream."""
+        """Close the stream, once the thread has read it to its end.
+
+        A stream that another process still holds open stays open.
+        """
         self._thread.join(TIMEOUT_S)
-        self._stream.close()
+        if not self._thread.is_alive():
+            self._stream.close()

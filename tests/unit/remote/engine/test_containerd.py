@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from remote.engine import containerd
 from remote.engine.connection import EngineRefused, EngineUnavailable
 from remote.engine.containerd import Containerd
 from store.model.digests import Digest
@@ -62,3 +64,17 @@ def test_a_program_that_cannot_run_is_named(tmp_path: Path) -> None:
         Containerd((str(tmp_path / "none"),), "x", {}).contents()
     with pytest.raises(EngineUnavailable, match="ermission"):
         Containerd((str(tmp_path),), "x", {}).contents()
+
+
+def test_a_thread_that_starts_late_finds_its_stream_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = containerd._Tail._read
+
+    def read_late(tail: containerd._Tail) -> None:
+        time.sleep(0.2)
+        read(tail)
+
+    monkeypatch.setattr(containerd._Tail, "_read", read_late)
+    # An error in the thread is a warning of pytest, which ends the test.
+    assert running("print('DIGEST')").contents() == frozenset()
+    with running("import sys; sys.stdin.buffer.read()").importing() as importing:
+        importing.finish()
