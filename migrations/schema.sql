@@ -299,4 +299,12 @@ CREATE TABLE registry_budget (
 	until VARCHAR(27) NOT NULL, 
 	CONSTRAINT pk_registry_budget PRIMARY KEY (registry)
 );
-INSERT INTO alembic_version (version_num) VALUES ('0016');
+CREATE INDEX ix_reference_log_run ON reference_log (operation) WHERE operation >= 'sync-' AND operation < 'sync.';
+CREATE TABLE upstream_tag_list (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	repository TEXT NOT NULL, 
+	tags BLOB NOT NULL, 
+	asked_at VARCHAR(27) NOT NULL, 
+	CONSTRAINT uq_upstream_tag_list_repository UNIQUE (repository)
+);
+INSERT INTO alembic_version (version_num) VALUES ('0017');

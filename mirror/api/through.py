@@ -78,7 +78,7 @@ async def manifest(
         return _served(answer.document), {}
     _count(call, through, Outcome.HIT if answer.problem is None else Outcome.STALE)
     assert stored is not None  # noqa: S101 - else there is a document or an error
-    headers = {} if answer.age is None else {"Age": str(int(answer.age.total_seconds()))}
+    headers = _age_headers(answer.age)
     if answer.problem is not None:
         # RFC 9111 has no warnings any more; the distribution specification has code 299 alone.
         headers["Warning"] = f'299 - "{_warning(answer.age)}"'
@@ -96,11 +96,12 @@ async def tags(
         is_stored: Whether the store has tags of the repository.
 
     Raises:
-        WireError: The store has no tags, and the registry cannot be asked.
+        WireError: The store has no tags, and the registry cannot be asked, and has sent no list
+            before.
     """
     found = await through.lists.tags(call.repository, is_stored=is_stored)
     _count_list(call, through, found)
-    if not is_stored and found.problem is not None:
+    if not is_stored and found.problem is not None and found.asked_at is None:
         if isinstance(found.problem, Offline):
             raise WireError(404, ErrorCode.NAME_UNKNOWN, OFFLINE)
         raise _wire_error(found.problem)
@@ -125,7 +126,9 @@ async def referrers(
 def _list_headers(found: UpstreamList) -> dict[str, str]:
     if found.problem is None:
         return {}
-    return {"Warning": '299 - "the upstream registry cannot be asked: stored content only"'}
+    if found.age is None:
+        return {"Warning": '299 - "the upstream registry cannot be asked: stored content only"'}
+    return _age_headers(found.age) | {"Warning": f'299 - "{_warning(found.age)}"'}
 
 
 def _count_list(call: Call, through: PullThrough, found: UpstreamList) -> None:
@@ -210,6 +213,10 @@ def _cut_off(call: Call, error: StoreError) -> None:
     """Close the connection, so that the client does not take the part for the whole."""
     logger.error("the transfer of blob=%s was cut off: %s", call.target, printable(error.message))
     hang_up(call.request)
+
+
+def _age_headers(age: timedelta | None) -> dict[str, str]:
+    return {} if age is None else {"Age": str(int(age.total_seconds()))}
 
 
 def _served(document: Document) -> ServedManifest:

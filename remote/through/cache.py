@@ -30,6 +30,7 @@ from remote.through.publishing import Publisher
 from remote.through.shared_pending import SharedPending
 from remote.through.shared_work import SharedWork
 from remote.through.sources import Sources, described
+from remote.through.tag_rows import TagListRows
 from store.blobs.downloads import Downloads
 from store.errors import StoreError, printable
 from store.model.limits import DEFAULT_LIMITS
@@ -119,7 +120,8 @@ class PullThrough:
         self._absent = Absences(now)
         self._failures = Failures(now)
         self._sources = Sources(upstreams, client, self._failures, self.counts)
-        self.lists = Lists(self._sources, is_fresh=self._is_list_fresh, now=now)
+        rows = TagListRows(workspace)
+        self.lists = Lists(self._sources, rows, is_fresh=self._is_list_fresh, now=now)
         self._asking: SharedWork[Document | None] = SharedWork()
         self._reading: SharedWork[Document] = SharedWork()
         self._noting: SharedWork[None] = SharedWork()

@@ -1,19 +1,22 @@
 """Lists of tags and referrers of upstream registries, kept in memory for a short time.
 
-A list that cannot be asked for is empty: the list of the store takes its place, which has the
-content that clients can get without the registry.
+Lists of tags are remembered in the store as well, for other processes and after a restart. If the
+registry cannot be asked, the list of tags that it has sent last is the answer. A list of referrers
+is empty then: the list of the store takes its place.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
 from remote.errors import InvalidAnswer, RemoteRepositoryNotFound, Unreachable
+from remote.through.memory import SeenTags
 from remote.through.shared_work import SharedWork
-from store.errors import StoreError
+from store.errors import StoreError, printable
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
@@ -21,10 +24,13 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from remote.registry.repository import Repository as RemoteRepository
+    from remote.through.memory import ListMemory
     from remote.through.sources import Sources
     from store.formats.image.manifests import Link
     from store.model.digests import Digest
     from store.model.references import Repository
+
+logger = logging.getLogger(__name__)
 
 MAX_TAGS: Final = 100_000
 """The most tags of an upstream repository that are listed."""
@@ -83,8 +89,10 @@ class UpstreamList:
     Attributes:
         tags: The tags; empty for a list of referrers.
         referrers: The referrers; empty for a list of tags.
-        asked_at: When the registry has sent the list; None if it could not be asked.
-        problem: Why the registry could not be asked; None if it could.
+        asked_at: When the registry has sent the list; None if there is no such list.
+        problem: Why the registry could not be asked now; None if it could, or if it was asked a
+            moment ago.
+        age: How old a list is that is given because of a problem; None for other lists.
         size_bytes: About what the list needs in memory.
     """
 
@@ -92,6 +100,7 @@ class UpstreamList:
     referrers: tuple[UpstreamReferrer, ...] = ()
     asked_at: datetime | None = None
     problem: StoreError | None = None
+    age: timedelta | None = None
     size_bytes: int = 0
 
 
@@ -101,6 +110,7 @@ class Lists:
 
     Args:
         sources: The registries.
+        memory: Remembers lists of tags.
         is_fresh: Returns whether a list of a repository that was asked for some time ago is used
             without another request.
         now: Returns the current time.
@@ -110,12 +120,14 @@ class Lists:
     def __init__(
         self,
         sources: Sources,
+        memory: ListMemory,
         *,
         is_fresh: Callable[[Repository, timedelta], bool],
         now: Callable[[], datetime],
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self._sources = sources
+        self._memory = memory
         self._is_fresh = is_fresh
         self._now = now
         self._max_bytes = max_bytes
@@ -165,21 +177,28 @@ class Lists:
                 self._kept.move_to_end(key)
                 return kept
             self._forget(key)
+        last = await self._remembered(repository) if subject is None else None
+        if last is not None and last.asked_at is not None:
+            age = self._now() - last.asked_at
+            if self._is_fresh(repository, age):
+                # Another process has asked, or this one before a restart.
+                self._keep(key, last)
+                return last
+            last = replace(last, age=age)
+        can_answer = is_stored or last is not None
         try:
             remotes = self._sources.of(repository, subject)
             self._sources.check(remotes)
             task = self._asking.start(key, lambda: self._ask(key))
-            must_wait = not is_stored or not self._sources.have_failed(remotes)
+            must_wait = not can_answer or not self._sources.have_failed(remotes)
             if must_wait:
-                await asyncio.wait({task}, timeout=STORED_WAIT_S if is_stored else None)
+                await asyncio.wait({task}, timeout=STORED_WAIT_S if can_answer else None)
             if task.done():
                 return task.result()
             registry = remotes[-1].registry
-            return UpstreamList(
-                problem=Unreachable(f"{registry} has not answered yet", registry=registry)
-            )
+            raise Unreachable(f"{registry} has not answered yet", registry=registry)
         except StoreError as exc:
-            return UpstreamList(problem=exc)
+            return replace(last or UpstreamList(), problem=exc)
 
     async def _ask(self, key: tuple[Repository, Digest | None]) -> UpstreamList:
         repository, subject = key
@@ -188,12 +207,40 @@ class Lists:
             self._read_tags if subject is None else lambda remote: self._read(remote, subject)
         )
         found = await self._sources.first(remotes, work)
+        self._keep(key, found)
+        if subject is None and found.asked_at is not None:
+            await self._remember(repository, SeenTags(found.tags, found.asked_at))
+        return found
+
+    def _keep(self, key: tuple[Repository, Digest | None], found: UpstreamList) -> None:
+        if key in self._kept:
+            self._forget(key)
         if found.size_bytes <= self._max_bytes:
             self._kept[key] = found
             self._bytes += found.size_bytes
         while self._bytes > self._max_bytes:
             self._forget(next(iter(self._kept)))
-        return found
+
+    async def _remembered(self, repository: Repository) -> UpstreamList | None:
+        """Return the list of tags that the registry has sent last; None if there is none."""
+        try:
+            seen = await asyncio.to_thread(self._memory.get, repository)
+        except StoreError as exc:
+            logger.warning("cannot read lists of upstream tags: %s", printable(exc.message))
+            return None
+        if seen is None:
+            return None
+        size = sum(len(tag) + _ENTRY_BYTES for tag in seen.tags) + _ENTRY_BYTES
+        return UpstreamList(tags=seen.tags, asked_at=seen.asked_at, size_bytes=size)
+
+    async def _remember(self, repository: Repository, seen: SeenTags) -> None:
+        """Remember a list of tags. A client that asks for invented names causes no change."""
+        try:
+            if seen.tags or await asyncio.to_thread(self._memory.get, repository) is not None:
+                await asyncio.to_thread(self._memory.put, repository, seen)
+        except StoreError as exc:
+            # The client gets the list nevertheless.
+            logger.warning("cannot remember the tags of %s: %s", repository, printable(exc.message))
 
     async def _read_tags(self, remote: RemoteRepository) -> UpstreamList:
         tags: list[str] = []

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.model.digests import Digest
-    from store.model.references import Reference
+    from store.model.references import Reference, Repository
 
 ABSENT_FOR: Final = timedelta(seconds=10)
 """How long an upstream registry is not asked again for what it did not have."""
@@ -37,6 +37,30 @@ class SeenTag:
     digest: Digest
     etag: str
     checked_at: datetime
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SeenTags:
+    """The tags that an upstream repository had.
+
+    Attributes:
+        tags: The tags, sorted.
+        asked_at: When the registry has sent them.
+    """
+
+    tags: tuple[str, ...]
+    asked_at: datetime
+
+
+class ListMemory(Protocol):
+    """Where lists of tags are remembered; it survives a restart. Threads call it."""
+
+    def get(self, repository: Repository) -> SeenTags | None:
+        """Return the list of a repository; None if no list is remembered."""
+
+    def put(self, repository: Repository, seen: SeenTags) -> None:
+        """Remember a list in place of the former one; an empty one is forgotten."""
 
 
 class TagMemory(Protocol):

@@ -1,19 +1,35 @@
-"""The memory of upstream tags in the catalogue of a store; it survives a restart."""
+"""The memory of upstream tags in the catalogue of a store.
+
+All processes share it, and it survives a restart.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+import itertools
+from typing import TYPE_CHECKING, Final, final
 
-from remote.through.memory import SeenTag
+from remote.through.memory import SeenTag, SeenTags
+from store.catalog.upstream import tag_lists
 from store.catalog.upstream import tags as upstream_tags
+from store.catalog.upstream.tag_lists import TagList
 from store.catalog.upstream.tags import UpstreamTag
+from store.model.limits import MIB
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from store.model.digests import Digest
-    from store.model.references import Reference
+    from store.model.references import Reference, Repository
     from store.workspace.workspace import Workspace
+
+MAX_LISTS: Final = 4096
+"""The most repositories whose lists of tags are remembered."""
+
+MAX_LIST_BYTES: Final = 64 * MIB
+"""The size of all lists that are remembered."""
+
+_PUTS_PER_PRUNE: Final = 64
+_WRITER: Final = "pull-through"
 
 
 @final
@@ -39,7 +55,7 @@ class TagRows:
         Raises:
             Unavailable: The catalogue cannot be written.
         """
-        with self._workspace.write("pull-through") as connection:
+        with self._workspace.write(_WRITER) as connection:
             row = UpstreamTag(seen.digest, seen.etag, seen.checked_at)
             upstream_tags.put(connection, name, row)
 
@@ -63,3 +79,38 @@ class TagRows:
                 return False
         upstream_tags.put(connection, name, UpstreamTag(seen.digest, seen.etag, seen.checked_at))
         return True
+
+
+@final
+class TagListRows:
+    """Lists of upstream tags in the catalogue; implements `remote.through.memory.ListMemory`.
+
+    Args:
+        workspace: The opened store.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._puts = itertools.count()
+
+    def get(self, repository: Repository) -> SeenTags | None:
+        """Return the list of a repository; None if no list is remembered."""
+        with self._workspace.read() as connection:
+            row = tag_lists.get(connection, repository)
+        return None if row is None else SeenTags(tuple(row.tags), row.asked_at)
+
+    def put(self, repository: Repository, seen: SeenTags) -> None:
+        """Remember a list in place of the former one; an empty one is forgotten.
+
+        The oldest lists above the ceilings are forgotten as well.
+
+        Raises:
+            Unavailable: The catalogue cannot be written.
+        """
+        with self._workspace.write(_WRITER) as connection:
+            if not seen.tags:
+                tag_lists.remove(connection, repository)
+                return
+            number = tag_lists.put(connection, repository, TagList(seen.tags, seen.asked_at))
+            if next(self._puts) % _PUTS_PER_PRUNE == 0:
+                tag_lists.prune(connection, number, most=MAX_LISTS, max_bytes=MAX_LIST_BYTES)

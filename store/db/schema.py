@@ -20,27 +20,34 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from store.db import upstream_schema
 from store.db.metadata import metadata as all_tables
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
-HEAD: Final = "0016"
+HEAD: Final = "0017"
 """The newest revision that this program knows: the last revision in `migrations.versions`."""
 
 REVISIONS: Final = (
     *("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"),
-    *("0010", "0011", "0012", "0013", "0014", "0015", "0016"),
+    *("0010", "0011", "0012", "0013", "0014", "0015", "0016", "0017"),
 )
 """Every revision that this program can upgrade from, oldest first."""
+
+OF_RUNS: Final = "operation >= 'sync-' AND operation < 'sync.'"
+"""The condition of the rows of `reference_log` in the index of the runs of syncs.
+
+A query that repeats it uses the index. All other changes of tags cost no entry there.
+"""
 
 metadata: Final = all_tables
 
 UPSTREAM: Final = (
     *(upstream_schema.upstream_tag, upstream_schema.sync_tag),
     *(upstream_schema.sync_run, upstream_schema.pending_manifest),
-    upstream_schema.registry_budget,
+    *(upstream_schema.registry_budget, upstream_schema.upstream_tag_list),
 )
 """The tables about other registries, which are described in a module of their own."""
 
@@ -309,6 +316,7 @@ reference_log: Final = Table(
     Column("operation", Text, nullable=False),
     Column("actor", JsonMap),
     Index("ix_reference_log_repository_tag", "repository", "tag"),
+    Index("ix_reference_log_run", "operation", sqlite_where=text(OF_RUNS)),
     sqlite_autoincrement=True,
 )
 

@@ -33,6 +33,17 @@ upstream_tag: Final = Table(
     PrimaryKeyConstraint("repository", "tag"),
 )
 
+upstream_tag_list: Final = Table(
+    "upstream_tag_list",
+    metadata,
+    Column("id", RowNumber, primary_key=True),
+    Column("repository", Text, nullable=False),
+    Column("tags", Bytes, nullable=False),
+    Column("asked_at", UtcTime, nullable=False),
+    UniqueConstraint("repository"),
+    sqlite_autoincrement=True,
+)
+
 sync_tag: Final = Table(
     "sync_tag",
     metadata,

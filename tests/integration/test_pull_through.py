@@ -32,7 +32,8 @@ def served(root: Path) -> str:
     """Fill a store with an image, and return the digest of its manifest."""
     layout = Layout()
     manifest = layout.image(gzip(A), gzip(B))
-    layout.root(manifest, "docker.io/team/app:1")
+    for tag in ("1", "other"):
+        layout.root(manifest, f"docker.io/team/app:{tag}")
     path = root.with_suffix(".tar")
     path.write_bytes(layout.tar())
     with Store.open(root, create=True) as store:
@@ -69,8 +70,13 @@ def test_an_image_is_pulled_through_and_stays_without_upstream(tmp_path: Path) -
             assert mirror.request("GET", f"{MANIFESTS}/2", headers=ACCEPT)[0] == 503
     with Store.open(near) as store:
         assert list(store.fsck()) == []
-    with Mirror(near, *upstream, "--offline") as mirror:
+    with Mirror(near, *upstream, "--offline", "--upstream-max-age", "0") as mirror:
         assert pulled(mirror, tmp_path / "third") == digest
+        # The list that the registry has sent before the restart: only one of its tags is here.
+        status, headers, body = mirror.request("GET", "/v2/team/app/tags/list")
+        assert (status, json.loads(body)["tags"]) == (200, ["1", "other"])
+        assert headers["Warning"].startswith('299 - "last checked ')
+        assert int(headers["Age"]) >= 0
         for path, code in (
             (f"{MANIFESTS}/2", "MANIFEST_UNKNOWN"),
             (f"{MANIFESTS}/{Digest.of(b'absent')}", "MANIFEST_UNKNOWN"),

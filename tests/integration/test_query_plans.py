@@ -31,7 +31,7 @@ from store.catalog.documents import put_documents
 from store.catalog.events import Event
 from store.catalog.in_progress import pushes, uploads
 from store.catalog.lists import recorded_rows, repository_lists, tag_changes
-from store.catalog.upstream import budgets, pending, pulled, sync_runs, synced_tags
+from store.catalog.upstream import budgets, pending, pulled, sync_runs, synced_tags, tag_lists
 from store.catalog.upstream import tags as upstream_tags
 from store.db.changes import Position
 from store.db.sqlite.engine import DATABASE
@@ -329,6 +329,9 @@ def use_upstreams(connection: Connection, image_id: ImageID) -> None:
     assert pending.of_tag(connection, Reference(APP, "1")) is not None
     pending.prune(connection, number + 1, most=0, max_bytes=0, before=NOW)
     pending.remove(connection, APP, image_id.digest)
+    number = tag_lists.put(connection, APP, tag_lists.TagList(("1",), NOW))
+    assert tag_lists.get(connection, APP) is not None
+    tag_lists.prune(connection, number, most=0, max_bytes=0)
     pulled.pulled(connection)
     pulled.sizes(connection, [ContentKey(1)])
 
@@ -426,6 +429,12 @@ def test_pages_come_in_the_order_of_an_index(sent: tuple[Statements, Path]) -> N
         for step in sent[0].steps(sender, sent[1])
         if "TEMP B-TREE" in step
     ] == []
+
+
+def test_the_changes_of_a_run_are_found_by_their_index(sent: tuple[Statements, Path]) -> None:
+    steps = sent[0].steps("tag_changes.of_run", sent[1])
+    (step,) = (step for step in steps if "reference_log" in step)
+    assert "USING INDEX ix_reference_log_run (operation>? AND operation<?)" in step
 
 
 def test_a_table_scan_is_noticed(sent: tuple[Statements, Path]) -> None:

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
-from store.db.schema import content, reference_log
+from store.db.schema import OF_RUNS, content, reference_log
 from store.db.types import ContentKey
 from store.model.references import Reference, Repository
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 RUN_CHARACTERS: Final = 17
 """The length of the name of a run."""
+
+_AFTER: Final = "\U0010ffff"
+"""Sorts after every other text, so that a range ends after all texts with a beginning."""
 
 _RUN: Final = re.compile(r"sync-[0-9a-f]{12}")
 
@@ -86,8 +89,12 @@ def of_run(connection: Connection, run: str) -> tuple[LoggedChange, ...]:
     """
     query = (
         select(reference_log)
-        # Rows have no index of their operations. A run is looked up seldom.
-        .where(reference_log.c.id > 0, reference_log.c.operation.startswith(run))
+        .where(
+            # The index has the operations of syncs only.
+            text(OF_RUNS),
+            reference_log.c.operation >= run,
+            reference_log.c.operation < run + _AFTER,
+        )
         .order_by(reference_log.c.id)
     )
     return tuple(_read(row) for row in connection.execute(query))

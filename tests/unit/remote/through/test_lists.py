@@ -16,9 +16,10 @@ from remote.registry.client import RegistryClient
 from remote.through.counts import Counts
 from remote.through.failures import Failures
 from remote.through.lists import Lists
+from remote.through.memory import SeenTags
 from remote.through.sources import Sources
 from remote.through.upstreams import Upstream, Upstreams
-from store.errors import NotFound
+from store.errors import NotFound, Unavailable
 from store.formats.distribution.referrers import fallback_tag
 from store.formats.image.media_types import OCI_INDEX, OCI_MANIFEST
 from store.model.digests import Digest
@@ -48,8 +49,29 @@ def clock() -> Clock:
     return Clock()
 
 
+class Remembered(dict[Repository, SeenTags]):
+    """Implements `remote.through.memory.ListMemory`."""
+
+    fails = False
+
+    def get(self, repository: Repository) -> SeenTags | None:  # type: ignore[override]
+        if self.fails:
+            raise Unavailable("no disk")
+        return super().get(repository)
+
+    def put(self, repository: Repository, seen: SeenTags) -> None:
+        if self.fails:
+            raise Unavailable("no disk")
+        self[repository] = seen
+
+
 @pytest.fixture
-def run(registry: FaultyRegistry, clock: Clock) -> Callable[..., None]:
+def memory() -> Remembered:
+    return Remembered()
+
+
+@pytest.fixture
+def run(registry: FaultyRegistry, clock: Clock, memory: Remembered) -> Callable[..., None]:
     @asynccontextmanager
     async def opened(**settings: int) -> AsyncIterator[Lists]:
         upstreams = Upstreams([Upstream.parse(f"docker.io=http://{registry.host}")])
@@ -60,6 +82,7 @@ def run(registry: FaultyRegistry, clock: Clock) -> Callable[..., None]:
             failures = Failures(lambda: clock.now)
             lists = Lists(
                 Sources(upstreams, client, failures, Counts()),
+                memory,
                 is_fresh=lambda _, age: age < timedelta(minutes=1),
                 now=lambda: clock.now,
                 **settings,
@@ -163,6 +186,67 @@ def test_a_failure_is_a_problem_and_is_remembered(
     run(work)
 
 
+def test_lists_of_tags_are_for_other_processes_and_after_a_restart(
+    run: Callable[..., None], registry: FaultyRegistry, clock: Clock, memory: Remembered
+) -> None:
+    registry.inject(tags("b", "a"), path=TAGS)
+    registry.always(Answer(503))
+
+    async def work(lists: Lists) -> None:
+        found = await lists.tags(TEAM, is_stored=False)
+        assert (found.tags, found.problem) == (("a", "b"), None)
+
+    async def fails(lists: Lists) -> None:
+        found = await lists.tags(TEAM, is_stored=False)
+        assert (found.tags, found.age) == (("a", "b"), timedelta(hours=1))
+        assert isinstance(found.problem, RegistryFailed)
+        found = await lists.referrers(TEAM, SUBJECT, is_stored=False)
+        assert (found.referrers, found.age) == ((), None)
+        assert isinstance(found.problem, RegistryFailed)
+
+    run(work)
+    run(work)
+    assert registry.count("GET", TAGS) == 1
+    clock.now += timedelta(hours=1)
+    run(fails)
+    memory.fails = True
+
+    async def nothing(lists: Lists) -> None:
+        found = await lists.tags(TEAM, is_stored=False)
+        assert (found.tags, found.asked_at) == ((), None)
+        assert isinstance(found.problem, RegistryFailed)
+
+    run(nothing)
+
+
+def test_a_list_is_the_answer_even_if_it_cannot_be_remembered(
+    run: Callable[..., None], registry: FaultyRegistry, memory: Remembered
+) -> None:
+    registry.always(tags("a"), path=TAGS)
+    memory.fails = True
+
+    async def work(lists: Lists) -> None:
+        found = await lists.tags(TEAM, is_stored=False)
+        assert (found.tags, found.problem) == (("a",), None)
+
+    run(work)
+
+
+def test_invented_names_are_not_remembered_and_removed_ones_are_forgotten(
+    run: Callable[..., None], registry: FaultyRegistry, clock: Clock, memory: Remembered
+) -> None:
+    registry.always(Answer(404))
+    memory[TEAM] = SeenTags(("a",), clock.now - timedelta(hours=1))
+
+    async def work(lists: Lists) -> None:
+        await lists.tags(Repository("docker.io", "in/vented"), is_stored=False)
+        assert list(memory) == [TEAM]
+        assert (await lists.tags(TEAM, is_stored=False)).tags == ()
+        assert memory[TEAM] == SeenTags((), clock.now)
+
+    run(work)
+
+
 def test_a_slow_registry_does_not_keep_a_client_from_the_list_of_the_store(
     run: Callable[..., None], registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,8 +278,11 @@ def test_lists_have_ceilings(
     run(work)
 
 
-def test_the_oldest_lists_are_forgotten(run: Callable[..., None], registry: FaultyRegistry) -> None:
+def test_the_oldest_lists_are_forgotten(
+    run: Callable[..., None], registry: FaultyRegistry, memory: Remembered
+) -> None:
     registry.always(tags("a"), path=TAGS)
+    memory.fails = True
 
     async def work(lists: Lists) -> None:
         for number in (1, 2, 3, 3, 2, 1):

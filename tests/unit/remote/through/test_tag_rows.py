@@ -3,14 +3,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from remote.through.memory import SeenTag
-from remote.through.tag_rows import TagRows
+from remote.through.memory import SeenTag, SeenTags
+from remote.through.tag_rows import TagListRows, TagRows
 from store import Store
 from store.model.digests import Digest
-from store.model.references import Reference
+from store.model.references import Reference, Repository
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 NAME = Reference.parse("docker.io/team/app:1")
@@ -40,3 +42,23 @@ def test_a_tag_that_something_else_has_set_is_not_claimed(tmp_path: Path) -> Non
             assert memory.claim(connection, NAME, new, old.digest)
             assert not memory.claim(connection, NAME, old, old.digest)
         assert memory.get(NAME) == new
+
+
+def test_lists_survive_a_restart_and_stay_within_ceilings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remote.through.tag_rows.MAX_LISTS", 1)
+    monkeypatch.setattr("remote.through.tag_rows._PUTS_PER_PRUNE", 1)
+    other = Repository("docker.io", "team/other")
+    seen = SeenTags(("1", "2"), NOW)
+    with Store.open(tmp_path, create=True) as store:
+        memory = TagListRows(store)
+        assert memory.get(other) is None
+        memory.put(other, seen)
+        memory.put(NAME.repository, seen)
+        assert memory.get(other) is None
+    with Store.open(tmp_path) as store:
+        memory = TagListRows(store)
+        assert memory.get(NAME.repository) == seen
+        memory.put(NAME.repository, SeenTags((), NOW))
+        assert memory.get(NAME.repository) is None
