@@ -24,7 +24,7 @@ from store.workspace.file_locks import STAGING
 from store.workspace.operations import PUBLISHING
 from tests.support.images import A, B, config, digest, image
 from tests.support.images import Archive as Tar
-from tests.support.stepped_threads import Actor, drive, gated, interleavings
+from tests.support.stepped_threads import Actor, drive, gated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,27 +221,20 @@ def run_every(
 
     Return one line for each interleaving that lost something.
     """
-
-    def fresh(number: int) -> Path:
-        return shutil.copytree(template, tmp_path / str(number))
-
-    # A first run of each program counts its steps. In such a run, the steps beyond the order are
-    # taken at the end.
-    alone = [
-        drive(one(root), other(root), order)
-        for root, order in ((fresh(-1), (True,) * 99), (fresh(-2), (False,) * 99))
-    ]
-    counts = [max(len(actors[index].steps) for actors in alone) for index in (0, 1)]
     wrong = []
-    for number, order in enumerate(interleavings(*counts)):
-        root = fresh(number)
-        actors = drive(one(root), other(root), order)
+    order: tuple[bool, ...] | None = ()
+    number = 0
+    while order is not None:
+        root = shutil.copytree(template, tmp_path / str(number))
+        run = drive(one(root), other(root), order)
         with Store.open(root) as store:
-            problem = judge(store, *actors)
+            problem = judge(store, *run.actors)
         if problem:
-            wrong.append(f"{''.join('W' if first else 'C' for first in order)}: {problem}")
+            wrong.append(f"{''.join('W' if first else 'C' for first in run.order)}: {problem}")
         shutil.rmtree(root)
-    assert number >= 2  # one step and two steps already have three orders
+        order = run.next_order()
+        number += 1
+    assert number >= 3  # one step and two steps already have three orders
     return wrong
 
 
@@ -378,7 +371,7 @@ def whole_or_refused(expected: bytes) -> Callable[[Store, Actor, Actor], str]:
 def test_a_save_is_whole_or_refused_while_its_image_is_removed_and_collected(
     tagged: Path, tmp_path: Path
 ) -> None:
-    alone = drive(saving(tagged), lambda _gate: None, ())[0]
+    alone = drive(saving(tagged), lambda _gate: None).actors[0]
     assert isinstance(alone.result, bytes)
     assert digest(A).removeprefix("sha256:").encode() in alone.result
     assert run_every(tagged, tmp_path, saving, removing, whole_or_refused(alone.result)) == []

@@ -6,9 +6,9 @@ the program continue.
 
 from __future__ import annotations
 
-import itertools
 import threading
 from contextlib import contextmanager
+from dataclasses import dataclass
 from queue import Queue
 from typing import TYPE_CHECKING, Final, final
 
@@ -69,11 +69,6 @@ class Actor:
         if self.done:
             self._thread.join(_STUCK_S)
 
-    def finish(self) -> None:
-        """Let the program run to its end."""
-        while not self.done:
-            self.advance()
-
 
 def gated(store: Store, gate: Gate) -> Store:
     """Make the store stop before each of its write units; return the store."""
@@ -103,17 +98,41 @@ def gated(store: Store, gate: Gate) -> Store:
     return store
 
 
-def interleavings(first: int, second: int) -> Iterator[tuple[bool, ...]]:
-    """Yield every order of ``first`` steps of one program (True) and ``second`` of the other."""
-    for places in itertools.combinations(range(first + second), first):
-        yield tuple(place in places for place in range(first + second))
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Two programs that have ended, and the order of their steps.
+
+    Attributes:
+        actors: The programs.
+        order: Whose step each one was: True for the first program.
+        is_free: Whether the other program could have taken its step instead.
+    """
+
+    actors: tuple[Actor, Actor]
+    order: tuple[bool, ...]
+    is_free: tuple[bool, ...]
+
+    def next_order(self) -> tuple[bool, ...] | None:
+        """Return the first steps of the next run; None after the last run.
+
+        Runs follow each other as in a search in depth, so that each order of steps that the
+        programs really have is run once.
+        """
+        for place in reversed(range(len(self.order))):
+            if self.order[place] and self.is_free[place]:
+                return (*self.order[:place], False)
+        return None
 
 
-def drive(one: Work, other: Work, order: Sequence[bool]) -> tuple[Actor, Actor]:
-    """Run the steps of two programs in this order, then the steps that remain."""
+def drive(one: Work, other: Work, order: Sequence[bool] = ()) -> Run:
+    """Run two programs: first these steps, then the other steps of one program, then the rest."""
     actors = Actor(one), Actor(other)
-    for first in order:
-        actors[0 if first else 1].advance()
-    for actor in actors:
-        actor.finish()
-    return actors
+    taken: list[bool] = []
+    is_free: list[bool] = []
+    while not all(actor.done for actor in actors):
+        both = not any(actor.done for actor in actors)
+        is_first = order[len(taken)] if len(taken) < len(order) and both else not actors[0].done
+        actors[0 if is_first else 1].advance()
+        taken.append(is_first)
+        is_free.append(both)
+    return Run(actors, tuple(taken), tuple(is_free))
