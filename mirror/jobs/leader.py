@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from mirror.jobs.cache import CacheLimiting
+from mirror.jobs.cache import CacheLimiting, CacheRules
 from mirror.jobs.scrubbing import DEFAULT_RATE, Scrubbing
 from mirror.jobs.syncs import MAX_RUNNING, Syncs
 from mirror.steady_threads import SteadyThreads
-from store.model.limits import CacheLimits
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -29,7 +28,7 @@ class LeaderJobs:
     Args:
         scrubbing: The scrub; None if this process does not scrub the store.
         syncs: The scheduled syncs; None if this process does not run them.
-        cache: The limits of what was pulled through; None if there are none.
+        cache: The limits of what was pulled through; None if this process does not keep them.
     """
 
     def __init__(
@@ -75,16 +74,14 @@ class JobSettings:
         scrub_every: How long after its last check stored content is read again; None for no scrub.
         scrub_rate: How many bytes the scrub reads in a second.
         syncs: The syncs that the server runs; None for a server that runs none.
-        cache: The limits of what was pulled through.
-        cache_command: The program that collects with these limits, and its arguments.
+        cache: The limits of what was pulled through; None for a server that never has any.
         grace_s: How long a program may take to end when the server stops, in seconds.
     """
 
     scrub_every: timedelta | None = None
     scrub_rate: int = DEFAULT_RATE
     syncs: SyncSchedule | None = None
-    cache: CacheLimits = field(default_factory=CacheLimits)
-    cache_command: tuple[str, ...] = ()
+    cache: CacheRules | None = None
     grace_s: float = 60.0
 
 
@@ -108,14 +105,9 @@ def leader_jobs(
         None
         if settings.syncs is None
         else Syncs(store, settings.syncs, SteadyThreads(MAX_RUNNING, "sync"), settings.grace_s),
-        CacheLimiting(
-            store,
-            settings.cache,
-            settings.cache_command,
-            metrics,
-            SteadyThreads(1, "cache"),
-            grace_s=settings.grace_s,
-        )
-        if settings.cache.is_set
-        else None,
+        None
+        if settings.cache is None
+        else CacheLimiting(
+            store, settings.cache, metrics, SteadyThreads(1, "cache"), settings.grace_s
+        ),
     )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
+    from mirror.jobs.cache import CacheRules
     from mirror.jobs.syncs import SyncSchedule
     from mirror.server import ServerSettings
     from storectl.commands._sync_table import SyncTable
@@ -42,7 +43,10 @@ _UPSTREAM: Final = (
     "upstream_flags",
 )
 _SYNCS: Final = ("syncs", "sync_every")
-_LIVE: Final = frozenset({*_LOGINS, *_CERTIFICATE, *_UPSTREAM, *_SYNCS, "log_format", "quiet"})
+_CACHE: Final = ("cache_age", "cache_size")
+_LIVE: Final = frozenset(
+    {*_LOGINS, *_CERTIFICATE, *_UPSTREAM, *_SYNCS, *_CACHE, "log_format", "quiet"}
+)
 """The options that take effect without a restart."""
 
 _NAMES: Final = {
@@ -219,6 +223,7 @@ def server_settings(
     reread: Callable[[], tuple[ServerSettings, Sequence[str]]] | None = None,
     opening: UpstreamOpening | None = None,
     schedule: SyncSchedule | None = None,
+    cache: CacheRules | None = None,
 ) -> ServerSettings:
     """Return the settings of a server.
 
@@ -230,6 +235,8 @@ def server_settings(
             options; None for a server that does not run yet.
         schedule: The syncs of the running server, which are changed as well; None for a server that
             runs none.
+        cache: The limits of what the running server has pulled through, which are changed as well;
+            None for a server that keeps none.
 
     Raises:
         click.UsageError: A value is invalid.
@@ -237,6 +244,7 @@ def server_settings(
     from mirror.access import AccessFiles  # noqa: PLC0415 - `--help` does without
     from mirror.access.challenge import Scheme  # noqa: PLC0415
     from mirror.connections.tls import Certificate  # noqa: PLC0415
+    from mirror.jobs.cache import CacheRule  # noqa: PLC0415
     from mirror.jobs.leader import JobSettings  # noqa: PLC0415 - `--help` does without
     from mirror.server import ServerSettings  # noqa: PLC0415
     from mirror.service import MirrorSettings, VariantEncoding  # noqa: PLC0415
@@ -269,6 +277,10 @@ def server_settings(
     if schedule is not None:
         # Without requests there is nothing to do.
         schedule.change(() if options.offline else syncs)
+    if cache is not None:
+        age, size = options.cache_age or None, options.cache_size
+        command = collection_program(settings.root, age, size)
+        cache.change(CacheRule(CacheLimits(age, size), command))
     return ServerSettings(
         host,
         port,
@@ -304,10 +316,7 @@ def server_settings(
                 scrub_every=options.scrub_every or None,
                 scrub_rate=options.scrub_rate,
                 syncs=schedule,
-                cache=CacheLimits(options.cache_age or None, options.cache_size),
-                cache_command=collection_program(
-                    settings.root, options.cache_age or None, options.cache_size
-                ),
+                cache=cache,
                 grace_s=options.grace,
             ),
             record_pulls=parse_patterns(options.record_pulls, options.default_domain),

@@ -322,14 +322,15 @@ def command(
     Every option can be a setting of the --config file, without its dashes: `listen = ":5000"`,
     `open = true`, `offer = ["zstd"]`. Options take precedence. Paths are relative to the folder of
     the file. On SIGHUP, the file is read again. What it says of certificates, users, rules,
-    upstream registries, syncs and the log takes effect at once, and the log names the settings that
-    need a restart.
+    upstream registries, limits of the cache, syncs and the log takes effect at once, and the log
+    names the settings that need a restart.
     """
     context = click.get_current_context()
     options = ServeOptions(**given, upstream_flags=given_flags(context))
     options.check()
     import logging  # noqa: PLC0415 - `--help` does without
 
+    from mirror.jobs.cache import CacheRules  # noqa: PLC0415 - `--help` does without
     from mirror.jobs.syncs import SyncSchedule  # noqa: PLC0415 - `--help` does without
     from mirror.server import ServerSettings, serve  # noqa: PLC0415 - `--help` does without
     from store import Store  # noqa: PLC0415
@@ -342,21 +343,21 @@ def command(
     keep_freed(SERVER_KEEPS_BYTES)
     read_only = options.read_only
     again = partial(read_again, context)
-    opening, schedule = UpstreamOpening(), SyncSchedule()
+    opening, schedule, cache = UpstreamOpening(), SyncSchedule(), CacheRules()
 
     def reread() -> tuple[ServerSettings, Sequence[str]]:
         try:
             new = ServeOptions(**again(), upstream_flags=options.upstream_flags)
             new.check()
             effective, waiting = options.changed_to(new)
-            found = server_settings(effective, settings, None, opening, schedule)
+            found = server_settings(effective, settings, None, opening, schedule, cache)
         except click.UsageError as error:
             raise InvalidInput(error.format_message()) from None
         _set_log(handler, effective.log_format, quiet=effective.quiet)
         return found, waiting
 
     server = server_settings(
-        options, settings, None if config is None else reread, opening, schedule
+        options, settings, None if config is None else reread, opening, schedule, cache
     )
     if options.stdio:
         # The messages appear on the terminal of a user on another machine.

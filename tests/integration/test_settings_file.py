@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mirror.access.passwords import hash_password
+from store import Store
+from store.catalog.upstream import tags as upstream_tags
+from store.model.references import Reference
+from tests.support.images import A
 from tests.support.mirror_process import Mirror
+from tests.support.stored_images import put_image
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -75,3 +80,26 @@ def test_a_server_does_not_start_with_an_invalid_file(
     assert said in done.stderr.splitlines()[0]
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "store").exists()
+
+
+def test_limits_of_the_cache_change_on_a_hangup_unless_an_option_sets_them(tmp_path: Path) -> None:
+    root, file = tmp_path / "store", tmp_path / "serve.toml"
+    with Store.open(root, create=True) as store:
+        put_image(store, A, tags=("x:1",))
+        digest = store.inspect_manifest("x:1").summary.digest
+        with store.write() as connection:
+            seen = upstream_tags.UpstreamTag(digest, "", store.now())
+            upstream_tags.put(connection, Reference.parse("x:1"), seen)
+    file.write_text("workers = 2\n")
+    path = "/v2/library/x/manifests/1"
+    accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
+    for options, status in ((("--cache-size", "1GB"), 200), ((), 404)):
+        file.write_text("workers = 2\n")
+        with Mirror(root, "--config", str(file), *options) as mirror:
+            file.write_text('workers = 2\ncache-size = "1B"\n')
+            mirror.process.send_signal(signal.SIGHUP)
+            until(lambda at=mirror: "loaded the new settings" in at.log.read_text())  # type: ignore[misc] # of this round
+            if status != 200:
+                until(lambda at=mirror: "removed what was pulled" in at.log.read_text())  # type: ignore[misc] # of this round
+            assert mirror.request("GET", path, headers=accept)[0] == status
+            assert "need a restart" not in mirror.log.read_text()

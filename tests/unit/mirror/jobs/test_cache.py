@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mirror.jobs.cache import CacheLimiting
+from mirror.jobs.cache import CacheLimiting, CacheRule, CacheRules
 from mirror.process.metrics import Metrics
 from store.catalog.upstream import tags as upstream_tags
 from store.errors import NotFound
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
     from store import Store
 
 AGE = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mirror.jobs.cache.INTERVAL", timedelta(seconds=0.02))
+    monkeypatch.setattr("mirror.jobs.cache._LEAST", timedelta(seconds=0.02))
 
 
 @pytest.fixture
@@ -49,10 +56,10 @@ def run_until(
 ) -> None:
     metrics = Metrics()
     program = command or collection_program(store.root, limits.max_age, limits.max_bytes)
+    rule = CacheRule(limits, tuple(program))
 
     async def main() -> None:
-        job = CacheLimiting(store, limits, program, metrics, ThreadPoolExecutor(1), grace_s=60)
-        job._interval_s = 0.02
+        job = CacheLimiting(store, CacheRules(rule), metrics, ThreadPoolExecutor(1), 60)
         task = asyncio.create_task(job.run())
         await until_in_loop(lambda: is_done(metrics))
         task.cancel()
@@ -109,3 +116,36 @@ def test_one_server_of_a_store_collects(pulled: Store) -> None:
     run_until(pulled, CacheLimits(AGE), is_done)
     assert looks > 100
     lock.release()
+
+
+def test_limits_change_at_once(pulled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mirror.jobs.cache.INTERVAL", timedelta(hours=1))
+    metrics, rules = Metrics(), CacheRules()
+
+    def is_kept(tags: int) -> bool:
+        return value(metrics, "storectl_cache_tags") == tags
+
+    async def main() -> None:
+        job = CacheLimiting(pulled, rules, metrics, ThreadPoolExecutor(1), 60)
+        task = asyncio.create_task(job.run())
+        await asyncio.sleep(0)
+        for limits, tags in ((CacheLimits(AGE * 3), 2), (CacheLimits(), 2), (CacheLimits(AGE), 1)):
+            program = collection_program(pulled.root, limits.max_age, limits.max_bytes)
+            await asyncio.to_thread(rules.change, CacheRule(limits, program))
+            await until_in_loop(partial(is_kept, tags))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        job.close()
+
+    asyncio.run(main())
+    # The loop has ended: a change that comes now is that of a server that stops.
+    rules.change(CacheRule())
+    assert rules.rule == CacheRule()
+
+
+def test_a_shorter_age_is_looked_for_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mirror.jobs.cache.INTERVAL", timedelta(minutes=10))
+    assert CacheRule(CacheLimits(max_bytes=1)).interval_s == 600
+    assert CacheRule(CacheLimits(timedelta(days=30))).interval_s == 600
+    assert CacheRule(CacheLimits(timedelta(minutes=1))).interval_s == 6

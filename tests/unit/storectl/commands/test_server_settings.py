@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
+from mirror.jobs.cache import CacheRules
 from mirror.jobs.syncs import SyncSchedule
+from store.model.limits import CacheLimits
 from storectl.commands._server_settings import ServeOptions, server_settings
 from storectl.commands._sync_table import SyncTable
 from storectl.settings import Settings
@@ -72,6 +74,7 @@ TLS = replace(OPTIONS, tls_cert=Path("c"), tls_key=Path("k"))
         (OPTIONS, replace(USERS, no_anonymous=True), ("htpasswd", "no-anonymous")),
         (TLS, replace(TLS, tls_cert=Path("d"), tls_client_ca=Path("ca")), ()),
         (OPTIONS, replace(OPTIONS, syncs=(SyncTable(Path("x")),)), ()),
+        (OPTIONS, replace(OPTIONS, cache_age=timedelta(1), cache_size=1), ()),
         (TLS, OPTIONS, ("tls-cert", "tls-key")),
         (OPTIONS, TLS, ("tls-cert", "tls-key")),
     ],
@@ -96,6 +99,16 @@ def test_syncs_change_with_the_options_unless_the_server_is_offline(tmp_path: Pa
     assert [one.name for one in schedule.syncs] == ["images"]
     server_settings(replace(options, offline=True), settings, schedule=schedule)
     assert schedule.names == ()
+
+
+def test_limits_of_the_cache_change_with_the_options() -> None:
+    settings, cache = Settings(Path("root")), CacheRules()
+    options = replace(OPTIONS, cache_age=timedelta(hours=2), cache_size=7)
+    assert server_settings(options, settings, cache=cache).mirror.jobs.cache is cache
+    assert cache.rule.limits == CacheLimits(timedelta(hours=2), 7)
+    assert cache.rule.command[-2:] == ("--cache-age=7200s", "--cache-size=7")
+    server_settings(replace(OPTIONS, cache_age=timedelta(0)), settings, cache=cache)
+    assert not cache.rule.limits.is_set
 
 
 @pytest.mark.parametrize("change", [{"read_only": True}, {"stdio": True}])
