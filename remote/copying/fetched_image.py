@@ -38,6 +38,8 @@ async def fetch_image(
     reference: ManifestReference,
     choice: Choice,
     limits: Limits = DEFAULT_LIMITS,
+    *,
+    known: Document | None = None,
 ) -> SentImage:
     """Fetch the documents of an image.
 
@@ -46,6 +48,7 @@ async def fetch_image(
         reference: Its tag or digest.
         choice: What of the image is copied.
         limits: Bounds the number of documents, their bytes, and the depth of indexes.
+        known: The manifest or index that the reference names, if it was fetched before.
 
     Raises:
         RegistryError: The registry does not have a document, or cannot be reached.
@@ -54,15 +57,15 @@ async def fetch_image(
     """
     fetching = _Fetching(repository, limits)
     name = f"{repository}{'@' if isinstance(reference, Digest) else ':'}{reference}"
-    found = await repository.manifest(reference)
-    root = found.document
+    found = known or (await repository.manifest(reference)).document
+    root = found
     fetching.admit(root)
     if choice.platforms and root.kind is Kind.INDEX:
         root = await _chosen(fetching, root, choice, name)
     else:
         await fetching.descend([root], lambda _: True)
     documents = dict(fetching.documents)
-    if root is not found.document:
+    if root is not found:
         # Only the chosen image is copied, and not the indexes that lead to it.
         documents = {root.digest: root}
     referrers = _Referrers(fetching, documents)

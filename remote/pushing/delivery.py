@@ -60,6 +60,17 @@ class Delivery:
         self._total_bytes = 0
         self._placed: dict[tuple[str, Digest], dict[str, None]] = {}
         self._turns: dict[tuple[str, Digest], asyncio.Lock] = {}
+        self._seen_tags: dict[tuple[str, str, str], Digest | None] = {}
+
+    def note_tag(self, repository: Repository, tag: str, digest: Digest | None) -> None:
+        """Remember what a repository has just said about a tag, so that it is not asked again.
+
+        Args:
+            repository: The repository.
+            tag: The tag.
+            digest: The digest that the tag has there; None if the repository does not have the tag.
+        """
+        self._seen_tags[repository.registry, repository.name, tag] = digest
 
     async def survey(self, shipment: Shipment, repository: Repository) -> Survey:
         """Ask a repository what it lacks. Nothing is changed.
@@ -96,7 +107,12 @@ class Delivery:
                 absent.add(document.digest)
 
         async def ask_tag(tag: str, document: Document) -> None:
-            if not _is_digest_of(await _resolved(repository, Tag(tag)), document):
+            key = (repository.registry, repository.name, tag)
+            if key in self._seen_tags:
+                digest = self._seen_tags.pop(key)
+            else:
+                digest = await _resolved(repository, Tag(tag))
+            if not _is_digest_of(digest, document):
                 moved.add(tag)
 
         only_tagged = _only_tagged(shipment)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from remote.http.budgets import Budgets
     from remote.registry.repository import Repository
-    from remote.registry.values import Resolution
+    from remote.registry.values import ManifestDocument, Resolution
     from remote.sync.sources import Access, Parts, Source
     from store.formats.image.manifests import Document, Link
     from store.model.digests import Descriptor, Digest
@@ -144,6 +144,14 @@ class Asking:
         return await self._ask(
             source, _any_name(source), lambda one: one.resolve_if_changed(Tag(tag), etag)
         )
+
+    async def manifest(self, source: Source, tag: str) -> ManifestDocument:
+        """Return the manifest or index that a tag names now.
+
+        Raises:
+            StoreError: The registry does not have the tag, or cannot be asked.
+        """
+        return await self._ask(source, _any_name(source), lambda one: one.manifest(Tag(tag)))
 
     async def created(self, source: Source, digest: Digest, parts: Parts) -> datetime | None:
         """Return when an image was created, as its config says; None if it does not say.

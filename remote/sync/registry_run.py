@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from remote.sync.memory import SyncMemory
     from remote.sync.options import SyncOptions
     from remote.sync.sources import Access, Parts
+    from store.catalog.upstream.synced_tags import SyncedTag
+    from store.formats.image.manifests import Document
     from store.model.digests import Digest
     from store.model.progress import Progress
     from store.model.references import Reference
@@ -37,8 +39,8 @@ if TYPE_CHECKING:
 
     Push = Callable[[Access, Reference], Repository]
 
-IMAGES_AT_ONCE: Final = 3
-"""How many images are sent at the same time."""
+IMAGES_AT_ONCE: Final = 6
+"""How many images are sent at the same time; most of the time, a small one waits for answers."""
 
 
 class _Sent(NamedTuple):
@@ -126,9 +128,9 @@ class RegistryRun:
         if step in {Step.IMMUTABLE, Step.FRESH}:
             became = Became.IMMUTABLE if step is Step.IMMUTABLE else Became.FRESH
             return _outcome(item, became, before=held, digest=held)
-        answer = await self._answer(item)
         receiver = self._push(item.source.place_access, item.target)
         there = await _resolved(receiver, item.target)
+        answer, document = await self._answer(item, seen, is_there=there is not None)
         # An image without its index has another digest there.
         is_there = there is not None and (there == answer.digest or bool(item.parts.platforms))
         if is_there and is_here(item, seen, answer.digest) and not item.parts.has_referrers:
@@ -138,27 +140,42 @@ class RegistryRun:
             tags = self._listing.tags.get(str(item.source.repository))
             if not await self._asking.is_signed(item.source, answer.digest, tags):
                 return _outcome(item, Became.UNSIGNED, before=there)
-        sent = await self._send(item, answer.digest, receiver)
+        if item.target.tag is not None:
+            self._delivery.note_tag(receiver, item.target.tag, there)
+        sent = await self._send(item, answer.digest, document, receiver)
         self._memory.note_checked(item, answer.digest, answer.etag, now)
         return _outcome(
             item, Became.SENT if sent.is_new else Became.UNCHANGED, before=there, sent=sent
         )
 
-    async def _answer(self, item: Item) -> Answer:
-        """Return what the source names now."""
+    async def _answer(
+        self, item: Item, seen: SyncedTag | None, *, is_there: bool
+    ) -> tuple[Answer, Document | None]:
+        """Return what the source names now, and the manifest if that was fetched to find out."""
         if item.origin.digest is not None:
-            return Answer(item.origin.digest, "")
+            return Answer(item.origin.digest, ""), None
         known = self._listing.answers.get(item.key)
         if known is not None:
-            return known
-        assert item.origin.tag is not None  # noqa: S101 - it has no digest
-        found = await self._asking.resolution(item.source, item.origin.tag, "")
-        assert found is not None  # noqa: S101 - the question has no condition
-        return Answer(found.descriptor.digest, found.etag)
+            return known, None
+        tag = item.origin.tag
+        assert tag is not None  # noqa: S101 - it has no digest
+        if not is_there and not item.source.is_signed:
+            # The manifest is needed in any case, so nothing is gained by asking for its digest.
+            fetched = await self._asking.manifest(item.source, tag)
+            return Answer(fetched.document.digest, fetched.etag), fetched.document
+        etag = seen.etag if seen is not None and seen.digest is not None else ""
+        found = await self._asking.resolution(item.source, tag, etag)
+        if found is None:
+            assert seen is not None  # noqa: S101 - the question had a condition
+            assert seen.digest is not None  # noqa: S101 - the entity tag is that of a digest
+            return Answer(seen.digest, etag), None
+        return Answer(found.descriptor.digest, found.etag), None
 
-    async def _send(self, item: Item, digest: Digest, receiver: Repository) -> _Sent:
+    async def _send(
+        self, item: Item, digest: Digest, document: Document | None, receiver: Repository
+    ) -> _Sent:
         *_, giver = self._asking.repositories(item.source.access, item.origin)
-        image = await fetch_image(giver, digest, _choice(item.parts))
+        image = await fetch_image(giver, digest, _choice(item.parts), known=document)
         target = RegistryReceiver(
             receiver,
             self._delivery,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,33 @@ def test_images_are_sent_and_asked_for_once(copies: Copies, upstream: Upstream) 
     assert copies.requests() == ["from GET list?n=1000"]
 
 
+def test_a_new_image_costs_each_question_once(copies: Copies, upstream: Upstream) -> None:
+    serve(upstream, "team/app", {"v1": "a", "v2": "b"})
+    copies.run(ALL)
+    counts = Counter(line.rpartition(" ")[0] for line in copies.requests())
+    # Of each image a config and a layer; there, each is asked for, and sent by two requests.
+    assert counts == {
+        "from GET": 1 + 2 + 4,
+        "to HEAD": 2 + 4,
+        "to POST": 4,
+        "to PUT": 4 + 2,
+    }
+
+
+def test_a_tag_there_costs_conditional_questions(copies: Copies, upstream: Upstream) -> None:
+    serve(upstream, "team/app", {"edge": "a"})
+    copies.run(ALL)
+    copies.requests()
+    serve(copies.there, "mirror/app", {"edge": "b"})
+    copies.there.registry.clear()
+    upstream.registry.clear()
+    copies.run(ALL)
+    asked = [one for one in upstream.registry.requests() if one.method == "HEAD"]
+    assert [one.headers.get("If-None-Match") is not None for one in asked] == [True]
+    there = digest_of(copies.there.store, "mirror/app:edge")
+    assert there == digest_of(upstream.store, "team/app:edge")
+
+
 def test_what_moved_on_either_side_is_sent(copies: Copies, upstream: Upstream) -> None:
     serve(upstream, "team/app", {"edge": "a", "next": "b"})
     copies.run(ALL)
@@ -127,8 +155,7 @@ def test_a_digest_may_get_a_tag(copies: Copies, upstream: Upstream) -> None:
 
 def test_a_failed_image_stops_no_other(copies: Copies, upstream: Upstream) -> None:
     serve(upstream, "team/app", {"1": "a", "2": "b"})
-    digest = digest_of(upstream.store, "team/app:1")
-    upstream.registry.always(Answer(403), path=f"/manifests/{digest}")
+    upstream.registry.always(Answer(403), path="/manifests/1")
     outcomes = copies.run(ALL)
     assert {tag: one.became.value for tag, one in outcomes.items()} == {"1": "failed", "2": "sent"}
     assert "team/app" in str(outcomes["1"].error)
