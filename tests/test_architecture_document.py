@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts import draw_architecture, gen_architecture
-from store.db.schema import metadata
+from store.db.all_tables import metadata
 
 ROOT = Path(__file__).parents[1]
 TEXT = gen_architecture.TARGET.read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ from mirror.jobs.program import Program
 from mirror.process.logs import FIELDS
 from store.errors import printable
 from store.maintenance.cache import survey
-from store.model.limits import CacheLimits
+from store.model.cache_limits import CacheLimits
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -8,7 +8,6 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, final
 
-from store.blobs.cached_open import open_cached
 from store.blobs.open_file import OpenFile
 from store.errors import InvalidDigest, Unavailable
 from store.files.creation import NO_FOLLOW, open_folder
@@ -77,6 +76,8 @@ class DirectoryBlobs:
 
     def open_if_cached(self, location: Location) -> OpenFile | None:
         """Open a file for reading; None if it does not exist, or the kernel would read the disk."""
+        from store.blobs.cached_open import open_cached  # noqa: PLC0415 - only in a server
+
         path = self._root / location
         file = open_cached(path)
         return None if file is None else OpenFile(file, path)

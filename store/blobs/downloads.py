@@ -18,17 +18,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO, Final, final
 
+from store.blobs.folders import DOWNLOADS
 from store.errors import InvalidDigest
 from store.files.creation import NO_FOLLOW, create_file, open_folder
 from store.files.os_errors import translated
+from store.model.byte_sizes import GIB
 from store.model.digests import Digest
-from store.model.limits import GIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-DOWNLOADS: Final = "downloads"
 
 KEPT_FOR: Final = timedelta(days=7)
 """How long the file of an interrupted download stays after its last byte."""

@@ -16,6 +16,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final, final
 
 from store.blobs.directory import BLOBS
+from store.blobs.folders import QUARANTINE, QUARANTINED_FOR
 from store.errors import InvalidDigest
 from store.files.creation import open_folder
 from store.files.os_errors import translated
@@ -24,10 +25,6 @@ from store.model.digests import Digest
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-QUARANTINE: Final = "quarantine"
-KEPT_FOR: Final = timedelta(days=7)
-"""How long a file stays in quarantine, unless the user says otherwise."""
 
 _TIME: Final = "%Y%m%dT%H%M%SZ"
 _NAME: Final = re.compile(
@@ -62,7 +59,7 @@ class Quarantine:
         kept_for: How long a file stays in quarantine.
     """
 
-    def __init__(self, root: Path, kept_for: timedelta = KEPT_FOR) -> None:
+    def __init__(self, root: Path, kept_for: timedelta = QUARANTINED_FOR) -> None:
         self._root = root
         self._kept_for = kept_for
 
@@ -151,7 +148,7 @@ class Quarantine:
                 yield Quarantined(name, digest, size, taken + self._kept_for)
 
 
-def kept_until(now: datetime, kept_for: timedelta = KEPT_FOR) -> datetime:
+def kept_until(now: datetime, kept_for: timedelta = QUARANTINED_FOR) -> datetime:
     """Return until when a file stays that is moved into quarantine now."""
     return now.astimezone(UTC).replace(microsecond=0) + kept_for
 

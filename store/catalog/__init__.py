@@ -1,0 +1,3 @@
+"""Statements on the tables of the catalogue."""
+
+from store.db import lean_sqlalchemy  # noqa: F401 - before the modules import SQLAlchemy

@@ -1,7 +1,8 @@
 """Tables, constraints and indexes of the catalogue, without behaviour.
 
-``docs/architecture.md`` describes each table. `migrations` holds the schema's history; a test
-compares the schema that the migrations build with the tables in this module.
+``docs/architecture.md`` describes each table. The tables about other registries are in
+`store.db.upstream_schema`, because most commands do without them. `migrations` holds the schema's
+history; a test compares the schema that the migrations build with `store.db.all_tables`.
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-from store.db import upstream_schema
-from store.db.metadata import metadata as all_tables
+from store.db.metadata import metadata
 from store.db.types import Bytes, DigestType, JsonMap, RowNumber, UtcTime
 
 HEAD: Final = "0017"
@@ -41,15 +41,6 @@ OF_RUNS: Final = "operation >= 'sync-' AND operation < 'sync.'"
 
 A query that repeats it uses the index. All other changes of tags cost no entry there.
 """
-
-metadata: Final = all_tables
-
-UPSTREAM: Final = (
-    *(upstream_schema.upstream_tag, upstream_schema.sync_tag),
-    *(upstream_schema.sync_run, upstream_schema.pending_manifest),
-    *(upstream_schema.registry_budget, upstream_schema.upstream_tag_list),
-)
-"""The tables about other registries, which are described in a module of their own."""
 
 
 def _content(

@@ -5,13 +5,14 @@ A hint that the system does not know is left out.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
+    import ctypes
     from collections.abc import Callable
 
 WRITE_BYTES: Final = 256 * 1024
@@ -30,17 +31,37 @@ _SYNC_FILE_RANGE_WRITE: Final = 2
 _KEEP_SIZE: Final = 1
 
 
+@cache
 def _function(name: str, *arguments: type[ctypes._SimpleCData[int]]) -> Callable[..., int] | None:
-    found = getattr(ctypes.CDLL(None, use_errno=True), name, None)
+    from ctypes import CDLL  # noqa: PLC0415 - not for commands that only read
+
+    found = getattr(CDLL(None, use_errno=True), name, None)
     if found is not None:
         found.argtypes = arguments
     return found
 
 
-_fallocate = _function("fallocate", ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-_sync_file_range = _function(
-    "sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint
-)
+def _fallocate(descriptor: int, mode: int, offset: int, size_bytes: int) -> int:
+    """Call fallocate(2). Return 0 if it has worked, or if the C library does not have it."""
+    from ctypes import c_int, c_int64  # noqa: PLC0415
+
+    function = _function("fallocate", c_int, c_int, c_int64, c_int64)
+    return 0 if function is None else function(descriptor, mode, offset, size_bytes)
+
+
+def _sync_file_range(descriptor: int, offset: int, size_bytes: int, flags: int) -> int:
+    """Call sync_file_range(2). Return 0 if it has worked, or if the C library does not have it."""
+    from ctypes import c_int, c_int64, c_uint  # noqa: PLC0415
+
+    function = _function("sync_file_range", c_int, c_int64, c_int64, c_uint)
+    return 0 if function is None else function(descriptor, offset, size_bytes, flags)
+
+
+def _error_number() -> int:
+    """Return the number of the error of the last call of this thread that failed."""
+    from ctypes import get_errno  # noqa: PLC0415
+
+    return get_errno()
 
 
 def read_if_cached(file: BinaryIO, size: int, position: int) -> bytes | None:
@@ -109,10 +130,10 @@ def reserve(descriptor: int, offset: int, size_bytes: int, *, keep_size: bool = 
         OSError: The file system does not have enough free space.
     """
     # os.posix_fallocate would write zeros on file systems that cannot reserve space.
-    if _fallocate is None or not size_bytes:
+    if not size_bytes:
         return
     if _fallocate(descriptor, _KEEP_SIZE if keep_size else 0, offset, size_bytes):
-        number = ctypes.get_errno()
+        number = _error_number()
         if number not in _CANNOT:
             raise OSError(number, os.strerror(number))
 
@@ -131,10 +152,8 @@ def begin_writeback(descriptor: int, offset: int, size_bytes: int) -> None:
         OSError: An earlier write to the disk failed. The kernel reports such an error only once, so
             the fsync would not report it again (sync_file_range(2), EIO and ENOSPC).
     """
-    if _sync_file_range is not None and _sync_file_range(
-        descriptor, offset, size_bytes, _SYNC_FILE_RANGE_WRITE
-    ):
-        number = ctypes.get_errno()
+    if _sync_file_range(descriptor, offset, size_bytes, _SYNC_FILE_RANGE_WRITE):
+        number = _error_number()
         if number not in _CANNOT | _LATER:
             raise OSError(number, os.strerror(number))
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from store.db.types import ContentKey
     from store.maintenance.collection import Units
-    from store.model.limits import CacheLimits
+    from store.model.cache_limits import CacheLimits
     from store.model.references import Reference
 
 logger = logging.getLogger(__name__)

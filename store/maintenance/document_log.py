@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
-from store.blobs.quarantine import KEPT_FOR
+from store.blobs.folders import QUARANTINED_FOR
 from store.catalog.lists import recorded_rows
 from store.documents.blocks import BlockWriter, Mark, first_mark_end, last_mark, mark
 from store.documents.folder import DOCUMENTS, LOG, NEW, set_aside_at
@@ -238,7 +238,7 @@ def _remove_expired(workspace: Workspace) -> None:
         with open_folder(workspace.root, DOCUMENTS) as folder:
             for name in os.listdir(folder):  # noqa: PTH208 - a descriptor
                 taken = set_aside_at(name)
-                if taken is not None and taken + KEPT_FOR <= workspace.now():
+                if taken is not None and taken + QUARANTINED_FOR <= workspace.now():
                     os.unlink(name, dir_fd=folder)
     except FileNotFoundError:
         return

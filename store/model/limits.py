@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, final
+from typing import Final, final
 
-if TYPE_CHECKING:
-    from datetime import timedelta
+from store.model.byte_sizes import GIB, MIB
 
-MIB: Final = 1024 * 1024
-GIB: Final = 1024 * MIB
+__all__ = [
+    "ANONYMOUS_ARCHIVES",
+    "DEFAULT_LIMITS",
+    "GIB",
+    "MIB",
+    "ArchiveLimits",
+    "Limits",
+    "TreeLimits",
+]
 
 
 @final
@@ -188,20 +194,3 @@ class TreeLimits:
 
     findings: int = 100_000
     """The findings that are kept; further findings are counted."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class CacheLimits:
-    """How much a collection keeps of what was pulled through from upstream registries."""
-
-    max_age: timedelta | None = None
-    """How long a tag stays after its last use; None for no limit."""
-
-    max_bytes: int | None = None
-    """The size of the images of all tags that were pulled through; None for no limit."""
-
-    @property
-    def is_set(self) -> bool:
-        """Whether there is any limit."""
-        return self.max_age is not None or self.max_bytes is not None

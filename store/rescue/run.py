@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from store.blobs.directory import BLOBS, DirectoryBlobs, require_one_file_system
-from store.blobs.quarantine import QUARANTINE
+from store.blobs.folders import QUARANTINE
 from store.catalog.documents import document_bytes, put_documents
 from store.content.decoding import Decoding
 from store.db.database import Durability

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, final
 
 from store.blobs.directory import BLOBS
-from store.blobs.downloads import DOWNLOADS
+from store.blobs.folders import DOWNLOADS
 from store.files.creation import NO_FOLLOW, create_file, open_closed, open_folder
 from store.files.os_errors import translated
 

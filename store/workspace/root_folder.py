@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from store.blobs.directory import BLOBS
-from store.blobs.downloads import DOWNLOADS
-from store.blobs.quarantine import QUARANTINE
+from store.blobs.folders import DOWNLOADS, QUARANTINE
 from store.documents.folder import DOCUMENTS
 from store.errors import Conflict, InvalidInput, PermissionDenied, printable
 from store.files.accounts import is_private_group, user_name

@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from store.blobs.directory import DirectoryBlobs, require_one_file_system
-from store.blobs.quarantine import KEPT_FOR
+from store.blobs.folders import QUARANTINED_FOR
 from store.db.database import Durability
 from store.errors import StoreNotFound
 from store.files.space.reserve import Reserve
 from store.model.actors import NOBODY
-from store.model.limits import CacheLimits
+from store.model.cache_limits import CacheLimits
 from store.model.waiting import WAITING
 from store.workspace import copied_root, engines, root_folder
 from store.workspace.change import change
@@ -91,7 +91,7 @@ class Workspace:
         self._actor = actor
         self._decoding = decoding
         self._on_change = on_change
-        self.quarantine_for = KEPT_FOR
+        self.quarantine_for = QUARANTINED_FOR
         self.cache_limits = CacheLimits()
         self.undo_for = timedelta(0)
         self._prover: Prover | None = None

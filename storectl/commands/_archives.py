@@ -6,7 +6,6 @@ import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, final
 
 from storectl.output import messages
@@ -167,6 +166,8 @@ class Scratch:
     def new_file(self) -> Path:
         """Return the path of a file to create."""
         if self._folder is None:
+            from tempfile import TemporaryDirectory  # noqa: PLC0415 - few archives need it
+
             self._folder = Path(
                 self._stack.enter_context(TemporaryDirectory(prefix="storectl-preview-"))
             )

@@ -249,7 +249,7 @@ def server_settings(
     from mirror.server import ServerSettings  # noqa: PLC0415
     from mirror.service import MirrorSettings, VariantEncoding  # noqa: PLC0415
     from store import Platform  # noqa: PLC0415
-    from store.model.limits import CacheLimits  # noqa: PLC0415
+    from store.model.cache_limits import CacheLimits  # noqa: PLC0415
     from store.registry.registry import Sparse  # noqa: PLC0415
     from storectl.output.remedies import WORDS  # noqa: PLC0415
     from storectl.system.malloc import release_memory  # noqa: PLC0415

@@ -100,7 +100,7 @@ def command(  # noqa: PLR0913 - one for each option
     With --undo-for, what tags have named within this time stays, even if it was removed, so that
     `storectl rollback` can bring it back.
     """
-    from store.model.limits import CacheLimits  # noqa: PLC0415 - `--help` does without
+    from store.model.cache_limits import CacheLimits  # noqa: PLC0415 - `--help` does without
     from storectl.commands._collection import show  # noqa: PLC0415
 
     with settings.open(frees=True) as store:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import create_engine, event
 
 from store.catalog import content, encodings, images, layers, manifests, naming
-from store.db.schema import metadata
+from store.db.all_tables import metadata
 from store.formats.image.manifests import Link, Role
 from store.model.contents import ContentState
 from store.model.digests import Descriptor, DiffID, Digest, ImageID

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Engine, event
 
 import store
-from store.db.schema import metadata
+from store.db.all_tables import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

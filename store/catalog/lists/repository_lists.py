@@ -17,8 +17,8 @@ from store.db.schema import (
     repository,
     repository_content,
 )
+from store.model.byte_sizes import MIB
 from store.model.digests import Digest
-from store.model.limits import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

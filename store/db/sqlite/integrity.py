@@ -11,8 +11,9 @@ from contextlib import closing
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from store.db.all_tables import metadata
 from store.db.faults import Fault, FaultKind
-from store.db.schema import HEAD, metadata
+from store.db.schema import HEAD
 from store.db.sqlite.engine import Access, connect, database_errors
 from store.db.sqlite.log_check import log_faults
 from store.db.sqlite.opening import place

@@ -15,7 +15,7 @@ from store.files.space.database_room import require_room
 from store.files.space.shared_memory import keep_blocks
 from store.files.space.shortage import free_bytes, has_no_inodes, obstacle
 from store.files.write_lock import WRITE_LOCK, WriteLock
-from store.model.limits import MIB
+from store.model.byte_sizes import MIB
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -7,13 +7,12 @@ nor opening a current one imports it.
 
 from __future__ import annotations
 
-import importlib.resources
 import os
 import sqlite3
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from store.db.schema import REVISIONS, metadata
+from store.db.schema import REVISIONS
 from store.db.schema_state import SchemaState, UpgradeReport
 from store.db.sqlite.engine import (
     DATABASE,
@@ -178,7 +177,9 @@ def upgrade(
 
 
 def _create_tables(database: Path, wait_limit_s: float) -> None:
-    script = importlib.resources.files("migrations").joinpath(SCHEMA).read_text(encoding="utf-8")
+    from importlib.resources import files  # noqa: PLC0415 - only for a new store
+
+    script = files("migrations").joinpath(SCHEMA).read_text(encoding="utf-8")
     with (
         database_errors(database),
         closing(connect(database, Access.READ_WRITE, wait_limit_s)) as connection,
@@ -212,6 +213,8 @@ def drift(root: Path) -> tuple[str, ...]:
         with database_errors(engine), engine.connect() as connection:
             from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - only to compare
             from alembic.migration import MigrationContext  # noqa: PLC0415
+
+            from store.db.all_tables import metadata  # noqa: PLC0415
 
             context = MigrationContext.configure(
                 connection, opts={"compare_type": True, "compare_server_default": True}
@@ -272,9 +275,13 @@ def _migrating(root: Path, wait_limit_s: float = WAIT_LIMIT_S) -> Iterator[Conne
 
 @contextmanager
 def _configured(connection: Connection, scripts: Path | None) -> Iterator[Config]:
-    from alembic.config import Config  # noqa: PLC0415 - only to migrate
+    from importlib.resources import as_file, files  # noqa: PLC0415 - only to migrate
 
-    with importlib.resources.as_file(importlib.resources.files("migrations")) as shipped:
+    from alembic.config import Config  # noqa: PLC0415
+
+    from store.db.all_tables import metadata  # noqa: PLC0415
+
+    with as_file(files("migrations")) as shipped:
         config = Config()
         config.set_main_option("script_location", str(scripts or shipped).replace("%", "%%"))
         config.attributes["connection"] = connection

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from store.files.creation import create_file, create_folder, open_folder
 from store.files.sizes import folder_bytes
-from store.model.limits import MIB
+from store.model.byte_sizes import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,6 @@ tells the reasons apart.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import sys
@@ -27,7 +26,6 @@ _STATFS_BYTES: Final = 512
 _MASK: Final = 0xFFFFFFFF
 _BTRFS, _ZFS, _BCACHEFS = 0x9123683E, 0x2FC12FC1, 0xCA451A4E
 _COPY_ON_WRITE: Final = frozenset({_BTRFS, _ZFS, _BCACHEFS})
-_statfs = ctypes.CDLL(None).statfs if sys.platform == "linux" else None
 
 _PATIENCE: Final = 8
 """The most folders above a path that are asked for the file system."""
@@ -91,8 +89,12 @@ def is_btrfs(folder: Path) -> bool:
 
 def _kind(path: Path) -> int | None:
     """Return the number of the kind of the file system; None if it is not known."""
+    if sys.platform != "linux":
+        return None
+    import ctypes  # noqa: PLC0415 - few file systems need the question
+
     buffer = ctypes.create_string_buffer(_STATFS_BYTES)
-    if _statfs is None or _statfs(os.fsencode(path), buffer):
+    if ctypes.CDLL(None).statfs(os.fsencode(path), buffer):
         return None
     return ctypes.c_long.from_buffer(buffer).value & _MASK
 

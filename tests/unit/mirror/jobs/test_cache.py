@@ -14,7 +14,7 @@ from mirror.jobs.cache import CacheLimiting, CacheRule, CacheRules
 from mirror.process.metrics import Metrics
 from store.catalog.upstream import tags as upstream_tags
 from store.errors import NotFound
-from store.model.limits import CacheLimits
+from store.model.cache_limits import CacheLimits
 from store.model.references import Reference
 from storectl.commands._programs import collection_program
 from tests.support.images import A, B

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.blobs.downloads import DOWNLOADS, KEPT_FOR, Download, Downloads
+from store.blobs.downloads import KEPT_FOR, Download, Downloads
+from store.blobs.folders import DOWNLOADS
 from store.errors import Unavailable
 from store.model.digests import Digest
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from store.blobs.directory import DirectoryBlobs
-from store.blobs.quarantine import KEPT_FOR, Quarantine, kept_until
+from store.blobs.folders import QUARANTINED_FOR
+from store.blobs.quarantine import Quarantine, kept_until
 from store.model.digests import Digest
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def test_a_file_is_set_aside_with_the_time_in_its_name(
     assert not blobs.path(DIGEST).exists()
     (file,) = quarantine.files()
     assert file.name == f"20260102T030405Z-sha256-{DIGEST.hex}"
-    assert (file.digest, file.size_bytes, file.until) == (DIGEST, 4, NOW + KEPT_FOR)
+    assert (file.digest, file.size_bytes, file.until) == (DIGEST, 4, NOW + QUARANTINED_FOR)
     assert kept_until(NOW + timedelta(microseconds=7)) == file.until
     assert (tmp_path / "quarantine" / file.name).read_bytes() == b"data"
 

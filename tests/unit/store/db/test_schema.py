@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import CheckConstraint, UniqueConstraint
 
-from store.db.schema import HEAD, REVISIONS, metadata
+from store.db.all_tables import metadata
+from store.db.schema import HEAD, REVISIONS
 
 EDGES = sorted(
     (table.name, column.name)

@@ -10,7 +10,7 @@ import pytest
 from store.catalog.upstream import tags as upstream_tags
 from store.catalog.upstream.pulled import pulled, sizes
 from store.maintenance.cache import expired
-from store.model.limits import CacheLimits
+from store.model.cache_limits import CacheLimits
 from store.model.references import Reference
 from tests.support.images import A, B, E
 from tests.support.stored_images import put_image

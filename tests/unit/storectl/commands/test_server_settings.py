@@ -11,7 +11,7 @@ import pytest
 
 from mirror.jobs.cache import CacheRules
 from mirror.jobs.syncs import SyncSchedule
-from store.model.limits import CacheLimits
+from store.model.cache_limits import CacheLimits
 from storectl.commands._server_settings import ServeOptions, server_settings
 from storectl.commands._sync_table import SyncTable
 from storectl.settings import Settings

@@ -178,7 +178,7 @@ def test_a_user_without_write_permission_can_read(filled: Path, writer_runs: boo
     )
     script += ".execute('SELECT count(*) FROM image').fetchone())"
     # Load the modules first, because the user of the child process may not be able to read them.
-    preload = "import sqlite3, tempfile, shutil, time\n"
+    preload = "import ctypes, sqlite3, tempfile, shutil, time\n"
     preload += "import store.db.sqlite.location, store.files.space.scratch\n"
     done = subprocess.run(
         [sys.executable, "-c", preload + script, str(filled)],

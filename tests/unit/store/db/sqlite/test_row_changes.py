@@ -6,8 +6,8 @@ import pytest
 
 from store.catalog import naming, serving
 from store.catalog.documents import put_documents
+from store.db.all_tables import metadata
 from store.db.changes import Position
-from store.db.schema import metadata
 from store.db.sqlite.engine import Access, make_engine, write_unit
 from store.files.write_lock import WriteLock
 from store.model.references import Reference

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.db.schema import encoding, event, metadata, reference, repository
+from store.db.all_tables import metadata
+from store.db.schema import encoding, event, reference, repository
 from store.db.sqlite.engine import DATABASE
 from store.db.sqlite.text import any_text
 from store.db.sqlite.values import constraint_faults, is_sensible, value_faults
