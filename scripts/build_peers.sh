@@ -34,6 +34,7 @@ registry-3 module   github.com/distribution/distribution/v3  cmd/registry v3.1.2
 skopeo     cloned   github.com/containers/skopeo             cmd/skopeo   v1.22.2              1.25
 olareg     copied   github.com/olareg/olareg                 cmd/olareg   v0.2.2               1.25
 zot        cloned   github.com/project-zot/zot               cmd/zot      v2.1.20              1.26
+hauler     cloned   github.com/hauler-dev/hauler             cmd/hauler   v2.0.3               1.26
 dockerd-28 vendored github.com/docker/docker                 cmd/dockerd  v28.5.2+incompatible 1.24
 dockerd-29 module   github.com/moby/moby/v2                  cmd/dockerd  v2.0.0-beta.24       1.26
 ctr-2      module   github.com/containerd/containerd/v2      cmd/ctr      v2.4.2               1.26

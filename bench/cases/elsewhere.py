@@ -10,7 +10,7 @@ from bench.contestants import registry_clients, syncs
 from bench.contestants.peers import NEWEST_SKOPEO
 from bench.contestants.registry_clients import CRANE, REGCTL
 from bench.contestants.servers import NEWEST_REGISTRY, OURS
-from bench.contestants.syncs import REMEMBERED
+from bench.contestants.syncs import HAULER, REMEMBERED
 from bench.corpora.generated import MIB
 from bench.corpora.inputs import Inputs
 from bench.derived import wall
@@ -92,6 +92,7 @@ _SYNCS: Final = (
         _shared_base,
         (
             Target("≥ 2 x skopeo sync", partial(_beside, (NEWEST_SKOPEO,)), 2.0, at_least=True),
+            Target("≥ 2 x hauler", partial(_beside, (HAULER,)), 2.0, at_least=True),
             MEMORY,
         ),
         rounds=3,

@@ -1,6 +1,6 @@
 """Contestants that keep a copy of a repository equal with its registry.
 
-storectl syncs into a store, and skopeo into a folder. Neither sends anything to the registry.
+storectl and hauler sync into a store, and skopeo into a folder. None of them sends anything.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from bench.contestants.servers import Running
     from bench.workshop import Workshop
+
+HAULER: Final = "hauler"
 
 REMEMBERED: Final = f"{OURS} --max-age"
 """storectl, which does not ask for tags that it has checked a short time ago."""
@@ -97,7 +99,11 @@ def shared_base(shop: Workshop, server: str, *, images: int, base_bytes: int) ->
         return _PATH, 0
 
     served = Served(server, shop, feed)
-    return [_ours(shop, served, OURS, ours.empty_store), *_skopeo(shop, served)]
+    return [
+        _ours(shop, served, OURS, ours.empty_store),
+        *_skopeo(shop, served),
+        _hauler(shop, served, images),
+    ]
 
 
 def _ours(
@@ -136,6 +142,26 @@ def _skopeo(shop: Workshop, served: Served) -> list[Command]:
         return Command(name, shop, argv, setup=setup)
 
     return [client(NEWEST_SKOPEO, newest=True), client(SKOPEO, newest=False)]
+
+
+def _hauler(shop: Workshop, served: Served, images: int) -> Command:
+    def setup(folder: Path) -> None:
+        program(HAULER, newest=True)
+        running, path, _ = served.ready()
+        # hauler does not list the tags of a repository.
+        names = (f"127.0.0.1:{running.port}/{path}:v{number}\n" for number in range(images))
+        (folder / "images.txt").write_text("".join(names))
+
+    return Command(
+        HAULER,
+        shop,
+        lambda folder: [
+            *(program(HAULER, newest=True), "--log-level", "error", "store", "sync"),
+            *("--haulerdir", str(folder / "hauler"), "--tempdir", str(folder)),
+            *("--store", str(folder / "out"), "--image-txt", str(folder / "images.txt")),
+        ],
+        setup=setup,
+    )
 
 
 def _write_file(running: Running, folder: Path) -> Path:
