@@ -17,9 +17,10 @@ from mirror.access.throttle import client_network, client_networks
 from mirror.api import archives, blobs, health, lists, manifests, routes, token, uploads
 from mirror.api.call import Call
 from mirror.api.callers import identify
+from mirror.api.every_path import EveryPath
 from mirror.api.routes import Resource
 from mirror.connections import expectation
-from mirror.connections.connection import keep_open_for_answer
+from mirror.connections.connection import connection_of
 from mirror.connections.refusals import COMMON_HEADERS
 from mirror.current_client import Client, set_current_client
 from mirror.origin.origins import address, note_origin, origin
@@ -142,18 +143,22 @@ def make_app(
         app.on_response_prepare.append(_share)
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        service.metrics.add_running(1)
         note_origin(request, settings.proxies)
         set_current_client(
             Client(client_networks(address(request)), lambda: request.transport is None)
         )
+        connection = connection_of(request)
+        service.metrics.add_running(1)
+        if connection is not None:
+            connection.begin_answer(request)
         try:
             return await _answer_or_error(service, request)
         finally:
+            if connection is not None:
+                connection.end_answer()
             service.metrics.add_running(-1)
 
-    # One route for all paths: `mirror.api.routes` parses paths faster than aiohttp.
-    app.router.add_route("*", r"/{path:[\s\S]*}", answer, expect_handler=expectation.check)
+    app.router.register_resource(EveryPath(answer, expectation.check))
     return app
 
 
@@ -321,8 +326,7 @@ async def _route_counted(service: Service, request: web.Request) -> web.StreamRe
 async def _answer_or_error(service: Service, request: web.Request) -> web.StreamResponse:
     """Answer a request; turn every error into an answer in the form of the specification."""
     try:
-        with keep_open_for_answer(request):
-            return await _route_counted(service, request)
+        return await _route_counted(service, request)
     except WireError as exc:
         service.audit.denied(request, exc)
         return _error(service, request, exc)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, final
 
 from mirror.origin.origins import address
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from store.model.references import Repository
 
 _MAX_QUOTED: Final = 160
+
+_parse_cached: Final = lru_cache(maxsize=4096)(Digest.parse)
+"""Clients send many requests for the same digest."""
 
 
 @final
@@ -100,7 +104,7 @@ def parse_digest(text: str) -> Digest:
         WireError: The text is not a digest of a known algorithm.
     """
     try:
-        return Digest.parse(text)
+        return _parse_cached(text) if len(text) <= _MAX_QUOTED else Digest.parse(text)
     except InvalidDigest as exc:
         raise WireError(400, ErrorCode.DIGEST_INVALID, exc.message) from None
 

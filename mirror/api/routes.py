@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, final
 
 
@@ -64,6 +65,7 @@ _FIXED: Final = {
 }
 _REGISTRY: Final = "/v2/"
 _ARCHIVES: Final = "/archives/"
+_MAX_CACHED_CHARACTERS: Final = 512
 
 
 def parse(path: str) -> Route | None:
@@ -74,6 +76,10 @@ def parse(path: str) -> Route | None:
     Args:
         path: The path of a request, percent-decoded.
     """
+    return _parse_cached(path) if len(path) <= _MAX_CACHED_CHARACTERS else _parse(path)
+
+
+def _parse(path: str) -> Route | None:
     if not path.startswith(_ARCHIVES):
         path = path.removesuffix("/")
     fixed = _FIXED.get(path)
@@ -88,3 +94,7 @@ def parse(path: str) -> Route | None:
         if match is not None:
             return Route(resource, match["name"], match["target"])
     return None
+
+
+_parse_cached: Final = lru_cache(maxsize=2048)(_parse)
+"""Clients send many requests for the same path."""

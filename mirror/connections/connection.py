@@ -9,7 +9,6 @@ A client that stops in the middle of a request gets no answer.
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, final
 
 from mirror.connections.tls import HalfClosableTLS
@@ -17,8 +16,6 @@ from mirror.transfer.client_progress import ClientProgress, unconfirmed_bytes
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from aiohttp import web
 
     from mirror.connections.admission import Slot
@@ -201,16 +198,15 @@ class Connection(asyncio.BufferedProtocol):
             self._end_soon()
 
 
-@contextmanager
-def keep_open_for_answer(request: web.Request) -> Iterator[None]:
-    """Keep a request's connection open while the request is answered."""
+def connection_of(request: web.Request) -> Connection | None:
+    """Return the connection of a request.
+
+    Args:
+        request: The request.
+
+    Returns:
+        The connection; None if it is closed, or if the application runs in a server other than
+        `mirror.server`.
+    """
     connection = None if request.transport is None else request.transport.get_protocol()
-    if not isinstance(connection, Connection):
-        # The application runs in a server other than `mirror.server`.
-        yield
-        return
-    connection.begin_answer(request)
-    try:
-        yield
-    finally:
-        connection.end_answer()
+    return connection if isinstance(connection, Connection) else None

@@ -13,24 +13,30 @@ if TYPE_CHECKING:
     from mirror.origin.proxies import TrustedProxies
 
 _ORIGIN: Final = web.RequestKey("origin", Origin)
+_ADDRESS: Final[web.RequestKey[str | None]] = web.RequestKey("address")
 
 
 def note_origin(request: web.BaseRequest, proxies: TrustedProxies) -> None:
     """Find a request's origin from the headers of trusted proxies, and store it in the request."""
-    if proxies.networks:
-        headers = request.headers
-        request[_ORIGIN] = proxies.origin(
-            _connected(request),
-            forwarded_for=headers.getall("X-Forwarded-For", ()),
-            proto=headers.getall("X-Forwarded-Proto", ()),
-            host=headers.getall("X-Forwarded-Host", ()),
-        )
+    if not proxies.networks:
+        request[_ADDRESS] = request.remote
+        return
+    headers = request.headers
+    found = request[_ORIGIN] = proxies.origin(
+        _connected(request),
+        forwarded_for=headers.getall("X-Forwarded-For", ()),
+        proto=headers.getall("X-Forwarded-Proto", ()),
+        host=headers.getall("X-Forwarded-Host", ()),
+    )
+    request[_ADDRESS] = found.address
 
 
 def address(request: web.BaseRequest) -> str | None:
     """Return the client's address, or None if it is unknown."""
-    noted = request.get(_ORIGIN)
-    return request.remote if noted is None else noted.address
+    try:
+        return request[_ADDRESS]
+    except KeyError:
+        return request.remote
 
 
 def origin(request: web.BaseRequest) -> Origin:

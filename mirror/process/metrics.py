@@ -142,8 +142,12 @@ _ROW: Final = sum(family.slots for family in _FAMILIES)
 _WIDTH: Final = struct.calcsize("d")
 _RESOURCE: Final = {name: number for number, name in enumerate(RESOURCES)}
 _METHOD: Final = {name: number for number, name in enumerate(METHODS)}
-_STATUS: Final = {name: number for number, name in enumerate(STATUSES)}
+_STATUS: Final = {int(name): number for number, name in enumerate(STATUSES[:-1])}
 _PER_DURATION: Final = len(SECONDS) + 2
+_REQUESTS_AT: Final = _OFFSETS[_REQUESTS.name]
+_DURATION_AT: Final = _OFFSETS[_DURATION.name]
+_SENT_AT: Final = _OFFSETS[_SENT.name]
+_RUNNING_AT: Final = _OFFSETS[_RUNNING.name]
 
 
 @final
@@ -172,7 +176,7 @@ class Metrics:
         """
         self._worker = worker
         self._mine = self._all[worker * _ROW : (worker + 1) * _ROW]
-        self._mine[_OFFSETS[_RUNNING.name]] = 0
+        self._mine[_RUNNING_AT] = 0
         self._mine[_OFFSETS[_PROCESS.name]] = os.getpid()
 
     def add_running(self, step: int) -> None:
@@ -181,7 +185,7 @@ class Metrics:
         Args:
             step: 1 when a request begins, -1 when it ends.
         """
-        self._mine[_OFFSETS[_RUNNING.name]] += step
+        self._mine[_RUNNING_AT] += step
 
     def count_answer(
         self, resource: str, method: str, status: int, seconds: float, sent_bytes: int
@@ -198,11 +202,11 @@ class Metrics:
         mine = self._mine
         number = _RESOURCE.get(resource, len(RESOURCES) - 1)
         kind = (number * len(METHODS) + _METHOD.get(method, len(METHODS) - 1)) * len(STATUSES)
-        mine[_OFFSETS[_REQUESTS.name] + kind + _STATUS.get(str(status), len(STATUSES) - 1)] += 1
-        slot = _OFFSETS[_DURATION.name] + number * _PER_DURATION
+        mine[_REQUESTS_AT + kind + _STATUS.get(status, len(STATUSES) - 1)] += 1
+        slot = _DURATION_AT + number * _PER_DURATION
         mine[slot + bisect_left(SECONDS, seconds)] += 1
         mine[slot + _PER_DURATION - 1] += seconds
-        mine[_OFFSETS[_SENT.name] + number] += sent_bytes
+        mine[_SENT_AT + number] += sent_bytes
 
     def count_received(self, size_bytes: int) -> None:
         """Count ``size_bytes`` bytes of a blob that a client has sent."""

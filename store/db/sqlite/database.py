@@ -59,8 +59,8 @@ class SqliteDatabase:
         self._root = root
         self._location = location
         self._engine = make_engine(location.database, location.access, waiting.limit_s)
-        self._lookups = Lookups(self._engine)
         self._guard = Guard(root, location, waiting.limit_s)
+        self._lookups = Lookups(self._engine, self._guard)
         self._lock = WriteLock(root / WRITE_LOCK, waiting)
         self._listen: Callable[[], UnitListener] | None = None
 
@@ -142,11 +142,9 @@ class SqliteDatabase:
             finally:
                 driver.text_factory = str
 
-    @contextmanager
-    def look(self) -> Iterator[Lookup]:
+    def look(self) -> AbstractContextManager[Lookup]:
         """Return this thread's look-ups, for queries of one statement."""
-        with self._guard.reading(), self._lookups.look() as lookup:
-            yield lookup
+        return self._lookups
 
     @contextmanager
     def write(self, owner: str, durability: Durability) -> Iterator[Connection]:

@@ -71,10 +71,7 @@ class Guard:
             SchemaMismatch: Another version of the program has migrated the schema.
             Unavailable: The store's folder was moved, removed or replaced.
         """
-        now = self._clock()
-        if now - self._checked_at >= INTERVAL_S:
-            self.check()
-            self._checked_at = now
+        self.require_checked()
         try:
             yield
         except sqlite3.OperationalError as exc:
@@ -82,6 +79,18 @@ class Guard:
             self._checked_at = -INTERVAL_S
             self.check(because=exc)
             raise
+
+    def require_checked(self) -> None:
+        """Check, unless a check was made shortly before.
+
+        Raises:
+            SchemaMismatch: Another version of the program has migrated the schema.
+            Unavailable: The store's folder was moved, removed or replaced.
+        """
+        now = self._clock()
+        if now - self._checked_at >= INTERVAL_S:
+            self.check()
+            self._checked_at = now
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections import namedtuple
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, final
 
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -18,11 +17,14 @@ from store.db.sqlite.engine import database_errors
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
 
     from sqlalchemy import Connection, Engine, Select
     from sqlalchemy.engine import Dialect
     from sqlalchemy.types import TypeEngine
+
+    from store.db.sqlite.guard import Guard
 
     Convert = Callable[[Any], Any]
 
@@ -31,28 +33,58 @@ if TYPE_CHECKING:
 class Lookups:
     """Connections for single statements, one for each thread.
 
-    A single statement always sees one snapshot of the database, so it needs no transaction.
+    A single statement always sees one snapshot of the database, so it needs no transaction. As a
+    context manager, the object returns the connection of the thread. Threads share the object.
+
+    Args:
+        engine: The engine of the database.
+        guard: Checks that the database is still that of the store.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, guard: Guard) -> None:
         self._engine = engine
+        self._guard = guard
         self._local = threading.local()
         self._all: list[Connection] = []
         self._known: dict[Select[Any], _Compiled] = {}
 
-    @contextmanager
-    def look(self) -> Iterator[SqliteLookup]:
-        """Return this thread's connection. Errors are raised as StoreError."""
-        with database_errors(self._engine):
-            known: dict[str, SqliteLookup] = self._local.__dict__
-            lookup = known.get("lookup")
-            if lookup is None:
-                connection = self._engine.connect()
-                self._all.append(connection)
-                driver = connection.connection.driver_connection
-                assert driver is not None  # noqa: S101 - it has just been opened
-                lookup = known["lookup"] = SqliteLookup(driver, self._engine.dialect, self._known)
-            yield lookup
+    def __enter__(self) -> SqliteLookup:
+        """Return this thread's connection.
+
+        Raises:
+            SchemaMismatch: Another version of the program has migrated the schema.
+            Unavailable: The store's folder was moved, removed or replaced.
+        """
+        self._guard.require_checked()
+        lookup: SqliteLookup | None = self._local.__dict__.get("lookup")
+        return lookup or self._opened()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Raise an error of SQLite as a StoreError.
+
+        Args:
+            kind: The class of the error; None without an error.
+            error: The error that the block raised; None without an error.
+            trace: The error's traceback.
+        """
+        if isinstance(error, Exception):
+            with self._guard.reading(), database_errors(self._engine):
+                raise error
+
+    def _opened(self) -> SqliteLookup:
+        with self._guard.reading(), database_errors(self._engine):
+            connection = self._engine.connect()
+            self._all.append(connection)
+            driver = connection.connection.driver_connection
+            assert driver is not None  # noqa: S101 - it has just been opened
+            lookup = SqliteLookup(driver, self._engine.dialect, self._known)
+            self._local.lookup = lookup
+            return lookup
 
     def close(self) -> None:
         """Close all connections. All look-ups must have ended."""
@@ -133,8 +165,9 @@ class _Compiled:
             )
             for name in compiled.positiontup or ()
         ]
-        self._columns: Final = [
-            _from_driver(column.type, dialect) for column in query.selected_columns
+        conversions = [_from_driver(column.type, dialect) for column in query.selected_columns]
+        self._conversions: Final = [
+            (number, convert) for number, convert in enumerate(conversions) if convert is not None
         ]
         self._row: Final = namedtuple(  # type: ignore[misc] # noqa: PYI024 - the columns are known at run time only
             "Row", [column.key or "_" for column in query.selected_columns], rename=True
@@ -147,17 +180,13 @@ class _Compiled:
             parameters.append(value if convert is None else convert(value))
         # Fetch all rows: an unfinished statement would keep its snapshot of the database.
         found = driver.execute(self._sql, parameters).fetchall()
-        return SqliteRows(
-            [
-                self._row(
-                    *(
-                        value if convert is None else convert(value)
-                        for value, convert in zip(row, self._columns, strict=True)
-                    )
-                )
-                for row in found
-            ]
-        )
+        return SqliteRows([self._converted(row) for row in found])
+
+    def _converted(self, row: Sequence[Any]) -> Any:  # noqa: ANN401 - a row has the columns of its statement
+        values = list(row)
+        for number, convert in self._conversions:
+            values[number] = convert(values[number])
+        return self._row(*values)
 
 
 def _to_driver(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:

@@ -59,7 +59,7 @@ class Names:
         """
         if len(name) + len(namespace or "") > _MAX_CACHED_CHARACTERS:
             return self._resolve(name, namespace)
-        return _resolve_cached(self, name, namespace)
+        return _resolve_cached(self.default_domain, name, namespace)
 
     def _resolve(self, name: str, namespace: str | None) -> Repository:
         if name == str(BY_ID):
@@ -150,9 +150,9 @@ def without_alias(name: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _resolve_cached(names: Names, name: str, namespace: str | None) -> Repository:
+def _resolve_cached(default_domain: str, name: str, namespace: str | None) -> Repository:
     """Resolve a name with a cache, because clients send many requests for the same name."""
-    return names._resolve(name, namespace)  # noqa: SLF001 - the class of this module
+    return Names(default_domain)._resolve(name, namespace)  # noqa: SLF001 - the class of this module
 
 
 def _canonical_registry(namespace: str) -> str:
