@@ -88,11 +88,12 @@ class DirectoryBlobs:
         Raises:
             Unavailable: The folder of blobs is missing, or the file cannot be looked at.
         """
-        path = self._root / location
-        with translated(path):
-            try:
-                status = path.lstat()
-            except FileNotFoundError:
+        try:
+            status = os.lstat(f"{self._root}/{location}")
+        except OSError as exc:
+            with translated(self._root / location):
+                if not isinstance(exc, FileNotFoundError):
+                    raise
                 self._require_folder()
                 return None
         return status.st_size if stat.S_ISREG(status.st_mode) else None
@@ -103,12 +104,13 @@ class DirectoryBlobs:
         Raises:
             Unavailable: The file cannot be looked at.
         """
-        path = self._root / location
-        with translated(path):
-            try:
-                status = path.lstat()
-            except FileNotFoundError:
-                return False
+        try:
+            status = os.lstat(f"{self._root}/{location}")
+        except FileNotFoundError:
+            return False
+        except OSError:
+            with translated(self._root / location):
+                raise
         published = since.timestamp()
         # A copy that keeps the time of the last write still has a new time of change.
         return status.st_mtime > published or status.st_ctime > published + _MOVED_WITHIN_S

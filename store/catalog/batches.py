@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -10,7 +11,7 @@ from sqlalchemy import insert
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sqlalchemy import Column, Connection, Row, Table
+    from sqlalchemy import Column, Connection, Insert, Row, Table
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ def insert_rows(connection: Connection, table: Table, rows: Iterable[dict[str, A
     """
     left = iter(rows)
     while some := list(islice(left, BATCH)):
-        connection.execute(insert(table), some)
+        connection.execute(_insert(table), some)
 
 
 def add_rows(
@@ -59,4 +60,10 @@ def add_rows(
     """
     left = iter(rows)
     while some := list(islice(left, BATCH)):
-        yield from connection.execute(insert(table).returning(*columns), some)
+        yield from connection.execute(_insert(table, *columns), some)
+
+
+@cache
+def _insert(table: Table, *columns: Column[Any]) -> Insert:
+    """Return the statement that adds rows: SQLAlchemy recognises one that it has compiled."""
+    return insert(table).returning(*columns) if columns else insert(table)

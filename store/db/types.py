@@ -35,6 +35,7 @@ def inserted(result: CursorResult[Any]) -> int:
 
 
 TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
+_TIME_CHARACTERS: Final = 27
 
 
 # Rows that are read together often have the same digest: the tags of a manifest, the images of a
@@ -75,7 +76,19 @@ class UtcTime(TypeDecorator[datetime]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
         """Return the aware datetime in a text."""
         del dialect
-        return None if value is None else datetime.strptime(value, TIME_FORMAT).replace(tzinfo=UTC)
+        return None if value is None else _time(value)
+
+
+def _time(text: str) -> datetime:
+    """Return the time in a text of `TIME_FORMAT`, ten times as fast as `strptime`.
+
+    Raises:
+        ValueError: The text has another format.
+    """
+    # `fromisoformat` reads many other formats too.
+    if len(text) != _TIME_CHARACTERS or text[4::3][:6] != "--T::." or text[-1] != "Z":
+        raise ValueError(f"invalid time: {text!r}")
+    return datetime.fromisoformat(text)
 
 
 @final

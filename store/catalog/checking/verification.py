@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import and_, bindparam, exists, func, literal, select, update
 
@@ -191,22 +191,24 @@ def checked_layers(connection: Connection, digests: Iterable[Digest]) -> set[Dig
     """
     found: set[Digest] = set()
     for some in batches(list(dict.fromkeys(digests))):
-        query = select(content.c.digest).where(
-            content.c.digest.in_(some),
-            exists(
-                select(literal(1))
-                .select_from(manifest_edge)
-                .join(manifest, manifest.c.content_id == manifest_edge.c.manifest_id)
-                .where(
-                    manifest_edge.c.content_id == content.c.id,
-                    manifest_edge.c.role == "layer",
-                    manifest.c.diff_state == "verified",
-                )
-            ),
-            ~exists(select(literal(1)).where(encoding.c.stored_id == content.c.id)),
-        )
-        found.update(connection.execute(query).scalars())
+        found.update(connection.execute(_CHECKED_LAYERS, {"digests": some}).scalars())
     return found
+
+
+_CHECKED_LAYERS: Final = select(content.c.digest).where(
+    content.c.digest.in_(bindparam("digests", expanding=True)),
+    exists(
+        select(literal(1))
+        .select_from(manifest_edge)
+        .join(manifest, manifest.c.content_id == manifest_edge.c.manifest_id)
+        .where(
+            manifest_edge.c.content_id == content.c.id,
+            manifest_edge.c.role == "layer",
+            manifest.c.diff_state == "verified",
+        )
+    ),
+    ~exists(select(literal(1)).where(encoding.c.stored_id == content.c.id)),
+)
 
 
 def mark_verified(connection: Connection, keys: Sequence[ContentKey]) -> bool:

@@ -21,6 +21,8 @@ from store.formats.golang.json_scanner import (
     ARRAY_END,
     CLOSER,
     COLON,
+    ELEMENT,
+    MEMBER,
     OBJECT,
     OBJECT_END,
     QUOTE,
@@ -198,6 +200,11 @@ class Json(NamedTuple):
         if ARRAY_END.match(data, pos):
             return
         while data[pos - 1] != CLOSER[ARRAY]:
+            match = ELEMENT.match(data, pos)
+            if match is not None:
+                yield Json(data, match.start(1), match.end(1), self.budget)
+                pos = match.end()
+                continue
             item = _locate(data, pos, self.budget)
             yield item
             pos = skip(AFTER_VALUE, data, item.end)
@@ -212,6 +219,12 @@ class Json(NamedTuple):
         if OBJECT_END.match(data, pos):
             return
         while data[pos - 1] != CLOSER[OBJECT]:
+            match = MEMBER.match(data, pos)
+            if match is not None and match.start(2) >= 0:
+                key = self.budget.text(data, match.start(1) + 1, match.end(1) - 1)
+                yield key, Json(data, match.start(2), match.end(2), self.budget)
+                pos = match.end()
+                continue
             key_start = skip(SPACE, data, pos)
             key_end = string_end(data, key_start)
             value = _locate(data, skip(COLON, data, key_end), self.budget)

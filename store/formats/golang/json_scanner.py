@@ -44,6 +44,10 @@ COLON: Final = _pattern(rb"<space>:")
 ARRAY_END: Final = _pattern(rb"<space>\]")
 OBJECT_END: Final = _pattern(rb"<space>\}")
 AFTER_VALUE: Final = _pattern(rb"<space>[,\]}]")
+MEMBER: Final = _pattern(rb"<space>(<string>)<space>:<space>(?:(<simple>)<space>[,}])?")
+"""A member's key with the colon. If the value is simple: the value too, with what follows it."""
+ELEMENT: Final = _pattern(rb"<space>(<simple>)<space>[,\]]")
+"""A simple element, with what follows it."""
 
 ARRAY, OBJECT, _COMMA, QUOTE = b'[{,"'
 _BRACKETS: Final = b"[]{}"

@@ -59,3 +59,21 @@ def test_times_of_every_zone_sort_as_text() -> None:
 def test_a_text_that_is_not_a_digest_is_an_error() -> None:
     with pytest.raises(InvalidDigest):
         loaded(DigestType(), "sha256:short")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2026-01-02",
+        "2026-01-02T03:04:05.000006+",
+        "2026-01-02 03:04:05.000006Z",
+        "2026-W01-2T03:04:05.000006Z",
+        "2026-01-02T03:04:05,000006Z",
+        "2026-13-02T03:04:05.000006Z",
+        "2026-01-02T03:04:05.0000 6Z",
+    ],
+)
+def test_a_time_in_another_format_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"time|isoformat|month"):
+        loaded(UtcTime(), text)
