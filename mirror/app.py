@@ -17,10 +17,10 @@ from mirror.access.throttle import client_network, client_networks
 from mirror.api import archives, blobs, health, lists, manifests, routes, token, uploads
 from mirror.api.call import Call
 from mirror.api.callers import identify
-from mirror.api.every_path import EveryPath
 from mirror.api.routes import Resource
 from mirror.connections import expectation
 from mirror.connections.connection import connection_of
+from mirror.connections.every_path import EveryPath
 from mirror.connections.refusals import COMMON_HEADERS
 from mirror.current_client import Client, set_current_client
 from mirror.origin.origins import address, note_origin, origin

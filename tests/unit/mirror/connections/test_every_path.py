@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from mirror.api.every_path import EveryPath
+from mirror.connections.every_path import EveryPath
 
 
 async def answer(request: web.Request) -> web.Response:
