@@ -6,7 +6,7 @@ from bench.cases import elsewhere
 from bench.contestants.peers import NEWEST_SKOPEO
 from bench.contestants.registry_clients import CRANE, REGCTL
 from bench.contestants.servers import OURS
-from bench.contestants.syncs import REMEMBERED
+from bench.contestants.syncs import HAULER, REMEMBERED
 from bench.model import Case, Sample
 
 ROUND = {
@@ -30,8 +30,9 @@ def test_without_skopeo_its_target_has_no_figure() -> None:
         skopeo.figure(rest)
 
 
-def test_syncs_are_compared_with_skopeo() -> None:
+def test_syncs_are_compared_with_skopeo_and_hauler() -> None:
     tags, family = elsewhere.CASES[2:]
     one = {**ROUND, REMEMBERED: Sample(0.5, 0.5)}
     assert [target.figure(one) for target in tags.targets] == [2.0, 0.5, 100]
-    assert [target.figure(ROUND) for target in family.targets] == [2.0, 100]
+    one = {**ROUND, HAULER: Sample(1.0, 1.0)}
+    assert [target.figure(one) for target in family.targets] == [2.0, 0.5, 100]

@@ -64,4 +64,10 @@ def test_a_family_is_synced_into_an_empty_store(shop: Any, tmp_path: Path) -> No
     contestants = syncs.shared_base(shop, "distribution 3", images=2, base_bytes=4096)
     (found,) = documents(contestants[0], tmp_path / "run")
     assert found["Counts"]["pulled"] == 2
-    assert len({one.name for one in contestants}) == 3
+    assert len({one.name for one in contestants}) == 4
+    hauler = next(one for one in contestants if one.name == syncs.HAULER)
+    (tmp_path / "hauler").mkdir()
+    assert hauler.setup is not None
+    hauler.setup(tmp_path / "hauler")
+    assert (tmp_path / "hauler" / "images.txt").read_text().splitlines()[1].endswith("/synced:v1")
+    assert hauler.argv(tmp_path / "hauler")[:1] == ["hauler"]
