@@ -17,7 +17,7 @@ import click
 
 from storectl.output.exit_codes import ExitCode
 from storectl.output.json_flag import use_json, wants_json
-from storectl.system import changes, signals
+from storectl.system import changes, lifeline, signals
 from storectl.system.completion import COMPLETE
 from storectl.system.other_verbs import no_such_command
 from storectl.system.parameters import LOCK_TIMEOUT_S, FilePath, Seconds
@@ -201,6 +201,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     gc.set_threshold(_GC_THRESHOLD)
     try:
         signals.install()
+        lifeline.watch()
         if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
             # Write an escape for a letter that the terminal cannot show, and raise no error.
             sys.stdout.reconfigure(errors="backslashreplace")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mirror.process.metrics import Metrics
     from store import Store
     from store.model.references import Reference
+    from store.workspace.locks import Lock
 
 logger = logging.getLogger(__name__)
 
@@ -159,17 +160,21 @@ class CacheLimiting:
                 found = survey(connection, rule.limits)
             loop.call_soon_threadsafe(self._metrics.note_cache, found.kept, found.kept_bytes)
             if found.expired and (rule, tuple(found.expired)) != self._stays:
-                self._collect(rule, found.expired, loop)
+                self._collect(rule, found.expired, loop, lock)
         finally:
             lock.release()
 
     def _collect(
-        self, rule: CacheRule, expired: list[Reference], loop: asyncio.AbstractEventLoop
+        self,
+        rule: CacheRule,
+        expired: list[Reference],
+        loop: asyncio.AbstractEventLoop,
+        lock: Lock,
     ) -> None:
         self._program = Program(rule.command, self._grace_s)
         if self._is_stopped:
             return
-        ended = self._program.run()
+        ended = self._program.run(lock)
         if ended.was_stopped:
             return
         try:

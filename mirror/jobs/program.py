@@ -1,7 +1,8 @@
 """A program that the leader runs: a command of storectl, in a process of its own.
 
 So its work takes no time from the threads that answer requests, its memory is given back when it
-has ended, and it does exactly what the same command does by hand.
+has ended, and it does exactly what the same command does by hand. It ends when this process is
+killed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,14 @@ from typing import TYPE_CHECKING, Final, final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from store.workspace.locks import Lock
+
+LIFELINE: Final = "_STORECTL_LIFELINE"
+"""The environment variable with the number of a descriptor: the read end of a pipe.
+
+The program ends with SIGTERM when nobody has the other end any more.
+"""
 
 _NICENESS: Final = 10
 """How much more the scheduler of the system prefers the server."""
@@ -75,8 +84,24 @@ class Program:
     def _is_overdue(self) -> bool:
         return self._kill_at is not None and time.monotonic() > self._kill_at
 
-    def run(self) -> Ended:
-        """Run the program to its end, and return how it has ended."""
+    def run(self, lock: Lock | None = None) -> Ended:
+        """Run the program to its end, and return how it has ended.
+
+        Args:
+            lock: A lock that the program holds as well: if this process is killed, the lock stays
+                until the program has ended.
+        """
+        try:
+            lifeline, ours = os.pipe()
+        except OSError as exc:
+            return _not_started(exc)
+        try:
+            return self._run(lifeline, () if lock is None else lock.descriptors)
+        finally:
+            os.close(lifeline)
+            os.close(ours)
+
+    def _run(self, lifeline: int, held: tuple[int, ...]) -> Ended:
         with self._guard:
             if self._was_stopped:
                 return Ended(0, was_stopped=True)
@@ -88,10 +113,11 @@ class Program:
                     stderr=subprocess.PIPE,
                     # Ctrl-C on the terminal of the server reaches the server alone.
                     process_group=0,
+                    pass_fds=(lifeline, *held),
+                    env={**os.environ, LIFELINE: str(lifeline)},
                 )
             except OSError as exc:
-                reason = f"cannot start the program: {exc.strerror or exc}"
-                return Ended(1, errors=reason.encode())
+                return _not_started(exc)
         with suppress(OSError):
             # Its threads inherit the priority.
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
@@ -113,3 +139,7 @@ class Program:
                 if self._process is not None:
                     # Popen looks whether the process has ended, so that no other one gets it.
                     self._process.terminate()
+
+
+def _not_started(error: OSError) -> Ended:
+    return Ended(1, errors=f"cannot start the program: {error.strerror or error}".encode())

@@ -204,7 +204,7 @@ class Syncs:
             last = self._schedule.last_runs(self._store).get(sync.name)
             began = self._store.now()
             logger.info("began sync", extra={FIELDS: {"sync": sync.name}})
-            result = SyncResult.of(program.run())
+            result = SyncResult.of(program.run(lock))
             run = _run(sync.name, result, last, began, self._store.now())
             _log(run, result)
             if not result.was_stopped:

@@ -29,7 +29,7 @@ class FileLocks:
     """The locks of a store on a local file system; implements `store.workspace.locks.Locks`.
 
     The kernel releases a ``flock`` when all copies of its descriptor are closed, at the latest when
-    the process ends. Child programs do not inherit the descriptors.
+    the process ends. Child programs inherit a descriptor only if they are given it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -71,6 +71,11 @@ class FileLock:
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What a child program has to inherit to hold the lock as well."""
+        return () if self._descriptor is None else (self._descriptor,)
 
     def release(self) -> None:
         """Release the lock."""

@@ -8,6 +8,10 @@ from typing import Protocol
 class Lock(Protocol):
     """An exclusive lock. The lock is released when its process ends, at the latest."""
 
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What a child program has to inherit to hold the lock as well; it ends with the last."""
+
     def release(self) -> None:
         """Release the lock. Call this once."""
 

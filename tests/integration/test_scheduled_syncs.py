@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.faulty_registry import Hang
 from tests.support.mirror_process import Mirror
+from tests.support.processes import children, is_running
 from tests.support.pulls import Upstream
 from tests.support.syncs import serve
 from tests.support.waiting import until
@@ -123,3 +126,25 @@ def test_a_server_does_not_start_with_a_sync_that_is_not_valid(
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert not (tmp_path / "store").exists()
+
+
+def test_a_sync_ends_with_the_worker_that_runs_it(
+    settings: Path, upstream: Upstream, tmp_path: Path
+) -> None:
+    def began() -> int:
+        return mirror.log.read_text().count("began sync")
+
+    first = "import mirror.jobs.syncs as s; s.LOOK_INTERVAL_S = 0.2"
+    upstream.registry.always(Hang(), path="/manifests/")
+    with Mirror(tmp_path / "store", "--config", str(settings), first=first) as mirror:
+        until(lambda: upstream.registry.count(path="/manifests/") > 0)
+        (leader,) = [one for one in children(mirror.process.pid) if children(one)]
+        (sync,) = children(leader)
+        os.kill(leader, signal.SIGKILL)
+        until(lambda: began() == 2)
+        # The next one has begun when this one had ended.
+        assert not is_running(sync)
+        assert ended(mirror) == []
+        upstream.registry.clear()
+        until(lambda: [one["exit_code"] for one in ended(mirror)] == [0])
+        assert began() == 2

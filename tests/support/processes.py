@@ -18,9 +18,11 @@ def open_files(process: int | str = "self") -> list[str]:
 
 def children(process: int) -> set[int]:
     """Return the IDs of a process's children, including ended children that are not reaped."""
-    return {
-        int(text) for text in Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    }
+    found: set[int] = set()
+    for thread in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(OSError):
+            found.update(map(int, thread.read_text().split()))
+    return found
 
 
 def is_running(process: int) -> bool:

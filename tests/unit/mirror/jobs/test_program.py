@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import subprocess
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 
-from mirror.jobs.program import Ended, Program
-from tests.support.waiting import PATIENCE_S
+from mirror.jobs.program import LIFELINE, Ended, Program
+from storectl.system import lifeline
+from tests.support.processes import is_running
+from tests.support.waiting import PATIENCE_S, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from store import Store
 
 
 def python(code: str) -> Program:
@@ -52,3 +63,26 @@ def test_a_program_that_ignores_the_signal_is_killed() -> None:
     assert program.run().was_stopped
     assert time.monotonic() - began < PATIENCE_S
     timer.join()
+
+
+def test_a_program_ends_with_the_process_that_runs_it(tmp_path: Path) -> None:
+    assert lifeline.LIFELINE == LIFELINE
+    inner = "import os, sys\nfrom storectl.system import lifeline\nlifeline.watch()\n"
+    inner += f"open({str(tmp_path / 'pid')!r}, 'w').write(f'{{os.getpid()}}\\n')\n"
+    inner += "import time; time.sleep(3600)"
+    outer = "import sys; from mirror.jobs.program import Program\n"
+    outer += f"Program((sys.executable, '-c', {inner!r}), 60).run()"
+    with subprocess.Popen([sys.executable, "-c", outer]) as process:
+        until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()[-1:] == "\n")
+        process.kill()
+    until(lambda: not is_running(int((tmp_path / "pid").read_text())))
+
+
+def test_a_program_holds_the_lock_of_its_task_as_well(store: Store) -> None:
+    lock = store.locks.lock_task("test")
+    assert lock is not None
+    (number,) = lock.descriptors
+    code = f"import os; print(os.fstat({number}).st_ino)"
+    assert int(python(code).run(lock).output) == os.fstat(number).st_ino
+    assert fcntl.fcntl(number, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+    lock.release()

@@ -49,6 +49,8 @@ class MemoryLocks:
 
 @final
 class MemoryLock:
+    descriptors = ()
+
     def __init__(self, release: Callable[[], None]) -> None:
         self.release = release
 
