@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, final
 
 from store.blobs.folders import DOWNLOADS
 from store.errors import InvalidDigest
-from store.files.creation import NO_FOLLOW, create_file, open_folder
+from store.files.creation import NO_FOLLOW, create_file, is_at, open_folder
 from store.files.os_errors import translated
 from store.model.byte_sizes import GIB
 from store.model.digests import Digest
@@ -149,7 +149,7 @@ class Downloads:
                 if not _lock(descriptor):
                     os.close(descriptor)
                     return None
-                if _is_at(path, descriptor):
+                if is_at(path, descriptor):
                     file = os.fdopen(descriptor, "r+b", buffering=0)
                     file.seek(0, os.SEEK_END)
                     return Download(digest, path, file)
@@ -266,15 +266,6 @@ def _open_or_create(path: Path) -> int:
             return create_file(path, os.O_RDWR)
         with suppress(FileNotFoundError), open_folder(path.parent) as folder:
             return os.open(path.name, os.O_RDWR | os.O_NONBLOCK | NO_FOLLOW, dir_fd=folder)
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    try:
-        with open_folder(path.parent) as folder:
-            there = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(there, os.fstat(descriptor))
 
 
 def _lock(descriptor: int) -> bool:

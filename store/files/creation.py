@@ -188,3 +188,21 @@ def _adopt(descriptor: int, above: os.stat_result, mode: int) -> None:
     # bit (RestrictSUIDSGID in systemd.exec(5)), although the kernel hands the bit down.
     if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
         os.fchmod(descriptor, mode)
+
+
+def is_at(path: Path, descriptor: int) -> bool:
+    """Return whether an open file is still at a path: it was neither removed nor replaced.
+
+    Args:
+        path: The path in a folder of a store.
+        descriptor: The descriptor of the open file.
+
+    Raises:
+        OSError: The folder cannot be opened.
+    """
+    try:
+        with open_folder(path.parent) as folder:
+            there = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(there, os.fstat(descriptor))

@@ -28,6 +28,7 @@ def remove_expired(workspace: Workspace, tally: Tally, *, end_grace: bool, dry_r
         sizes = [one.size_bytes for one in downloads.expired(now)]
     else:
         sizes = downloads.remove_expired(now)
+        workspace.locks.sweep_tasks()
     tally.downloads += len(sizes)
     tally.freed_bytes += sum(sizes)
 

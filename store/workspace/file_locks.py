@@ -6,12 +6,13 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, final
 
 from store.blobs.directory import BLOBS
 from store.blobs.folders import DOWNLOADS
-from store.files.creation import NO_FOLLOW, create_file, open_closed, open_folder
+from store.files.creation import NO_FOLLOW, create_file, is_at, open_closed, open_folder
 from store.files.os_errors import translated
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ STAGING: Final = "staging"
 
 UPLOADS: Final = "uploads"
 """Name of the folder that contains the files of uploads."""
+
+_TASK_DIGITS: Final = 32
+_TASK_SUFFIX: Final = ".lock"
+_TASK: Final = re.compile(rf"[0-9a-f]{{{_TASK_DIGITS}}}{re.escape(_TASK_SUFFIX)}")
+"""The names of the files of tasks."""
 
 
 @final
@@ -50,27 +56,49 @@ class FileLocks:
     def lock_task(self, name: str) -> FileLock | None:
         """Lock a file of a task, or return None if it is locked.
 
-        The file lies in the folder of downloads, has no bytes, and is never removed: a process may
-        wait for the lock of a file that was.
+        The file lies in the folder of downloads, has no bytes, and is removed with the lock.
         """
-        path = self._root / DOWNLOADS / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.lock"
-        with (
-            translated(path),
-            open_folder(self._root, DOWNLOADS, create=True),
-            suppress(FileExistsError),
-        ):
-            os.close(create_file(path, os.O_RDONLY))
-        return _lock(self._root, DOWNLOADS, path.name, os.O_NONBLOCK)
+        name = f"{hashlib.sha256(name.encode()).hexdigest()[:_TASK_DIGITS]}{_TASK_SUFFIX}"
+        path = self._root / DOWNLOADS / name
+        with translated(path):
+            with open_folder(self._root, DOWNLOADS, create=True):
+                # Created with the mode and the owner of the store.
+                pass
+            while True:
+                with suppress(FileExistsError):
+                    os.close(create_file(path, os.O_RDONLY))
+                lock = _lock(self._root, DOWNLOADS, name, os.O_NONBLOCK)
+                if lock is None or lock.is_at(path):
+                    return lock
+                # The process that held the lock has removed the file.
+                lock.release()
+
+    def sweep_tasks(self) -> None:
+        """Remove the files of tasks whose process was killed."""
+        with translated(self._root / DOWNLOADS):
+            try:
+                with open_folder(self._root, DOWNLOADS) as folder, os.scandir(folder) as entries:
+                    names = [entry.name for entry in entries]
+            except FileNotFoundError:
+                return
+        for name in filter(_TASK.fullmatch, names):
+            path = self._root / DOWNLOADS / name
+            lock = _lock(self._root, DOWNLOADS, name, os.O_NONBLOCK)
+            if lock is not None:
+                with translated(path):
+                    lock.is_at(path)
+                lock.release()
 
 
 @final
 class FileLock:
     """A held ``flock``. A lock without a descriptor belongs to a file that does not exist."""
 
-    __slots__ = ("_descriptor",)
+    __slots__ = ("_descriptor", "_path")
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
+        self._path: Path | None = None
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -78,9 +106,29 @@ class FileLock:
         return () if self._descriptor is None else (self._descriptor,)
 
     def release(self) -> None:
-        """Release the lock."""
+        """Release the lock, and remove the file of a task."""
         if self._descriptor is not None:
+            if self._path is not None:
+                # Others that have opened the file look whether it is still there.
+                with suppress(OSError), open_folder(self._path.parent) as folder:
+                    os.unlink(self._path.name, dir_fd=folder)
             os.close(self._descriptor)
+
+    def is_at(self, path: Path) -> bool:
+        """Return whether the locked file is still at a path; `release` removes it there then.
+
+        Only the holder of the lock removes the file, so it stays at its path until then.
+
+        Args:
+            path: The path of the file of a task.
+
+        Raises:
+            OSError: The folder cannot be opened.
+        """
+        if self._descriptor is None or not is_at(path, self._descriptor):
+            return False
+        self._path = path
+        return True
 
 
 def _lock(root: Path, folder: str | None, name: str, flags: int) -> FileLock | None:

@@ -45,3 +45,6 @@ class Locks(Protocol):
         Args:
             name: The name of the task; any text.
         """
+
+    def sweep_tasks(self) -> None:
+        """Remove what is left of tasks whose process was killed."""

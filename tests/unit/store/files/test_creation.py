@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.files.creation import create_file, create_folder, open_folder
+from store.files.creation import create_file, create_folder, is_at, open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,3 +125,14 @@ def test_a_umask_that_closes_folders_to_their_owner_changes_nothing(tmp_path: Pa
     os.close(folder)
     assert os.waitpid(child, 0)[1] == 0
     assert mode(root / "below") == 0o700
+
+
+def test_an_open_file_is_at_its_path_until_it_is_removed_or_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    descriptor = create_file(path)
+    assert is_at(path, descriptor)
+    path.rename(tmp_path / "old")
+    assert not is_at(path, descriptor)
+    path.touch()
+    assert not is_at(path, descriptor)
+    os.close(descriptor)

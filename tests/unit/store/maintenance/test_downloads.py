@@ -68,3 +68,16 @@ def test_a_download_in_use_is_never_removed(root: Path) -> None:
         assert (report.downloads, report.kept) == (0, ())
         assert download.path.exists()
         download.close()
+
+
+def test_a_collection_removes_the_files_of_killed_tasks(root: Path) -> None:
+    with Store.open(root, create=True) as store:
+        lock = store.locks.lock_task("sync")
+        assert lock is not None
+        left = root / "downloads" / f"{'0' * 32}.lock"
+        left.touch()
+        store.collect(dry_run=True)
+        assert left.exists()
+        store.collect()
+        assert not left.exists()
+        lock.release()

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from store.blobs.folders import DOWNLOADS
 from store.errors import Unavailable
 from store.workspace.file_locks import STAGING, UPLOADS, FileLocks
 from tests.support.other_users import as_root
@@ -113,3 +116,74 @@ def test_a_folder_that_is_closed_to_its_owner_is_locked(tmp_path: Path) -> None:
     os.close(place)
     assert os.waitpid(child, 0)[1] == 0
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_file_of_a_task_goes_with_its_lock(root: Path) -> None:
+    locks = FileLocks(root)
+    held = locks.lock_task("sync")
+    assert held is not None
+    (file,) = (root / DOWNLOADS).iterdir()
+    assert locks.lock_task("sync") is None
+    locks.sweep_tasks()
+    assert file.exists()
+    held.release()
+    assert not file.exists()
+
+
+def test_the_lock_of_a_removed_file_is_not_that_of_the_task(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process has opened the file, and locks it after its holder has removed it."""
+    locks = FileLocks(root)
+    held = locks.lock_task("sync")
+    assert held is not None
+    flock, other = fcntl.flock, []
+
+    def flock_late(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr("fcntl.flock", flock)
+        held.release()
+        other.append(locks.lock_task("sync"))
+        flock(descriptor, operation)
+
+    monkeypatch.setattr("fcntl.flock", flock_late)
+    before = open_descriptors()
+    assert locks.lock_task("sync") is None
+    # One file was closed, and the other process has opened another one.
+    assert open_descriptors() == before
+    assert other[0] is not None
+    other[0].release()
+    assert list((root / DOWNLOADS).iterdir()) == []
+
+
+def test_the_files_of_killed_tasks_are_swept(root: Path) -> None:
+    locks = FileLocks(root)
+    locks.sweep_tasks()
+    held = locks.lock_task("held")
+    assert held is not None
+    (held_file,) = (root / DOWNLOADS).iterdir()
+    left, other = root / DOWNLOADS / f"{'0' * 32}.lock", root / DOWNLOADS / "sha256-00"
+    left.touch()
+    other.touch()
+    locks.sweep_tasks()
+    assert set((root / DOWNLOADS).iterdir()) == {held_file, other}
+    held.release()
+
+
+def test_threads_that_take_turns_hold_a_task_one_at_a_time(root: Path) -> None:
+    locks, turns, inside = FileLocks(root), [0] * 4, []
+
+    def work(number: int) -> None:
+        while turns[number] < 50:
+            lock = locks.lock_task("turn")
+            if lock is None:
+                continue
+            inside.append(number)
+            assert inside == [number]
+            inside.clear()
+            turns[number] += 1
+            lock.release()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, range(4)))
+    assert turns == [50] * 4
+    assert list((root / DOWNLOADS).iterdir()) == []

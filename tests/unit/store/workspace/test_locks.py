@@ -40,6 +40,9 @@ class MemoryLocks:
     def lock_task(self, name: str) -> MemoryLock | None:
         return self._lock(f"task {name}")
 
+    def sweep_tasks(self) -> None:
+        """A task that was killed leaves nothing."""
+
     def _lock(self, name: str) -> MemoryLock | None:
         if name in self._held:
             return None
