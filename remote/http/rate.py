@@ -25,6 +25,11 @@ class RateLimit:
         self._timing = timing
         self._paid_until = timing.monotonic()
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit."""
+        return bool(self._rate)
+
     async def spend(self, count: int) -> None:
         """Wait until some bytes fit into the rate.
 

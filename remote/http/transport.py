@@ -108,7 +108,12 @@ class Transport:
             },
             data=body,
             allow_redirects=False,
-            ssl=self._contexts.context_for(registry, is_registry=is_registry),
+            ssl=(
+                # To read the certificates of the system takes longer than a short transfer.
+                True
+                if url.scheme == "http" and proxy is None
+                else self._contexts.context_for(registry, is_registry=is_registry)
+            ),
             proxy=proxy,
             timeout=aiohttp.ClientTimeout(
                 total=None,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from store.model.digests import Descriptor
 
 PIECE_BYTES: Final = MIB // 4
-"""How many bytes are hashed, decoded and written at a time; a pull that is killed loses so many."""
+"""At least so many bytes are hashed, decoded and written at a time."""
 
 BUFFER_BYTES: Final = 2 * MIB
 """How many bytes of a blob wait to be hashed and decoded."""
@@ -267,11 +267,17 @@ class Transfer:
 
 
 def _joined(chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
-    """Yield the chunks of a connection in larger pieces; chunks before an error come first."""
+    """Yield the chunks of a connection in larger pieces; chunks before an error come first.
+
+    Chunks that are large enough are not copied.
+    """
     waiting: list[bytes] = []
     size = 0
     try:
         for chunk in chunks:
+            if not waiting and len(chunk) >= PIECE_BYTES:
+                yield chunk
+                continue
             waiting.append(chunk)
             size += len(chunk)
             if size >= PIECE_BYTES:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from remote.errors import InvalidAnswer, ManifestNotFound, RegistryError
 from remote.http.faults import NETWORK_ERRORS, translate
+from remote.http.large_bodies import LargeBody
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
@@ -133,7 +134,7 @@ class Answer:
             Fault: The connection ended before the body, or was silent for too long.
         """
         try:
-            async for piece in self._response.content.iter_any():
+            async for piece in self._pieces():
                 yield piece
         except NETWORK_ERRORS as fault:
             raise translate(
@@ -143,6 +144,15 @@ class Answer:
                 registry=self._call.registry,
                 repository=self._call.repository,
             ) from fault
+
+    def _pieces(self) -> AsyncIterator[bytes]:
+        # Pieces that are not large pass a limit more evenly.
+        if not self._transport.rate.is_limited:
+            idle_timeout_s = self._transport.settings.idle_timeout_s
+            large = LargeBody.take_over(self._response, idle_timeout_s=idle_timeout_s)
+            if large is not None:
+                return large.pieces()
+        return self._response.content.iter_any()
 
     async def error_body(self) -> bytes:
         """Return the beginning of a body that reports an error; empty if it cannot be read."""

@@ -10,9 +10,12 @@ from remote.http.connectors import ForbiddenAddress
 from remote.http.proxies import Proxies
 from remote.http.settings import ClientSettings, RegistrySettings
 from remote.http.transport import Transport
+from store.errors import InvalidInput
 from tests.support.faulty_registry import Answer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.faulty_registry import FaultyRegistry
 
 
@@ -45,6 +48,17 @@ def test_a_request_has_the_common_headers(scripted: FaultyRegistry) -> None:
     assert headers["Accept-Encoding"] == "identity"
     assert headers["X-Mine"] == "1"
     assert "Cookie" not in headers
+
+
+def test_certificates_are_read_for_tls_only(scripted: FaultyRegistry, tmp_path: Path) -> None:
+    async def run(scheme: str) -> int:
+        transport = Transport(ClientSettings(ca_files=(tmp_path / "missing.pem",)))
+        return await _send(transport, f"{scheme}://{scripted.host}/x")
+
+    scripted.always(Answer(204))
+    assert asyncio.run(run("http")) == 204
+    with pytest.raises(InvalidInput):
+        asyncio.run(run("https"))
 
 
 def test_requests_go_through_the_proxy(scripted: FaultyRegistry) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from remote.errors import (
     RegistryFailed,
     Unreachable,
 )
+from remote.http.large_bodies import MIN_BYTES, PIECE_BYTES
 from store.model.digests import Descriptor, Digest
 from tests.support.faulty_registry import (
     Answer,
@@ -30,13 +32,15 @@ if TYPE_CHECKING:
     from tests.support.mirror_in_process import InProcessMirror
 
 DATA = b"".join(number.to_bytes(4, "big") for number in range(100_000))
+LARGE = hashlib.shake_128(b"large").digest(MIN_BYTES + 2 * PIECE_BYTES + 1)
 BLOBS = "/blobs/sha256"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _content(upstream: InProcessMirror) -> None:
     async def send(repository: Repository) -> None:
-        await repository.send_blob(blob(DATA), parts(DATA))
+        for data in (DATA, LARGE):
+            await repository.send_blob(blob(data), parts(data))
 
     use(f"127.0.0.1:{upstream.port}", send)
 
@@ -58,6 +62,29 @@ def test_a_cut_body_goes_on_where_it_stopped(cuts: int, faulty: FaultyRegistry) 
     assert ranges == ["", *(f"bytes={100_000 * cut}-" for cut in range(1, cuts + 1))]
     # Each attempt made progress, so the pauses do not grow.
     assert pauses.slept == [0.5] * cuts
+
+
+def test_a_large_body_goes_on_where_it_stopped(faulty: FaultyRegistry) -> None:
+    # The second body begins as a large one, too.
+    cut = PIECE_BYTES + 1000
+    faulty.inject(CutAfter(cut), path=BLOBS)
+    assert use(faulty.host, lambda it: read(it, LARGE)) == (0, LARGE)
+    ranges = [one.headers.get("Range", "") for one in faulty.requests("GET", BLOBS)]
+    assert ranges == ["", f"bytes={cut}-"]
+
+
+def test_a_large_body_of_a_silent_registry_goes_on_where_it_stopped(
+    faulty: FaultyRegistry,
+) -> None:
+    faulty.inject(HangAfter(PIECE_BYTES), path=BLOBS)
+    assert use(faulty.host, lambda it: read(it, LARGE), idle_timeout_s=0.5) == (0, LARGE)
+
+
+def test_a_limit_of_the_rate_counts_large_bodies(faulty: FaultyRegistry) -> None:
+    pauses = Pauses()
+    read_all = partial(read, data=LARGE)
+    assert use(faulty.host, read_all, pauses=pauses, rate_bytes_s=len(LARGE)) == (0, LARGE)
+    assert sum(pauses.slept) > 0.5
 
 
 def test_a_registry_without_ranges_sends_the_whole_blob_again(faulty: FaultyRegistry) -> None:
