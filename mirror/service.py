@@ -16,6 +16,7 @@ from mirror.access.forwarded_requests import ForwardedRequests
 from mirror.access.login_queue import LoginQueue
 from mirror.jobs.expiry import expire
 from mirror.jobs.leader import JobSettings, LeaderJobs, leader_jobs
+from mirror.jobs.newcomers import Newcomers
 from mirror.origin.cors import SharedOrigins
 from mirror.origin.origins import origin
 from mirror.origin.proxies import TrustedProxies
@@ -192,8 +193,9 @@ class Service:
         self.plans = ArchivePlans(store, pools)
         self.readiness = Readiness(self._check)
         self._verification = Verification(store, pools.reads, pools.verifiers)
+        newcomers = Newcomers(store, pools.reads, self._verification.look)
         self.jobs = (
-            leader_jobs(store, metrics, pools.scrubber, settings.jobs)
+            leader_jobs(store, metrics, pools.scrubber, settings.jobs, newcomers)
             if settings.is_leader
             else LeaderJobs()
         )
@@ -362,7 +364,8 @@ class Service:
         """Verify queued images, until cancelled.
 
         The leader (`MirrorSettings.is_leader`) begins with the images that an earlier server left
-        unverified. An image that stays unverified is verified when it is first needed.
+        unverified, and goes on with those that other processes store. An image that stays
+        unverified is verified when it is first needed.
         """
         await self._verification.run(resume=self.settings.is_leader)
 

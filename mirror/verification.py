@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
@@ -113,6 +114,7 @@ class Verification:
         self._is_stopping = False
         self._must_resume = False
         self._has_room = asyncio.Event()
+        self._left: OrderedDict[ImageID, None] = OrderedDict()
 
     def queue(self, repository: str, image_id: ImageID) -> None:
         """Queue a pushed image.
@@ -126,6 +128,11 @@ class Verification:
         """
         if not self._first.put(_Job(repository, image_id, current_client().networks)):
             self._must_resume = True
+
+    def look(self) -> None:
+        """Queue what the database lists, except images that were left unverified before."""
+        self._must_resume = True
+        self._has_room.set()
 
     async def run(self, *, resume: bool) -> None:
         """Verify queued images, until cancelled.
@@ -160,7 +167,8 @@ class Verification:
             self._reads, self._store.unverified_images, after=after, limit=_PAGE
         ):
             for image_id, repository in page:
-                self.queue(repository, image_id)
+                if image_id not in self._left:
+                    self.queue(repository, image_id)
             after = page[-1][0]
             while len(self._first.jobs) >= _PAGE:
                 await self._wait_for_room()
@@ -169,6 +177,13 @@ class Verification:
         """Wait until an image has left the first queue."""
         self._has_room.clear()
         await self._has_room.wait()
+
+    def _leave(self, image_id: ImageID) -> None:
+        """Note that an image stays unverified, so that it is not tried at each look."""
+        self._left[image_id] = None
+        self._left.move_to_end(image_id)
+        while len(self._left) > MAX_QUEUED:
+            self._left.popitem(last=False)
 
     async def _serve(self, lane: _Lane) -> None:
         while True:
@@ -179,10 +194,14 @@ class Verification:
                 state, is_late = await self._verify(job.image_id, lane.seconds)
             except StoreError as exc:
                 logger.warning("cannot verify image=%s: %s", job.image_id, exc.message)
+                self._leave(job.image_id)
                 continue
             except Exception:
                 logger.exception("cannot verify image=%s", job.image_id)
+                self._leave(job.image_id)
                 continue
+            if state is DiffState.UNVERIFIED:
+                self._leave(job.image_id)
             if state is not DiffState.UNVERIFIED or not is_late:
                 if state is not None:
                     level = logging.WARNING if state is DiffState.MISMATCH else logging.INFO

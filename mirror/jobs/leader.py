@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from datetime import timedelta
 
+    from mirror.jobs.newcomers import Newcomers
     from mirror.jobs.syncs import SyncSchedule
     from mirror.process.metrics import Metrics
     from store import Store
@@ -29,6 +30,7 @@ class LeaderJobs:
         scrubbing: The scrub; None if this process does not scrub the store.
         syncs: The scheduled syncs; None if this process does not run them.
         cache: The limits of what was pulled through; None if this process does not keep them.
+        newcomers: Looks for images that other processes have stored; None if this process does not.
     """
 
     def __init__(
@@ -36,15 +38,17 @@ class LeaderJobs:
         scrubbing: Scrubbing | None = None,
         syncs: Syncs | None = None,
         cache: CacheLimiting | None = None,
+        newcomers: Newcomers | None = None,
     ) -> None:
         self.scrubbing = scrubbing
         self.syncs = syncs
         self.cache = cache
+        self.newcomers = newcomers
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin all jobs."""
-        for job in (self.scrubbing, self.syncs, self.cache):
+        for job in (self.scrubbing, self.syncs, self.cache, self.newcomers):
             if job is not None:
                 self._tasks.append(asyncio.create_task(job.run()))
 
@@ -86,7 +90,11 @@ class JobSettings:
 
 
 def leader_jobs(
-    store: Store, metrics: Metrics, scrubber: Executor, settings: JobSettings
+    store: Store,
+    metrics: Metrics,
+    scrubber: Executor,
+    settings: JobSettings,
+    newcomers: Newcomers | None = None,
 ) -> LeaderJobs:
     """Return the jobs of the leader; there are none if it may not write.
 
@@ -95,6 +103,7 @@ def leader_jobs(
         metrics: The counters of this process.
         scrubber: The thread of the scrub.
         settings: The settings of the jobs.
+        newcomers: Looks for images that other processes have stored.
     """
     if store.read_only:
         return LeaderJobs()
@@ -110,4 +119,5 @@ def leader_jobs(
         else CacheLimiting(
             store, settings.cache, metrics, SteadyThreads(1, "cache"), settings.grace_s
         ),
+        newcomers,
     )

@@ -16,7 +16,9 @@ from storectl import cli
 from tests.support.images import A, B
 from tests.support.layouts import Layout, gzip, zstd
 from tests.support.mirror_in_process import InProcessMirror
+from tests.support.mirror_process import Mirror
 from tests.support.pulls import Pulls, Upstream
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,3 +102,16 @@ def test_what_was_pulled_is_served(tmp_path: Path, *, all_platforms: bool) -> No
                 assert manifest(mirror, repository, amd64["digest"]).status == 200
                 status = manifest(mirror, repository, arm64["digest"]).status
                 assert status == (200 if all_platforms else 404)
+
+
+def test_a_running_server_verifies_what_another_process_pulls(tmp_path: Path) -> None:
+    layout, root = Layout(), tmp_path / "store"
+    layout.root(layout.image(gzip(A), zstd(B)), "docker.io/team/app:1")
+    first = "import mirror.jobs.newcomers as n, datetime; n.INTERVAL = datetime.timedelta(0, 0.2)"
+    with Upstream(tmp_path) as upstream, Mirror(root, "--workers", "2", first=first) as mirror:
+        upstream.serve(layout)
+        words = ["pull", "-q", "--plain-http", str(upstream.name("team/app:1"))]
+        assert cli.run(["--root", str(root), *words]) == 0
+        until(lambda: "state=verified" in mirror.log.read_text())
+        with Store.open(root) as store:
+            assert store.unverified_images(limit=1) == []

@@ -85,7 +85,9 @@ REASONS: Final = {
     ),
     "events.remove_old_events": "a walk along the key, back to the oldest event that is kept",
     "references.images_of_indexes": SUM,
-    "verification.unverified_images": "a page of them, when a server starts or its queue was full",
+    "verification.unverified_images": (
+        "a page of them, when a server starts or its queue was full, and when others have stored"
+    ),
     "scrub.due": SCRUB,
     "scrub.amount": SCRUB,
     "scrub.checked": SUM,

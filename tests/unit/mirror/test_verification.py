@@ -227,3 +227,51 @@ def test_failure_while_the_server_ends_is_a_line_in_the_log(
     assert [record.getMessage() for record in caplog.records] == [
         f"cannot verify image={image('late')}: no space left"
     ]
+
+
+def test_a_look_queues_new_images_but_not_those_that_stay_unverified() -> None:
+    images = Images()
+    broken, foreign, late = image("broken"), image("foreign"), image("late")
+    images.broken.add(broken)
+    images.seconds = {late: TURN_S + LONG_TURN_S + 1}
+    images.unverified = [(one, "app") for one in (broken, foreign, late)]
+    verify = images.verify_image
+
+    def leave_foreign(image_id: ImageID, *, is_stopped: Callable[[], bool]) -> DiffState:
+        if image_id != foreign:
+            return verify(image_id, is_stopped=is_stopped)
+        images.begun.append(image_id)
+        return DiffState.UNVERIFIED
+
+    images.verify_image = leave_foreign  # type: ignore[method-assign]
+
+    async def steps(checked: Verification) -> None:
+        await until_in_loop(lambda: sorted(images.begun) == sorted((broken, foreign, late, late)))
+        for number in range(3):
+            new = image(f"new {number}")
+            images.unverified.append((new, "app"))
+            checked.look()
+            await until_in_loop(lambda new=new: new in images.done)  # type: ignore[misc] # of this round
+        assert len(images.begun) == 4 + 3
+        # A client that pushes such an image again has it tried again.
+        checked.queue("app", foreign)
+        await until_in_loop(lambda: images.begun.count(foreign) == 2)
+
+    images.run(steps, resume=True)
+
+
+def test_the_memory_of_unverified_images_has_a_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mirror.verification.MAX_QUEUED", 1)
+    images = Images()
+    both = (image("a"), image("b"))
+    images.broken.update(both)
+
+    async def steps(checked: Verification) -> None:
+        for one in both:
+            checked.queue("app", one)
+            await until_in_loop(lambda one=one: one in images.begun)  # type: ignore[misc] # of this round
+        images.unverified = [(one, "app") for one in both]
+        checked.look()
+        await until_in_loop(lambda: images.begun.count(both[0]) == 2)
+
+    images.run(steps)
