@@ -40,6 +40,8 @@ class DirectoryBlobs:
     def __init__(self, root: Path) -> None:
         self._store = root
         self._root = root / BLOBS
+        self._durable: dict[tuple[str, ...], tuple[int, int]] = {}
+        """The device and number of each folder whose entry in the folder above is durable."""
 
     def path(self, digest: Digest) -> Path:
         """Return the path of a blob's file, whether or not the file exists."""
@@ -131,7 +133,7 @@ class DirectoryBlobs:
             )
 
     def publish(self, staged: Iterable[tuple[Path, Location]]) -> None:
-        """Rename each staged file to its location, then fsync the folders above it, up to the root.
+        """Rename each staged file to its location, then make its name durable.
 
         Call this inside a write unit (see `BlobStore.reuses_locations`).
 
@@ -141,7 +143,7 @@ class DirectoryBlobs:
         Raises:
             FileNotFoundError: A path does not exist.
         """
-        touched: set[tuple[str, ...]] = set()
+        folders: set[tuple[str, ...]] = set()
         for source, location in staged:
             algorithm, fan, name = location.split("/")
             with (
@@ -149,12 +151,32 @@ class DirectoryBlobs:
                 open_folder(self._store, BLOBS, algorithm, fan, create=True) as parent,
             ):
                 os.replace(source, name, dst_dir_fd=parent)
-            # Sync all folders up to the root, even if they are old: the process that made them may
-            # have been killed before it synced them.
-            touched.update(((BLOBS, algorithm, fan), (BLOBS, algorithm), (BLOBS,)))
-        for names in touched:
-            with translated(self._root), open_folder(self._store, *names) as folder:
-                os.fsync(folder)
+            folders.add((BLOBS, algorithm, fan))
+        with translated(self._root):
+            self._sync(folders)
+
+    def _sync(self, folders: set[tuple[str, ...]]) -> None:
+        """Make the entries of folders durable, and the entries of the folders themselves.
+
+        The folders above are synced even if they are old: the process that made them may have been
+        killed before it synced them. Once is enough, because nothing removes them. A folder that
+        was made again has another number.
+
+        Args:
+            folders: The names of each folder, from the root of the store.
+        """
+        durable: dict[tuple[str, ...], tuple[int, int]] = {}
+        while folders:
+            above: set[tuple[str, ...]] = set()
+            for names in folders:
+                with open_folder(self._store, *names) as folder:
+                    os.fsync(folder)
+                    status = os.fstat(folder)
+                durable[names] = (status.st_dev, status.st_ino)
+                if self._durable.get(names) != durable[names] and len(names) > 1:
+                    above.add(names[:-1])
+            folders = above
+        self._durable |= durable
 
     def remove(self, location: Location) -> int:
         """Unlink a file if it exists; return the number of bytes freed.

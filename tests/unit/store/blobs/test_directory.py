@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,19 +42,72 @@ def test_foreign_files_are_not_listed(tmp_path: Path) -> None:
     assert list(blobs.locations()) == []
 
 
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    found: list[Path] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda folder: found.append(Path(f"/proc/self/fd/{folder}").readlink())
+    )
+    return found
+
+
 def test_every_folder_above_a_new_blob_is_synced(
-    tmp_path: Path, staged: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, staged: Path, synced: list[Path]
 ) -> None:
     """Folders that exist are synced too: their creator may have died before syncing them."""
     blobs = DirectoryBlobs(tmp_path)
     blobs.path(DIGEST).parent.mkdir(parents=True)
-    synced: list[Path] = []
-    monkeypatch.setattr(
-        os, "fsync", lambda folder: synced.append(Path(f"/proc/self/fd/{folder}").readlink())
-    )
     blobs.publish([(staged, blobs.location(DIGEST))])
     fan = blobs.path(DIGEST).parent
-    assert set(synced) == {fan, fan.parent, fan.parent.parent}
+    assert synced == [fan, fan.parent, fan.parent.parent]
+
+
+def test_a_folder_is_synced_for_each_blob_and_those_above_once(
+    tmp_path: Path, synced: list[Path]
+) -> None:
+    blobs = DirectoryBlobs(tmp_path)
+    root = tmp_path / "blobs" / "sha256"
+
+    def publish(*names: str) -> list[str]:
+        del synced[:]
+        staged = []
+        for number, name in enumerate(names):
+            path = tmp_path / str(number)
+            path.write_bytes(b"some bytes")
+            staged.append((path, blobs.location(Digest("sha256", name.ljust(64, "0")))))
+        blobs.publish(staged)
+        return sorted(str(one.relative_to(tmp_path)) for one in synced)
+
+    assert publish("ab1", "ab2", "cd1") == [
+        "blobs",
+        "blobs/sha256",
+        "blobs/sha256/ab",
+        "blobs/sha256/cd",
+    ]
+    assert publish("ab3") == ["blobs/sha256/ab"]
+    assert publish("ef1") == ["blobs/sha256", "blobs/sha256/ef"]
+    (root / "ef").rename(tmp_path / "away")
+    assert publish("ef1", "cd2") == ["blobs/sha256", "blobs/sha256/cd", "blobs/sha256/ef"]
+
+
+def test_folders_are_synced_again_after_a_failure(
+    tmp_path: Path, staged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = DirectoryBlobs(tmp_path)
+    tried: list[Path] = []
+
+    def fail_once(folder: int) -> None:
+        tried.append(Path(f"/proc/self/fd/{folder}").readlink())
+        if len(tried) == 2:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail_once)
+    with pytest.raises(errors.Unavailable):
+        blobs.publish([(staged, blobs.location(DIGEST))])
+    staged.write_bytes(b"some bytes")
+    blobs.publish([(staged, blobs.location(DIGEST))])
+    fan = blobs.path(DIGEST).parent
+    assert tried == [fan, fan.parent, fan, fan.parent, fan.parent.parent]
 
 
 def test_errors_of_the_operating_system_become_store_errors(tmp_path: Path, staged: Path) -> None:
