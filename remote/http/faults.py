@@ -42,6 +42,7 @@ class Fault(Exception):
         error: The error for the user.
         is_transient: Whether a retry may succeed.
         retry_after_s: The pause that the registry asks for, in seconds; None if it does not.
+        is_slow: Whether bytes arrived, but too slowly.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class Fault(Exception):
         *,
         is_transient: bool = False,
         retry_after_s: float | None = None,
+        is_slow: bool = False,
     ) -> None:
         super().__init__(error.message)
+        self.is_slow = is_slow
         self.error = error
         self.is_transient = is_transient
         self.retry_after_s = retry_after_s

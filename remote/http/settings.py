@@ -64,7 +64,16 @@ class ClientSettings:
     """The time for DNS, TCP and TLS."""
 
     idle_timeout_s: float = 60.0
-    """The time without a byte after which a transfer has failed. A transfer has no other limit."""
+    """The time without a byte after which a transfer has failed."""
+
+    least_bytes_s: int = 500
+    """The bytes per second below which an answer is too slow. The server asks as much of clients.
+
+    Several bodies may share a slow line, so it is low.
+    """
+
+    least_window_s: float = 60.0
+    """How long an answer has to be too slow. Only the time that is spent waiting for it counts."""
 
     document_timeout_s: float = 120.0
     """The time for a whole request whose answer has no blob."""

@@ -93,6 +93,8 @@ class BlobBody:
         self._answer: Answer | None = None
         self._skip = 0
         self._retries = Retries(host.transport.settings)
+        self._slow_bodies = 0
+        self._slow_at = self.start
 
     async def begin(self) -> None:
         """Send the first request."""
@@ -135,10 +137,14 @@ class BlobBody:
                     return
                 raise self._too_short(position)
             except Fault as fault:
+                if fault.is_slow and position == self._size:
+                    return
                 position = await self._resume(position, fault)
 
     async def _resume(self, position: int, fault: Fault) -> int:
         """Send requests until the body goes on at ``position``; skip what is sent again."""
+        if fault.is_slow:
+            self._note_slow(position, fault)
         while True:
             self.release()
             await self._retries.pause(fault)
@@ -148,6 +154,19 @@ class BlobBody:
                 fault = another
             else:
                 return position
+
+    def _note_slow(self, position: int, fault: Fault) -> None:
+        """Count the bodies that were too slow one after another, and raise if they are too many.
+
+        The few bytes of a slow body do not allow further retries.
+        """
+        settings = self._host.transport.settings
+        if position - self._slow_at >= settings.least_bytes_s * settings.least_window_s:
+            self._slow_bodies = 0
+        self._slow_bodies += 1
+        self._slow_at = position
+        if self._slow_bodies > settings.retries:
+            raise fault.error from fault.__cause__
 
     async def _request(self, offset: int) -> int:
         """Ask for the bytes from an offset on, and return the offset granted: it, or 0."""

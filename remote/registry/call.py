@@ -6,9 +6,10 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
 
-from remote.errors import InvalidAnswer, ManifestNotFound, RegistryError
-from remote.http.faults import NETWORK_ERRORS, translate
+from remote.errors import InvalidAnswer, ManifestNotFound, RegistryError, Unreachable
+from remote.http.faults import NETWORK_ERRORS, Fault, place, translate
 from remote.http.large_bodies import LargeBody
+from remote.http.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
@@ -131,10 +132,19 @@ class Answer:
         """Yield the body as it arrives.
 
         Raises:
-            Fault: The connection ended before the body, or was silent for too long.
+            Fault: The connection ended before the body, or was silent or too slow for too long.
         """
+        settings = self._transport.settings
+        clock = settings.timing.monotonic
+        pace = Pace(settings.least_bytes_s, settings.least_window_s)
+        pieces = self._pieces()
         try:
-            async for piece in self._pieces():
+            while not pace.is_slow:
+                began = clock()
+                piece = await anext(pieces, None)
+                if piece is None:
+                    return
+                pace.note(len(piece), clock() - began)
                 yield piece
         except NETWORK_ERRORS as fault:
             raise translate(
@@ -144,6 +154,11 @@ class Answer:
                 registry=self._call.registry,
                 repository=self._call.repository,
             ) from fault
+        reason = (
+            f"{place(self.url)} sends fewer than {settings.least_bytes_s} bytes a second, for"
+            f" {settings.least_window_s:g} s"
+        )
+        raise Fault(self._call.fault(Unreachable, reason), is_transient=True, is_slow=True)
 
     def _pieces(self) -> AsyncIterator[bytes]:
         # Pieces that are not large pass a limit more evenly.

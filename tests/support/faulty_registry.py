@@ -112,6 +112,14 @@ class HangAfter:
 
 @final
 @dataclass(frozen=True)
+class Drip:
+    """Send the answer's body byte by byte."""
+
+    pause_s: float
+
+
+@final
+@dataclass(frozen=True)
 class Endless:
     """Answer with a body that never ends."""
 
@@ -136,6 +144,7 @@ Action: TypeAlias = (
     | LoseAnswer
     | Hang
     | HangAfter
+    | Drip
     | Endless
     | Garbage
 )
@@ -381,7 +390,7 @@ class FaultyRegistry:
                 return False
             body = [piece async for piece in _body(answer, up_reader, method=seen.method)]
             await self._pass_on(seen, answer, b"".join(body), action, reader, writer)
-            return not isinstance(action, CutAfter | HangAfter)
+            return not isinstance(action, CutAfter | HangAfter | Drip)
         finally:
             await _close(up)
 
@@ -406,6 +415,12 @@ class FaultyRegistry:
         writer.write(answer.encode(**changes))
         if isinstance(action, CutAfter | HangAfter):
             body = body[: action.count]
+        if isinstance(action, Drip):
+            for number in range(len(body)):
+                writer.write(body[number : number + 1])
+                await writer.drain()
+                await asyncio.sleep(action.pause_s)
+            return
         writer.write(body)
         await writer.drain()
         if isinstance(action, HangAfter):

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,10 +17,12 @@ from remote.errors import (
     Unreachable,
 )
 from remote.http.large_bodies import MIN_BYTES, PIECE_BYTES
+from remote.http.settings import Timing
 from store.model.digests import Descriptor, Digest
 from tests.support.faulty_registry import (
     Answer,
     CutAfter,
+    Drip,
     Endless,
     FaultyRegistry,
     HangAfter,
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 DATA = b"".join(number.to_bytes(4, "big") for number in range(100_000))
 LARGE = hashlib.shake_128(b"large").digest(MIN_BYTES + 2 * PIECE_BYTES + 1)
 BLOBS = "/blobs/sha256"
+SLOW: dict[str, Any] = {"least_bytes_s": 1000, "least_window_s": 1.0}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,6 +67,77 @@ def test_a_cut_body_goes_on_where_it_stopped(cuts: int, faulty: FaultyRegistry) 
     assert ranges == ["", *(f"bytes={100_000 * cut}-" for cut in range(1, cuts + 1))]
     # Each attempt made progress, so the pauses do not grow.
     assert pauses.slept == [0.5] * cuts
+
+
+def ticking() -> Timing:
+    """Return a clock by which each piece of a body takes a tenth of a second."""
+    pauses = Pauses()
+    return replace(pauses.timing, monotonic=itertools.count(0.0, 0.1).__next__)
+
+
+@pytest.mark.parametrize("data", [DATA, LARGE])
+def test_a_body_that_is_too_slow_goes_on_where_it_stopped(
+    data: bytes, faulty: FaultyRegistry
+) -> None:
+    faulty.inject(Drip(0.01), path=BLOBS)
+    assert use(faulty.host, lambda it: read(it, data), timing=ticking(), **SLOW) == (0, data)
+    first, second = (one.headers.get("Range", "") for one in faulty.requests("GET", BLOBS))
+    assert first == ""
+    # What has arrived is not fetched again.
+    assert 0 < int(second.removeprefix("bytes=").removesuffix("-")) < 1000
+
+
+def test_a_registry_that_is_always_too_slow_fails(faulty: FaultyRegistry) -> None:
+    faulty.always(Drip(0.01), path=BLOBS)
+    with pytest.raises(Unreachable, match="sends fewer than 1000 bytes a second, for 1 s"):
+        use(faulty.host, lambda it: read(it, DATA), retries=2, timing=ticking(), **SLOW)
+    # The few bytes of each body do not allow more retries.
+    assert faulty.count("GET", BLOBS) == 3
+
+
+def test_a_slow_body_that_is_whole_is_not_asked_for_again(
+    upstream: InProcessMirror, faulty: FaultyRegistry
+) -> None:
+    data = b"1234567890"
+
+    async def send(repository: Repository) -> None:
+        await repository.send_blob(blob(data), parts(data))
+
+    use(f"127.0.0.1:{upstream.port}", send)
+    faulty.always(Drip(0.05), path=BLOBS)
+    # The last byte ends the first window.
+    slow: dict[str, Any] = {"least_bytes_s": 1000, "least_window_s": 0.1 * len(data) - 0.05}
+    assert use(faulty.host, lambda it: read(it, data), timing=ticking(), **slow) == (0, data)
+    assert faulty.count("GET", BLOBS) == 1
+
+
+def test_slow_bodies_with_progress_between_them_are_not_counted_together(
+    faulty: FaultyRegistry,
+) -> None:
+    for _ in range(3):
+        faulty.inject(Drip(0.01), path=BLOBS)
+        faulty.inject(CutAfter(50_000), path=BLOBS)
+    read_all = partial(read, data=DATA)
+    assert use(faulty.host, read_all, retries=1, timing=ticking(), **SLOW) == (0, DATA)
+    assert faulty.count("GET", BLOBS) == 7
+
+
+def test_a_limit_of_the_rate_makes_no_registry_slow(faulty: FaultyRegistry) -> None:
+    now = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    timing = Timing(monotonic=lambda: now, sleep=sleep)
+    settings: dict[str, Any] = {
+        "least_bytes_s": 10_000,
+        "least_window_s": 1.0,
+        "rate_bytes_s": 1000,
+    }
+    assert use(faulty.host, lambda it: read(it, DATA), timing=timing, **settings) == (0, DATA)
+    assert now > len(DATA) / 1000 - 1
+    assert faulty.count("GET", BLOBS) == 1
 
 
 def test_a_large_body_goes_on_where_it_stopped(faulty: FaultyRegistry) -> None:
