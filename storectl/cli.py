@@ -186,8 +186,11 @@ def cli(root: str | None, *, lock_timeout: float, debug: bool) -> None:
     del root, lock_timeout, debug
 
 
-_GC_THRESHOLD: Final = 100_000
-"""The number of new objects after which Python looks for reference cycles (its default is 700)."""
+_GC_THRESHOLD: Final = 200_000
+"""The number of new objects after which Python looks for reference cycles (its default is 700).
+
+The imports of a pull or push alone make 120,000 objects, and looking at them takes 36 ms.
+"""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -8,9 +8,8 @@ import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, final
 
-import aiohttp
-
 from remote.errors import Unreachable
+from remote.http.lean_aiohttp import aiohttp
 from store.errors import printable
 from store.formats.distribution.greeting import MAX_GREETING_BYTES, PROTOCOL, parse_greeting
 

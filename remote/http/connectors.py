@@ -12,7 +12,7 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, final
 
-import aiohttp
+from remote.http.lean_aiohttp import aiohttp
 
 if TYPE_CHECKING:
     from aiohappyeyeballs import AddrInfoType

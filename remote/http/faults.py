@@ -8,8 +8,6 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
-import aiohttp
-
 from remote.errors import (
     CertificateRefused,
     InvalidAnswer,
@@ -20,6 +18,7 @@ from remote.errors import (
     UnsafeTarget,
 )
 from remote.http.connectors import ForbiddenAddress, OfflineRefusal
+from remote.http.lean_aiohttp import aiohttp
 from store.errors import printable
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, Final, Self, cast, final
 
-import aiohttp
-
+from remote.http.lean_aiohttp import aiohttp
 from store.model.limits import MIB
 
 if TYPE_CHECKING:

@@ -38,12 +38,14 @@ class TLSContexts:
             InvalidInput: A file cannot be read or has no certificate, or a key does not fit its
                 certificate.
         """
-        key = settings, is_registry
+        is_identified = is_registry and bool(settings.client_certificates)
+        key = settings, is_identified
         if key not in self._made:
-            self._made[key] = self._make(settings, is_registry=is_registry)
+            # To read the certificates of the system takes 20 ms.
+            self._made[key] = self._make(settings, is_identified=is_identified)
         return self._made[key]
 
-    def _make(self, settings: RegistrySettings, *, is_registry: bool) -> ssl.SSLContext:
+    def _make(self, settings: RegistrySettings, *, is_identified: bool) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.set_alpn_protocols(["http/1.1"])
         if settings.tls_verify:
@@ -56,7 +58,7 @@ class TLSContexts:
         else:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        if is_registry:
+        if is_identified:
             for certificate, private_key in settings.client_certificates:
                 _identify(context, certificate, private_key)
         return context

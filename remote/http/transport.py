@@ -6,8 +6,6 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final, final
 
-import aiohttp
-
 from remote.http.channels import ChannelConnector
 from remote.http.connectors import (
     ForbiddenAddress,
@@ -18,6 +16,7 @@ from remote.http.connectors import (
     is_public,
     open_connector,
 )
+from remote.http.lean_aiohttp import aiohttp
 from remote.http.rate import RateLimit
 from remote.http.tls import TLSContexts
 

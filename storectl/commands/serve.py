@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -329,6 +330,9 @@ def command(
     options = ServeOptions(**given, upstream_flags=given_flags(context))
     options.check()
     import logging  # noqa: PLC0415 - `--help` does without
+
+    # This has to be before the server imports aiohttp.
+    import_module("remote.http.lean_aiohttp")
 
     from mirror.jobs.cache import CacheRules  # noqa: PLC0415 - `--help` does without
     from mirror.jobs.syncs import SyncSchedule  # noqa: PLC0415 - `--help` does without

@@ -22,6 +22,16 @@ def test_contexts_are_made_once() -> None:
     assert (first.verify_mode, first.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
+def test_only_a_client_certificate_needs_a_context_of_its_own(tmp_path: Path) -> None:
+    contexts, plain = TLSContexts(), RegistrySettings()
+    made = make_certificate(tmp_path)
+    identified = RegistrySettings(client_certificates=((made.chain, made.key),))
+    for settings, is_shared in ((plain, True), (identified, False)):
+        registry = contexts.context_for(settings, is_registry=True)
+        other = contexts.context_for(settings, is_registry=False)
+        assert (registry is other) is is_shared
+
+
 def test_verification_can_be_switched_off() -> None:
     context = TLSContexts().context_for(RegistrySettings(tls_verify=False), is_registry=True)
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_NONE, False)
