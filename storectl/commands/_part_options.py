@@ -19,7 +19,9 @@ JOBS: Final = 6
 _MAX_JOBS: Final = 64
 
 
-def part_options(*, unless: str = "", also: str = "") -> Callable[[Command], Command]:
+def part_options(
+    *, unless: str = "", also: str = "", elsewhere: str = ""
+) -> Callable[[Command], Command]:
     """Return a decorator that adds the options of which images, and how, to download.
 
     The command gets ``wanted``, ``all_platforms``, ``referrers``, ``jobs`` and ``verifies``.
@@ -27,6 +29,7 @@ def part_options(*, unless: str = "", also: str = "") -> Callable[[Command], Com
     Args:
         unless: When the options do not count, after a comma.
         also: What --jobs limits besides downloads, after a comma.
+        elsewhere: Which images are stored by default from other places, after a semicolon.
     """
     options = (
         click.option(
@@ -38,7 +41,7 @@ def part_options(*, unless: str = "", also: str = "") -> Callable[[Command], Com
             callback=checked_platform,
             help=(
                 f"Pull the image for this platform{unless} (repeatable).  [default: that of this"
-                " machine]"
+                f" machine{elsewhere}]"
             ),
         ),
         click.option(

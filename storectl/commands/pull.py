@@ -48,7 +48,7 @@ Outcome: TypeAlias = "PullOutcome | PlaceImage | FailedPlace"
     ),
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print only the names of the images.")
-@part_options()
+@part_options(elsewhere="; all of a local place")
 @click.option(
     "--digest-file",
     type=FilePath(path_type=Path),
@@ -84,8 +84,8 @@ def command(  # noqa: PLR0913 - one for each option
 
     REF may also have another of skopeo's transports: `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`,
     `docker-archive:FILE[:NAME]`, `dir:DIR`, `docker-daemon:NAME`, or `registry-tree:DIR:NAME`. Such
-    an image keeps the names that it has there, and is stored with all platforms, unless --platform
-    is given.
+    an image keeps the names that it has there. It is stored with all platforms, as by `storectl
+    import`, because nothing is downloaded and the place may be gone later; --platform limits them.
 
     Content that the store has is not downloaded again, unless it is damaged. A tag that has not
     moved costs one request. Each image is stored completely or not at all. What an interrupted pull
