@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, final
 
 from store.catalog.upstream import synced_tags
 from store.catalog.upstream.synced_tags import SyncedTag
+from store.db.database import Durability
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from store.workspace.workspace import Workspace
 
 _WRITER: Final = "sync"
+
+FLUSH_EVERY: Final = timedelta(seconds=1)
+"""How often changes are written while a sync runs; one that is killed asks for these tags again."""
 
 
 @final
@@ -33,6 +38,7 @@ class SyncMemory:
         self._sync = sync
         self._is_kept = is_kept
         self._changed: dict[SyncedName, SyncedTag] = {}
+        self._flushed_at = workspace.now()
         with workspace.read() as connection:
             self._rows = synced_tags.of_sync(connection, sync)
 
@@ -83,6 +89,17 @@ class SyncMemory:
         self._rows.pop(name, None)
         self._changed.pop(name, None)
 
+    def flush_sometimes(self) -> None:
+        """Write what has changed, unless that was done a moment ago.
+
+        Raises:
+            Unavailable: The catalogue cannot be written.
+        """
+        now = self._workspace.now()
+        if now - self._flushed_at >= FLUSH_EVERY or now < self._flushed_at:
+            self._flushed_at = now
+            self.flush()
+
     def flush(self) -> None:
         """Write what has changed.
 
@@ -91,7 +108,8 @@ class SyncMemory:
         """
         changed, self._changed = self._changed, {}
         if changed and self._is_kept:
-            with self._workspace.write(_WRITER) as connection:
+            # What a power cut undoes is asked again.
+            with self._workspace.write(_WRITER, Durability.SOON) as connection:
                 synced_tags.put(connection, self._sync, changed)
 
     def _put(self, item: Item, digest: Digest, etag: str, parts: str, now: datetime) -> None:

@@ -102,7 +102,7 @@ class RegistryRun:
             waiting = [pool.submit(self._loop.run, self._image(item)) for item in items]
             for one in waiting:
                 yield one.result()
-                self._memory.flush()
+                self._memory.flush_sometimes()
         except BaseException:
             self._loop.run(_cancel_requests())
             raise

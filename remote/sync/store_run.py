@@ -174,7 +174,7 @@ class StoreRun:
             item = by_target[outcome.reference]
             yield self._pulled(item, outcome, exact.get(item.target))
             # An interrupted run has then remembered what it has done.
-            self._memory.flush()
+            self._memory.flush_sometimes()
 
     def _pulled(self, item: Item, outcome: PullOutcome, answer: Answer | None) -> SyncedImage:
         if isinstance(outcome, FailedImage):

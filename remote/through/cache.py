@@ -116,7 +116,7 @@ class PullThrough:
         )
         self._rows = PendingRows(workspace, now)
         self._budget_rows = BudgetRows(workspace)
-        self._pending = SharedPending(self._rows)
+        self._pending = SharedPending(self._rows, now)
         self._absent = Absences(now)
         self._failures = Failures(now)
         self._sources = Sources(upstreams, client, self._failures, self.counts)
@@ -216,7 +216,7 @@ class PullThrough:
 
     async def _served_lately(self, name: Reference) -> Document | None:
         """Return the manifest of a tag that was asked for a moment ago and is not published."""
-        found = await asyncio.to_thread(self._rows.of_tag, name)
+        found = await self._pending.of_tag(name)
         if found is None:
             return None
         document, asked_at = found
@@ -378,6 +378,7 @@ class PullThrough:
         await self._asking.close()
         await self._reading.close()
         await self._noting.close()
+        await self._pending.close()
         await self._fetches.close()
         await self.published()
         if self._closing:
@@ -387,9 +388,10 @@ class PullThrough:
     async def _keep(
         self, repository: Repository, document: Document, tag: str | None, etag: str = ""
     ) -> None:
-        await self._pending.add(repository, document, tag, etag)
         # Perhaps all of it is here: another repository, or an earlier tag, has brought its blobs.
-        self._publisher.settle(repository)
+        await self._pending.note(
+            repository, document, tag, etag, on_end=lambda: self._publisher.settle(repository)
+        )
 
     async def _prove(self, repository: Repository, digest: Digest) -> None:
         """Check that the upstream registry of a repository has a blob, unless that is known.

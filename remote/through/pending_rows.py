@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, final
 from remote.through.pending import MAX_BYTES, MAX_DOCUMENTS
 from store.catalog.upstream import pending
 from store.catalog.upstream.pending import PendingManifest
+from store.db.database import Durability
 from store.formats.image.manifests import Document
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class PendingRows:
         """
         now = self._now()
         row = PendingManifest(document.digest, document.media_type, document.data, tag, etag, now)
-        with self._workspace.write(_WRITER) as connection:
+        # A client waits. What a power cut undoes is fetched again.
+        with self._workspace.write(_WRITER, Durability.SOON) as connection:
             number = pending.put(connection, repository, row)
             if next(self._puts) % _PUTS_PER_PRUNE == 0:
                 pending.prune(

@@ -8,22 +8,36 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from remote.through.pending import Pending
 from store.errors import StoreError, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from remote.pulling.documents import RemoteImage
     from remote.through.pending_rows import PendingRows
     from store.formats.image.manifests import Document
     from store.model.digests import Descriptor, Digest
-    from store.model.references import Repository
+    from store.model.references import Reference, Repository
 
 logger = logging.getLogger(__name__)
 
 _MAX_REPOSITORIES: Final = 4096
 """For how many repositories is remembered what was loaded."""
+
+NOTE_WAIT_S: Final = 0.02
+"""How long a client waits until its manifest is in the catalogue, in seconds."""
+
+
+class _Unwritten(NamedTuple):
+    """A manifest that is being written to the catalogue, and when its registry was asked."""
+
+    document: Document
+    asked_at: datetime
+    task: asyncio.Task[None]
 
 
 @final
@@ -32,15 +46,77 @@ class SharedPending:
 
     Args:
         rows: The manifests of all processes.
+        now: Returns the current time.
 
     Attributes:
         memory: The manifests of this process, and those that it has loaded.
     """
 
-    def __init__(self, rows: PendingRows) -> None:
+    def __init__(self, rows: PendingRows, now: Callable[[], datetime]) -> None:
         self._rows = rows
+        self._now = now
+        self._unwritten: dict[str, _Unwritten] = {}
+        self._writing: set[asyncio.Task[None]] = set()
         self.memory = Pending()
         self._loaded: OrderedDict[Repository, int] = OrderedDict()
+
+    async def note(
+        self,
+        repository: Repository,
+        document: Document,
+        tag: str | None,
+        etag: str = "",
+        *,
+        on_end: Callable[[], None],
+    ) -> None:
+        """Remember a manifest or index that is served, in this process at once.
+
+        The other processes of the server find the manifest in the catalogue. A client may ask one
+        of them for a blob next, so the client waits a little; a publication may take longer.
+
+        Args:
+            repository: The repository that was asked for it.
+            document: The manifest or index.
+            tag: The tag that was asked for; None for a digest.
+            etag: The entity tag of the answer; empty if there was none.
+            on_end: Called when it is in the catalogue, or cannot be written there.
+        """
+        self.memory.add(repository, document, tag)
+        name = f"{repository}:{tag}" if tag is not None else f"{repository}@{document.digest}"
+        earlier = self._unwritten.get(name)
+
+        async def write() -> None:
+            if earlier is not None:
+                # What a tag named before is not written after what it names now.
+                await asyncio.wait({earlier.task})
+            try:
+                await self.add(repository, document, tag, etag)
+            finally:
+                if self._unwritten.get(name) is unwritten:
+                    del self._unwritten[name]
+            on_end()
+
+        task = asyncio.create_task(write())
+        unwritten = self._unwritten[name] = _Unwritten(document, self._now(), task)
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        await asyncio.wait({task}, timeout=NOTE_WAIT_S)
+
+    async def of_tag(self, name: Reference) -> tuple[Document, datetime] | None:
+        """Return the manifest that a tag was last seen to name, and when; None for none.
+
+        Args:
+            name: The repository and the tag.
+        """
+        found = self._unwritten.get(f"{name.repository}:{name.tag}")
+        if found is not None:
+            return found.document, found.asked_at
+        return await asyncio.to_thread(self._rows.of_tag, name)
+
+    async def close(self) -> None:
+        """Wait until everything is written."""
+        while self._writing:
+            await asyncio.wait(self._writing)
 
     async def add(
         self, repository: Repository, document: Document, tag: str | None, etag: str = ""

@@ -13,6 +13,7 @@ from store.catalog.upstream import tag_lists
 from store.catalog.upstream import tags as upstream_tags
 from store.catalog.upstream.tag_lists import TagList
 from store.catalog.upstream.tags import UpstreamTag
+from store.db.database import Durability
 from store.model.limits import MIB
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class TagRows:
         Raises:
             Unavailable: The catalogue cannot be written.
         """
-        with self._workspace.write(_WRITER) as connection:
+        # A client waits. What a power cut undoes is asked again.
+        with self._workspace.write(_WRITER, Durability.SOON) as connection:
             row = UpstreamTag(seen.digest, seen.etag, seen.checked_at)
             upstream_tags.put(connection, name, row)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, final
 from store.catalog import content, encodings
 from store.catalog.checking import verification
 from store.catalog.in_progress import leases
+from store.db.database import Durability
 from store.errors import StorageFull
 from store.formats.archives.opening import open_source
 from store.formats.archives.selection import ALL, Choice
@@ -29,11 +30,12 @@ from store.model.progress import Silent
 from store.workspace import operations, soundness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
 
+    from store.db.types import ContentKey
     from store.formats.compression.growth import Outermost
     from store.importing.members.members import Members
     from store.model.digests import Digest
@@ -187,6 +189,8 @@ def _import(
             require_no_mismatch(archive)
         staged = archive.staged()
         pool.durable()
+        if staged:
+            operation.prepare_list()
         with workspace.write(operation.id) as connection:
             if options.on_publish is not None:
                 options.on_publish(connection)
@@ -243,6 +247,7 @@ class _Holdings:
         self._workspace = workspace
         self._operation = operation
         self._has_documents = has_documents
+        self._leased: set[ContentKey] = set()
 
     def diffs(self, wanted: Iterable[DiffID]) -> set[DiffID]:
         """Return the diffs of ``wanted`` that the store has, and lease them."""
@@ -258,13 +263,16 @@ class _Holdings:
             if not content.find(connection, digests):
                 return set()
         gone = soundness.unsound(self._workspace, digests)
-        with self._workspace.write(self._operation.id) as connection:
-            here = [
-                known
-                for known in content.find(connection, digests).values()
-                if known.state is ContentState.PRESENT and known.digest not in gone
-            ]
+        with self._workspace.read() as connection:
+            here = _present(connection, digests, gone)
+        if self._leased.issuperset(known.key for known in here):
+            # Nothing of it can have been collected, and other writers need not wait.
+            return {known.digest for known in here}
+        # Leases end with their process, so they need not survive a power cut.
+        with self._workspace.write(self._operation.id, Durability.SOON) as connection:
+            here = _present(connection, digests, gone)
             leases.add_leases(connection, self._operation.id, [known.key for known in here])
+        self._leased.update(known.key for known in here)
         return {known.digest for known in here}
 
     def layers(self, wanted: Iterable[tuple[Digest, DiffID]]) -> set[tuple[Digest, DiffID]]:
@@ -290,3 +298,14 @@ class _Holdings:
         if not self._has_documents or not self.blobs((digest,)):
             return None
         return self._workspace.document(digest)
+
+
+def _present(
+    connection: Connection, digests: Sequence[Digest], gone: Collection[Digest]
+) -> list[content.ContentRow]:
+    """Return the rows of the digests that are present; leave out missing and damaged content."""
+    return [
+        known
+        for known in content.find(connection, digests).values()
+        if known.state is ContentState.PRESENT and known.digest not in gone
+    ]

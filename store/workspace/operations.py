@@ -60,6 +60,7 @@ class Operation:
     folder: Path
     _lock: Lock
     _count: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _has_list: bool = False
 
     def new_file(self) -> Path:
         """Return a new path in the folder. Any thread may call this."""
@@ -90,6 +91,14 @@ class Operation:
         """Release the lock; leave the row and the folder to the next sweep."""
         self._lock.release()
 
+    def prepare_list(self) -> None:
+        """Make the empty list of announced blobs, so that `announce` is fast in a write unit."""
+        path = self.folder / PUBLISHING
+        with translated(path):
+            os.close(_open_for_appending(path))
+        sync_folder(self.folder)
+        self._has_list = True
+
     def announce(self, digests: Iterable[Digest]) -> None:
         """Record durably which blobs are about to be published.
 
@@ -100,7 +109,8 @@ class Operation:
             file.writelines(f"{digest}\n" for digest in digests)
             file.flush()
             os.fsync(file.fileno())
-        sync_folder(self.folder)
+        if not self._has_list:
+            sync_folder(self.folder)
 
 
 def begin(

@@ -262,9 +262,13 @@ class Workspace:
             yield connection
 
     def write_operation(self, operation_id: str) -> AbstractContextManager[Connection]:
-        """Return a write unit for the rows of an operation, which `on_change` does not count."""
+        """Return a write unit for the rows of an operation, which `on_change` does not count.
+
+        The rows matter only while the process of the operation lives, so nothing waits for the
+        disk: after a power cut, sweeps find the operation by its folder.
+        """
         self.database.require_writable()
-        return self.database.write(operation_id, Durability.SYNCED)
+        return self.database.write(operation_id, Durability.SOON)
 
     def catalogue_copy(self) -> AbstractContextManager[Connection]:
         """Return a connection to a private copy of the catalogue, on which changes can be tried."""

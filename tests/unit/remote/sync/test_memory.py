@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from remote.sync.items import Item
-from remote.sync.memory import SyncMemory
+from remote.sync.memory import FLUSH_EVERY, SyncMemory
 from remote.sync.sources import Parts
+from store import Store
 from store.model.digests import Digest
 from tests.support.syncs import read
 
 if TYPE_CHECKING:
-    from store import Store
+    from pathlib import Path
 
 NOW, LATER = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)
 ONE, TWO = Digest.of(b"1"), Digest.of(b"2")
@@ -76,3 +77,22 @@ def test_what_is_forgotten_is_not_written(store: Store) -> None:
     memory.forget(ITEM.key)
     memory.flush()
     assert SyncMemory(store, "one").rows() == {}
+
+
+def test_a_run_writes_once_a_second(tmp_path: Path) -> None:
+    now = NOW
+    with Store.open(tmp_path, create=True, clock=lambda: now) as store:
+        memory = SyncMemory(store, "one")
+        memory.note_checked(ITEM, ONE, "", NOW)
+        memory.flush_sometimes()
+        assert SyncMemory(store, "one").get(ITEM) is None
+        now += FLUSH_EVERY
+        memory.flush_sometimes()
+        assert SyncMemory(store, "one").get(ITEM) is not None
+        # The clock was set back.
+        memory.note_checked(ITEM, TWO, "", NOW)
+        now = NOW
+        memory.flush_sometimes()
+        row = SyncMemory(store, "one").get(ITEM)
+        assert row is not None
+        assert row.digest == TWO

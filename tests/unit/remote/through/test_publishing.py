@@ -39,7 +39,7 @@ def test_an_image_is_published_once_its_last_blob_is_here(store: Store) -> None:
     target = layout.image(gzip(A), gzip(B))
     manifest = Document.parse(layout.blobs[target["digest"]])
     downloads, rows = Downloads(store.root), PendingRows(store, lambda: NOW)
-    pending = SharedPending(rows)
+    pending = SharedPending(rows, lambda: NOW)
 
     async def work() -> None:
         publisher = Publisher(
@@ -88,7 +88,7 @@ def test_two_processes_publish_an_image_once(store: Store) -> None:
 
     async def work() -> None:
         rows = [PendingRows(store, lambda: NOW) for _ in range(2)]
-        pending = [SharedPending(one) for one in rows]
+        pending = [SharedPending(one, lambda: NOW) for one in rows]
         publishers = [
             Publisher(
                 store,
@@ -127,7 +127,7 @@ def test_a_tag_that_has_moved_on_does_not_move_back(store: Store) -> None:
     downloads, rows = Downloads(store.root), PendingRows(store, lambda: NOW)
 
     async def work() -> None:
-        pending = SharedPending(rows)
+        pending = SharedPending(rows, lambda: NOW)
         publisher = Publisher(
             store,
             downloads,
@@ -140,7 +140,7 @@ def test_a_tag_that_has_moved_on_does_not_move_back(store: Store) -> None:
         )
         await pending.add(TEAM, old, "1")
         # Another process has seen the new one.
-        await SharedPending(rows).add(TEAM, new, "1")
+        await SharedPending(rows, lambda: NOW).add(TEAM, new, "1")
         for link in old.links:
             download = downloads.open(link.digest)
             assert download is not None
@@ -167,7 +167,7 @@ def test_a_writer_that_works_for_long_stops_no_fetch(
         publisher = Publisher(
             store,
             Downloads(store.root),
-            SharedPending(rows),
+            SharedPending(rows, lambda: NOW),
             rows,
             TagRows(store),
             remote=lambda _: None,  # type: ignore[arg-type,return-value]
@@ -200,7 +200,7 @@ def test_a_manifest_gives_nothing_that_its_registry_does_not_have(store: Store) 
     downloads, rows = Downloads(store.root), PendingRows(store, lambda: NOW)
 
     async def work() -> None:
-        pending = SharedPending(rows)
+        pending = SharedPending(rows, lambda: NOW)
         publisher = Publisher(
             store,
             downloads,

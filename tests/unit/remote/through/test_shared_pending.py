@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,9 @@ def test_manifests_of_another_process_are_found(store: Store) -> None:
     )
 
     async def work() -> None:
-        ours, other = (SharedPending(PendingRows(store, lambda: NOW)) for _ in range(2))
+        ours, other = (
+            SharedPending(PendingRows(store, lambda: NOW), lambda: NOW) for _ in range(2)
+        )
         assert await ours.find(TEAM, index.digest) is None
         # Different processes serve the index and its manifests.
         await other.add(TEAM, index, "1")
@@ -68,7 +71,7 @@ def test_a_catalogue_that_cannot_be_used_stops_no_answer(
     monkeypatch.setattr(rows, "since", gone)
 
     async def work() -> None:
-        pending = SharedPending(rows)
+        pending = SharedPending(rows, lambda: NOW)
         await pending.add(TEAM, one, "1")
         assert await pending.find(TEAM, one.digest) == one
         assert await pending.find(TEAM, Digest.of(b"?")) is None
@@ -76,3 +79,42 @@ def test_a_catalogue_that_cannot_be_used_stops_no_answer(
     asyncio.run(work())
     assert "busy" in caplog.text
     assert "gone" in caplog.text
+
+
+def test_a_manifest_is_known_before_it_is_written(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While another writer works, the tag names the manifest that was noted last."""
+    layout = Layout()
+    one, two = (
+        Document.parse(layout.blobs[layout.image(gzip(content))["digest"]]) for content in (A, B)
+    )
+    rows = PendingRows(store, lambda: NOW)
+    is_free = threading.Event()
+    add, written, ended = rows.add, list[Digest](), list[str]()
+
+    def busy(repository: Repository, document: Document, tag: str | None, etag: str = "") -> None:
+        assert is_free.wait(60)
+        add(repository, document, tag, etag)
+        written.append(document.digest)
+
+    monkeypatch.setattr(rows, "add", busy)
+
+    async def work() -> None:
+        pending = SharedPending(rows, lambda: NOW)
+        name = Reference(TEAM, "1")
+        assert await pending.of_tag(name) is None
+        await pending.note(TEAM, one, "1", on_end=lambda: ended.append("first"))
+        assert await pending.of_tag(name) == (one, NOW)
+        await pending.note(TEAM, two, "1", on_end=lambda: ended.append("second"))
+        assert await pending.of_tag(name) == (two, NOW)
+        assert await pending.find(TEAM, two.digest) == two
+        assert rows.of_tag(name) is None
+        assert not ended
+        is_free.set()
+        await pending.close()
+        assert rows.of_tag(name) == await pending.of_tag(name) == (two, NOW)
+
+    asyncio.run(work())
+    assert written == [one.digest, two.digest]
+    assert ended == ["first", "second"]

@@ -14,8 +14,12 @@ from tests.support.images import A, B, config, image
 from tests.support.layouts import Layout, gzip
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from sqlalchemy import Connection
+
+    from store.db.database import Durability
     from store.workspace.operations import Operation
 
 
@@ -78,3 +82,27 @@ def test_a_failed_import_leaves_no_operation(store: Store) -> None:
         store.import_archive(io.BytesIO(bytes(1024)))
     assert list((store.root / "staging").iterdir()) == []
     assert leased(store) == 0
+
+
+def test_what_is_leased_already_takes_no_write_unit(
+    store: Store, operation: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.import_archive(io.BytesIO(image(A).bytes()))
+    holdings = _Holdings(store, operation)
+    one, two = Digest.of(A), Digest.of(config(A))
+    assert holdings.blobs((one, two)) == {one, two}
+    write, owners = store.write, list[str]()
+
+    def counted(owner: str, *rest: Durability) -> AbstractContextManager[Connection]:
+        owners.append(owner)
+        return write(owner, *rest)
+
+    monkeypatch.setattr(store, "write", counted)
+    assert holdings.blobs((two, Digest.of(b"unknown"))) == {two}
+    assert holdings.blobs((one, two)) == {one, two}
+    assert operation.id not in owners
+    assert leased(store) == 2
+    # A lease does not keep a file from being lost.
+    for location in list(store.blobs.locations()):
+        store.blobs.remove(location)
+    assert holdings.blobs((one, two)) == {two}

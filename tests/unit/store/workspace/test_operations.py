@@ -150,3 +150,24 @@ def test_a_link_in_place_of_staging_is_not_followed(store: Store, tmp_path: Path
     with pytest.raises(Unavailable), store.operation("import"):
         pass
     assert [path.name for path in home.iterdir()] == [ONE]
+
+
+def test_a_prepared_list_leaves_one_sync_to_the_write_unit(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(operations, "sync_folder", synced.append)
+    operation = begin(store)
+    operation.prepare_list()
+    assert synced == [operation.folder]
+    assert (operation.folder / PUBLISHING).read_text() == ""
+    publish(store, operation)
+    assert synced == [operation.folder]
+    assert (operation.folder / PUBLISHING).read_text() == f"{DIGEST}\n"
+    operation.release_lock()
+    store.sweep_operations()
+    assert not is_stored(store)
+    other = begin(store, TWO)
+    other.announce((DIGEST,))
+    assert synced == [operation.folder, other.folder]
+    other.release_lock()
