@@ -39,12 +39,12 @@ async def get(call: Call) -> web.StreamResponse:
         ContentMissing: The blob's file was found missing before the response began.
     """
     registry = call.service.registry
-    # Most requests are for cached blobs, or for missing blobs that the client is about to push.
-    # Neither needs a thread.
     try:
-        blob = registry.open_blob_if_cached(call.repository, call.digest)
-        if blob is None:
-            blob = await call.service.pools.read(registry.open_blob, call.repository, call.digest)
+        # Many requests are for missing blobs that the client is about to push: they need no thread.
+        likely = registry.find_blob(call.repository, call.digest)
+        blob = await call.service.pools.read(
+            registry.open_blob, call.repository, call.digest, likely
+        )
     except NotFound:
         upstream = call.upstream
         if upstream is None or _is_before_push(call):

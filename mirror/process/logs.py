@@ -67,14 +67,7 @@ def access_logger(metrics: Metrics) -> type[AbstractAccessLogger]:
                 request.get(RESOURCE, "none"), request.method, response.status, time, sent
             )
             if ACCESS.isEnabledFor(logging.INFO):
-                # `Logger.info` would walk the stack for a line number, which is always the same.
-                attributes = {
-                    "name": ACCESS.name,
-                    "levelno": logging.INFO,
-                    "levelname": "INFO",
-                    FIELDS: fields(request, response, time, sent),
-                }
-                ACCESS.handle(logging.makeLogRecord(attributes))
+                ACCESS.info("", extra={FIELDS: fields(request, response, time, sent)})
 
     return Observer
 

@@ -76,14 +76,6 @@ class DirectoryBlobs:
                 return None
             return OpenFile(os.fdopen(descriptor, "rb", buffering=0), path)
 
-    def open_if_cached(self, location: Location) -> OpenFile | None:
-        """Open a file for reading; None if it does not exist, or the kernel would read the disk."""
-        from store.blobs.cached_open import open_cached  # noqa: PLC0415 - only in a server
-
-        path = self._root / location
-        file = open_cached(path)
-        return None if file is None else OpenFile(file, path)
-
     def size(self, location: Location) -> int | None:
         """Return the size of a file in bytes, or None if there is no regular file.
 

@@ -40,10 +40,6 @@ class MemoryBlobs:
         data = self._blobs.get(location)
         return None if data is None else OpenBytes(data)
 
-    def open_if_cached(self, location: Location) -> OpenBytes | None:
-        """Open a blob; None if there is no such blob."""
-        return self.open(location)
-
     def size(self, location: Location) -> int | None:
         """Return the size of a blob in bytes, or None if there is no such blob."""
         data = self._blobs.get(location)

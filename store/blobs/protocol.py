@@ -125,13 +125,6 @@ class BlobStore(Protocol):
             The open blob, at its first byte; None if there is no such blob.
         """
 
-    def open_if_cached(self, location: Location) -> OpenBlob | None:
-        """Open a blob without waiting for a disk or a network, so that an event loop may call it.
-
-        Returns:
-            The open blob; None if there is no such blob, or if the call would have to wait.
-        """
-
     def size(self, location: Location) -> int | None:
         """Return the size of a blob in bytes, or None if there is no such blob."""
 

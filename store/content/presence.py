@@ -49,22 +49,8 @@ def open_if_intact(blobs: BlobStore, sources: Sources) -> OpenBlob | None:
     """
     if sources.inline is not None or not sources.in_file:
         return None
-    return _of_size(blobs.open(blobs.location(sources.digest)), sources.size_bytes)
-
-
-def open_if_cached(blobs: BlobStore, sources: Sources) -> OpenBlob | None:
-    """Open a blob like `open_if_intact`, but without waiting for a disk.
-
-    Returns:
-        The open blob; None if `open_if_intact` would return None, or would have to wait.
-    """
-    if sources.inline is not None or not sources.in_file:
-        return None
-    return _of_size(blobs.open_if_cached(blobs.location(sources.digest)), sources.size_bytes)
-
-
-def _of_size(blob: OpenBlob | None, size_bytes: int) -> OpenBlob | None:
-    if blob is not None and blob.size != size_bytes:
+    blob = blobs.open(blobs.location(sources.digest))
+    if blob is not None and blob.size != sources.size_bytes:
         blob.close()
         return None
     return blob

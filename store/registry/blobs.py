@@ -10,7 +10,6 @@ from store.content.blocks import open_blocks
 from store.content.presence import (
     excluding,
     missing_files,
-    open_if_cached,
     open_if_intact,
 )
 from store.content.whole_check import CheckedBlocks
@@ -107,16 +106,15 @@ class ServedBlobs:
         self._on_damage = on_damage
         self._reported: set[Digest] = set()
 
-    def open_if_cached(self, repository: Repository, digest: Digest) -> ServedBlob | None:
-        """Open a blob with one look-up and without waiting, so that an event loop may call this.
+    def find(self, repository: Repository, digest: Digest) -> Sources | None:
+        """Find a blob with one look-up, so that an event loop need not wait.
 
         Args:
             repository: The repository that serves the blob.
             digest: The digest of the blob.
 
         Returns:
-            The blob; None if the file is not in memory or the bytes are not in a file. Then call
-            `open`.
+            The form in which the blob is most likely stored; None if more look-ups are needed.
 
         Raises:
             ContentNotFound: The repository does not hold the blob.
@@ -127,7 +125,7 @@ class ServedBlobs:
             found = repositories.held_blob(connection, repository, digest)
         if found is None:
             raise unknown_blob(repository, digest)
-        sources = Sources(
+        return Sources(
             digest,
             found.size_bytes,
             ContentState.PRESENT,
@@ -135,19 +133,23 @@ class ServedBlobs:
             in_file=found.in_file,
             encodings=(),
         )
-        blob = open_if_cached(self._workspace.blobs, sources)
-        return None if blob is None else ServedBlob(self._workspace, sources, blob)
 
-    def open(self, repository: Repository, digest: Digest) -> ServedBlob:
+    def open(
+        self, repository: Repository, digest: Digest, likely: Sources | None = None
+    ) -> ServedBlob:
         """Open a blob. This may wait for a disk.
 
         Args:
             repository: The repository that serves the blob.
             digest: The digest of the blob.
+            likely: What `find` has returned for this request.
 
         Raises:
             ContentNotFound: The repository does not hold the blob.
         """
+        file = None if likely is None else open_if_intact(self._workspace.blobs, likely)
+        if likely is not None and file is not None:
+            return ServedBlob(self._workspace, likely, file)
         sources = self.sources(repository, digest)
         return ServedBlob(self._workspace, sources, open_if_intact(self._workspace.blobs, sources))
 

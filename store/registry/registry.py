@@ -209,12 +209,15 @@ class Registry:
 
     # --- blobs ------------------------------------------------------------------------------------
 
-    def open_blob(self, repository: Repository, digest: Digest) -> ServedBlob:
+    def open_blob(
+        self, repository: Repository, digest: Digest, likely: Sources | None = None
+    ) -> ServedBlob:
         """Open a blob. This may wait for a disk.
 
         Args:
             repository: The repository that serves the blob.
             digest: The digest of the blob.
+            likely: What `find_blob` has returned for this request.
 
         Returns:
             The blob, to be closed by the caller.
@@ -222,23 +225,18 @@ class Registry:
         Raises:
             ContentNotFound: The repository does not hold the blob.
         """
-        return self._blobs.open(repository, digest)
+        return self._blobs.open(repository, digest, likely)
 
-    def open_blob_if_cached(self, repository: Repository, digest: Digest) -> ServedBlob | None:
-        """Open a blob with one look-up and without waiting, so that an event loop may call this.
-
-        Args:
-            repository: The repository that serves the blob.
-            digest: The digest of the blob.
+    def find_blob(self, repository: Repository, digest: Digest) -> Sources | None:
+        """Find a blob with one look-up, so that an event loop need not wait.
 
         Returns:
-            The blob, to be closed by the caller; None if the file is not in memory or the bytes
-            are not in a file. Then call `open_blob`.
+            What `open_blob` may be told; None if more look-ups are needed.
 
         Raises:
             ContentNotFound: The repository does not hold the blob.
         """
-        return self._blobs.open_if_cached(repository, digest)
+        return self._blobs.find(repository, digest)
 
     def blob(self, repository: Repository, digest: Digest) -> Sources:
         """Return the stored forms of a blob, without the forms whose files are missing.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.blobs.cached_open import open_cached
 from store.blobs.directory import DirectoryBlobs
 from store.blobs.memory import MemoryBlobs
 from store.content.reader import Reader
@@ -100,7 +99,6 @@ def test_an_empty_store_has_no_blobs(blobs: BlobStore) -> None:
     assert blobs.size(location) is None
     assert blobs.remove(location) == 0
     assert blobs.open(location) is None
-    assert blobs.open_if_cached(location) is None
 
 
 def test_published_files_become_blobs_and_leave_staging(
@@ -247,22 +245,6 @@ def test_open_blobs_outlive_removal_and_replacement(
         publish(DATA)
         blobs.remove(location)
         assert blob.read() == DATA[10:]
-
-
-def test_a_blob_that_was_just_read_can_be_opened_without_waiting(
-    blobs: BlobStore, publish: Callable[..., Location]
-) -> None:
-    location = publish(DATA)
-    assert read(blobs, location) == DATA
-    blob = blobs.open_if_cached(location)
-    if blob is None:
-        assert open_cached(Path(__file__)) is None, "the kernel has no such call"
-    else:
-        with blob:
-            assert blob.size == len(DATA)
-            assert blob.read() == DATA
-    blobs.remove(location)
-    assert blobs.open_if_cached(location) is None
 
 
 # --- removing and listing -------------------------------------------------------------------------

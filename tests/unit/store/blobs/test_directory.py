@@ -152,7 +152,6 @@ def test_a_link_or_folder_in_place_of_a_blob_is_no_blob(tmp_path: Path, staged: 
     (tmp_path / "secret").write_bytes(b"secret")
     path.symlink_to(tmp_path / "secret")
     assert blobs.open(location) is None
-    assert blobs.open_if_cached(location) is None
     assert blobs.size(location) is None
     assert list(blobs.digests()) == []
     blobs.publish([(staged, location)])

@@ -7,7 +7,7 @@ import pytest
 
 from store.blobs.directory import DirectoryBlobs
 from store.blobs.memory import MemoryBlobs
-from store.content.presence import excluding, missing_files, open_if_cached, open_if_intact
+from store.content.presence import excluding, missing_files, open_if_intact
 from store.model.contents import Codec, ContentState, Sources, StoredEncoding
 from store.model.digests import Digest
 
@@ -73,7 +73,6 @@ def test_only_a_file_of_the_right_size_is_opened(blobs_of: Callable[..., BlobSto
         if not data:
             blobs.remove(blobs.location(DATA))
         assert open_if_intact(blobs, SOURCES) is None
-        assert open_if_cached(blobs, SOURCES) is None
 
 
 def test_content_without_a_file_of_its_own_is_not_opened(
@@ -82,7 +81,6 @@ def test_content_without_a_file_of_its_own_is_not_opened(
     blobs = blobs_of({DATA: b"data"})
     for sources in (replace(SOURCES, inline=b"data"), replace(SOURCES, in_file=False)):
         assert open_if_intact(blobs, sources) is None
-        assert open_if_cached(blobs, sources) is None
 
 
 def test_excluding_leaves_the_other_forms() -> None:

@@ -65,16 +65,19 @@ def test_the_file_is_closed_with_the_blob(blobs: ServedBlobs) -> None:
     assert file.closed
 
 
-def test_a_blob_that_was_just_read_is_opened_without_waiting(blobs: ServedBlobs) -> None:
-    blobs.open(APP, DIGEST).close()
-    blob = blobs.open_if_cached(APP, DIGEST)
-    if blob is not None:  # None if the kernel lacks the system call
-        with blob:
-            assert blob.file is not None
-            assert blob.file.read() == DATA
+def test_a_blob_that_was_found_is_opened_without_another_statement(
+    store: Store, blobs: ServedBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    likely = blobs.find(APP, DIGEST)
+    with monkeypatch.context() as context:
+        context.setattr(store, "read", lambda: pytest.fail("a statement was sent"))
+        blob = blobs.open(APP, DIGEST, likely)
+    with blob:
+        assert blob.file is not None
+        assert blob.file.read() == DATA
 
 
-@pytest.mark.parametrize("ask", ["open", "open_if_cached"])
+@pytest.mark.parametrize("ask", ["open", "find"])
 def test_a_repository_serves_only_what_it_holds(blobs: ServedBlobs, ask: str) -> None:
     for repository, digest in ((OTHER, DIGEST), (APP, Digest.of(b"another"))):
         with pytest.raises(ContentNotFound) as caught:
@@ -83,7 +86,7 @@ def test_a_repository_serves_only_what_it_holds(blobs: ServedBlobs, ask: str) ->
 
 
 def test_images_without_a_name_need_more_than_one_look_up(blobs: ServedBlobs) -> None:
-    assert blobs.open_if_cached(BY_ID, DIGEST) is None
+    assert blobs.find(BY_ID, DIGEST) is None
     with pytest.raises(ContentNotFound):
         blobs.open(BY_ID, DIGEST)
 
@@ -92,12 +95,10 @@ def test_a_file_that_was_cut_short_is_reported_once_and_not_held(
     store: Store, blobs: ServedBlobs, damaged: list[Digest]
 ) -> None:
     os.truncate(store.blobs.path(DIGEST), 4)
-    assert blobs.open_if_cached(APP, DIGEST) is None
     for _ in range(2):
         with pytest.raises(ContentNotFound):
-            blobs.open(APP, DIGEST)
+            blobs.open(APP, DIGEST, blobs.find(APP, DIGEST))
     assert damaged == [DIGEST]
-    assert blobs.open_if_cached(APP, DIGEST) is None
 
 
 def test_a_missing_file_is_not_held_until_it_is_back(
@@ -130,7 +131,6 @@ def test_a_store_without_files_serves_blocks(store: Store, blobs: ServedBlobs) -
     blob = blobs.open(APP, DIGEST)
     assert blob.file is None
     assert content_of(blob) == DATA
-    cached = blobs.open_if_cached(APP, DIGEST)
-    assert cached is not None
-    assert cached.file is None
-    assert content_of(cached) == DATA
+    found = blobs.open(APP, DIGEST, blobs.find(APP, DIGEST))
+    assert found.file is None
+    assert content_of(found) == DATA
