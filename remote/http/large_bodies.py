@@ -25,7 +25,7 @@ MIN_BYTES: Final = 4 * MIB
 """Smaller rests of bodies stay with aiohttp, which keeps their connections open."""
 
 PIECE_BYTES: Final = MIB
-"""The size of a buffer. Larger buffers were not faster."""
+"""The size of a buffer. With 2 MiB, a pull takes 4 % less processor time, and more memory."""
 
 MAX_DELAY_S: Final = 0.02
 """How long received bytes wait at most until their buffer is full."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Command = TypeVar("Command", bound=Callable[..., Any])
 
-JOBS: Final = 4
+JOBS: Final = 6
 _MAX_JOBS: Final = 64
 
 
