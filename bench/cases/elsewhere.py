@@ -9,7 +9,7 @@ from bench.cases.imports import MEMORY
 from bench.contestants import registry_clients, syncs
 from bench.contestants.peers import NEWEST_SKOPEO
 from bench.contestants.registry_clients import CRANE, REGCTL
-from bench.contestants.servers import NEWEST_REGISTRY, OURS
+from bench.contestants.servers import COUNTED_REGISTRY, NEWEST_REGISTRY, OURS
 from bench.contestants.syncs import HAULER, REMEMBERED
 from bench.corpora.generated import MIB
 from bench.corpora.inputs import Inputs
@@ -62,12 +62,21 @@ def _case(name: str, title: str, make: Callable[..., Sequence[Command]]) -> Case
 
 def _moved_tags(shop: Workshop) -> Sequence[Command]:
     tags, moved = (50, 5) if shop.quick else (1_000, 10)
-    return syncs.moved_tags(shop, NEWEST_REGISTRY, tags=tags, moved=moved)
+    return syncs.moved_tags(shop, COUNTED_REGISTRY, tags=tags, moved=moved)
 
 
 def _shared_base(shop: Workshop) -> Sequence[Command]:
     images, base = (5, MIB) if shop.quick else (50, 16 * MIB)
-    return syncs.shared_base(shop, NEWEST_REGISTRY, images=images, base_bytes=base)
+    return syncs.shared_base(shop, COUNTED_REGISTRY, images=images, base_bytes=base)
+
+
+def _requests_beside_skopeo(name: str, one: Round) -> float:
+    """Return the requests of a contestant divided by those of skopeo.
+
+    Raises:
+        KeyError: A contestant was not measured.
+    """
+    return one[name].extra["requests"] / one[NEWEST_SKOPEO].extra["requests"]
 
 
 def _start_and_more(one: Round) -> float:
@@ -82,6 +91,12 @@ _SYNCS: Final = (
         (
             Target("≥ 2 x skopeo sync", partial(_beside, (NEWEST_SKOPEO,)), 2.0, at_least=True),
             Target("≤ 3 s for tags that were checked", _start_and_more, 3.0, unit="s"),
+            Target(
+                "≤ 0.01 of skopeo's requests for tags that were checked",
+                partial(_requests_beside_skopeo, REMEMBERED),
+                0.01,
+            ),
+            Target("≤ 0.5 of skopeo's requests", partial(_requests_beside_skopeo, OURS), 0.5),
             MEMORY,
         ),
         rounds=3,

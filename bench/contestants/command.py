@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,8 @@ class Command:
         env: Returns additional environment variables for a folder.
         teardown: Called with the folder before the folder is removed.
         daemon: Returns a server that does work for the command; the server's cost is added.
+        requests: Returns how many requests a server has logged; those of the run are the figure
+            ``requests``.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Command:
     env: Callable[[Path], Mapping[str, str]] | None = None
     teardown: Callable[[Path], None] | None = None
     daemon: Callable[[], Daemon] | None = None
+    requests: Callable[[], int] | None = None
     _folder: Path = field(default=Path(), init=False)
 
     def prepare(self) -> None:
@@ -62,7 +65,8 @@ class Command:
     def run(self) -> Sample:
         """Run the command line in the folder, and return the cost of the run."""
         folder = self._folder
-        return measure.run(
+        before = self.requests() if self.requests else 0
+        sample = measure.run(
             self.argv(folder),
             watch=[*(folder / name for name in self.keeps), folder / "tmp"],
             env={"TMPDIR": str(folder / "tmp"), **(self.env(folder) if self.env else {})},
@@ -70,6 +74,9 @@ class Command:
             stdout=None if self.stdout is None else folder / self.stdout,
             daemon=self.daemon() if self.daemon else None,
         )
+        if self.requests is None:
+            return sample
+        return replace(sample, extra={**sample.extra, "requests": self.requests() - before})
 
     def clean(self) -> None:
         """Call ``teardown``, and remove the folder."""

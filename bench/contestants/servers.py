@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import http.client
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -28,6 +29,7 @@ OURS: Final = "storectl"
 NGINX: Final = "nginx"
 REGISTRY: Final = "docker-registry 2.8"
 NEWEST_REGISTRY: Final = "distribution 3"
+COUNTED_REGISTRY: Final = f"{NEWEST_REGISTRY}, with a log of its requests"
 OLAREG: Final = "olareg"
 ZOT: Final = "zot"
 
@@ -37,6 +39,9 @@ LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
 REPOSITORY: Final = "bench/image"
 
 _START_S: Final = 30.0
+
+_REQUEST: Final = re.compile(rb'"[A-Z]+ /v2/[^" ]* HTTP/1\.[01]"')
+"""A request in an access log of Apache's format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +86,13 @@ def _nginx(folder: Path, port: int) -> Sequence[str]:
     return [program("nginx"), "-c", str(folder / "nginx.conf"), "-p", str(folder)]
 
 
-def _distribution(name: str, *, newest: bool) -> Callable[[Path, int], Sequence[str]]:
+def _distribution(
+    name: str, *, newest: bool, is_logged: bool = False
+) -> Callable[[Path, int], Sequence[str]]:
     def command(folder: Path, port: int) -> Sequence[str]:
         settings = {
             "version": 0.1,
-            "log": {"level": "error", "accesslog": {"disabled": True}},
+            "log": {"level": "error", "accesslog": {"disabled": not is_logged}},
             "storage": {
                 "filesystem": {"rootdirectory": str(folder / "data")},
                 "delete": {"enabled": True},
@@ -133,6 +140,7 @@ SERVERS: Final = {
         Software(NGINX, _nginx),
         Software(REGISTRY, _distribution("docker-registry", newest=False)),
         Software(NEWEST_REGISTRY, _distribution("registry-3", newest=True)),
+        Software(COUNTED_REGISTRY, _distribution("registry-3", newest=True, is_logged=True)),
         Software(OLAREG, _olareg),
         Software(ZOT, _zot),
     )
@@ -152,6 +160,10 @@ class Running:
     port: int
     folder: Path
     process: subprocess.Popen[bytes]
+
+    def request_count(self) -> int:
+        """Return how many requests the log of the server has; 0 for a server without such a log."""
+        return len(_REQUEST.findall((self.folder / "log").read_bytes()))
 
     def daemon(self) -> Daemon:
         """Return the server's processes, including all children."""
@@ -312,6 +324,10 @@ class Served:
             self._asked = self.feed(running)
             self._running = running
         return self._running, *self._asked
+
+    def requests(self) -> int:
+        """Return how many requests the server has logged so far."""
+        return self.ready()[0].request_count()
 
 
 def remove(running: Running) -> None:

@@ -122,6 +122,7 @@ def _ours(
             *(*options, str(folder / "sync.yaml")),
         ],
         setup=setup,
+        requests=served.requests,
     )
 
 
@@ -139,7 +140,7 @@ def _skopeo(shop: Workshop, served: Served) -> list[Command]:
             argv(folder)
             (folder / "out").mkdir()
 
-        return Command(name, shop, argv, setup=setup)
+        return Command(name, shop, argv, setup=setup, requests=served.requests)
 
     return [client(NEWEST_SKOPEO, newest=True), client(SKOPEO, newest=False)]
 
@@ -161,6 +162,7 @@ def _hauler(shop: Workshop, served: Served, images: int) -> Command:
             *("--store", str(folder / "out"), "--image-txt", str(folder / "images.txt")),
         ],
         setup=setup,
+        requests=served.requests,
     )
 
 

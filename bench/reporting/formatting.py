@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import TYPE_CHECKING
 
 from bench.reporting.figures import of_contestant, paired
@@ -75,3 +76,21 @@ def contestant_row(result: CaseResult, name: str) -> tuple[str, ...]:
         size(of_contestant(rounds, name, lambda sample: sample.disk_bytes).median),
         "" if untimed else f"{paired(rounds, result.ours, name).median:.2f}",
     )
+
+
+def request_counts(result: CaseResult) -> dict[str, str]:
+    """Return the median of the requests of each contestant whose requests were counted.
+
+    Args:
+        result: The results of the case.
+    """
+    found: dict[str, str] = {}
+    for name in result.contestants:
+        counts = [
+            one[name].extra["requests"]
+            for one in result.rounds
+            if name in one and "requests" in one[name].extra
+        ]
+        if counts:
+            found[name] = f"{statistics.median(counts):.0f}"
+    return found

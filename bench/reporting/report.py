@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bench.reporting.figures import judge
-from bench.reporting.formatting import contestant_row, figure, verdict
+from bench.reporting.formatting import contestant_row, figure, request_counts, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -41,6 +41,7 @@ input divided by the wall time. Memory and temporary disk are the largest figure
 - *Temporary*: disk space that the contestant used and freed before it ended, at its peak.
 - *Ratio*: the contestant's time divided by storectl's time in the same round. Both times include
   the start of the process.
+- *Requests*: the median of the requests that the server has logged.
 """
 
 
@@ -90,16 +91,22 @@ def _case(case: Case, result: CaseResult) -> Iterator[str]:
         f"Measured on {result.measured_at} by `make bench ONLY={case.name}`, at revision\n"
         f"`{commit}`{' with later changes' if changed else ''}. Rounds: {len(result.rounds)}.\n"
     )
+    counts = request_counts(result)
     rows = [
         (
             (name, f"missing: {result.missing[name]}", *[""] * 7)
             if name in result.missing
-            else (name, *contestant_row(result, name))
+            else (name, *contestant_row(result, name)),
+            (counts.get(name, ""),) if counts else (),
         )
         for name in result.contestants
     ]
     yield from _table(
-        ("", "wall", "spread", "CPU", "rate", "memory", "temporary", "on disk", "ratio"), rows
+        (
+            *("", "wall", "spread", "CPU", "rate", "memory", "temporary", "on disk", "ratio"),
+            *(("requests",) if counts else ()),
+        ),
+        [(*row, *count) for row, count in rows],
     )
 
 

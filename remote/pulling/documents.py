@@ -62,6 +62,7 @@ class RemoteImage:
         blobs: The descriptors of all blobs that the documents list and the registry may have.
         foreign: Blobs that state a URL elsewhere, and that the registry may lack.
         notes: Facts that the user should know.
+        etag: The entity tag of the answer to a request for the tag; empty if there was none.
     """
 
     reference: Reference
@@ -70,6 +71,7 @@ class RemoteImage:
     blobs: dict[Digest, Descriptor] = field(default_factory=dict)
     foreign: dict[Digest, Descriptor] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    etag: str = ""
 
     @property
     def digest(self) -> Digest:
@@ -109,7 +111,7 @@ class DocumentReader:
             StoreError: The registry cannot be asked, or a document is invalid.
         """
         image = RemoteImage(reference)
-        root = await self._root(reference)
+        root, image.etag = await self._root(reference)
         # As docker does: a name with a digest means the digest, and its tag is not set.
         name = (
             reference
@@ -123,19 +125,20 @@ class DocumentReader:
         await self._foreign(image)
         return image
 
-    async def _root(self, reference: Reference) -> Document:
+    async def _root(self, reference: Reference) -> tuple[Document, str]:
         asked = self._options.asked.get(reference, reference.digest)
         if isinstance(asked, Digest):
-            return await self._document(asked)
+            return await self._document(asked), ""
         tag = asked
         if tag is None:
             assert reference.tag is not None  # noqa: S101 - the caller has added the default tag
             tag = Tag(reference.tag)
         if self._held.tag(reference) is None:
-            return self._admitted((await self._repository.manifest(tag)).document)
+            fetched = await self._repository.manifest(tag)
+            return self._admitted(fetched.document), fetched.etag
         # Usually the tag has not moved, and then this request is the only one.
         found = await self._repository.resolve(tag)
-        return await self._document(found.digest, found.media_type)
+        return await self._document(found.digest, found.media_type), ""
 
     async def _walk(self, image: RemoteImage, top: Document) -> None:
         """Read everything below a document, a level at a time."""

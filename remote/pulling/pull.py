@@ -209,6 +209,7 @@ class Puller:
             traffic.fetched_blobs,
             report,
             (*image.notes, *(() if report is None else report.notes)),
+            image.etag,
         )
 
     # --- what is missing --------------------------------------------------------------------------

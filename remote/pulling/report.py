@@ -30,6 +30,7 @@ class PulledImage:
         fetched_blobs: The number of blobs of which bytes were fetched.
         report: What the import changed; None if there was nothing to import.
         notes: Facts that the user should know.
+        etag: The entity tag of the answer to a request for the tag; empty if there was none.
     """
 
     reference: Reference
@@ -44,6 +45,7 @@ class PulledImage:
     fetched_blobs: int
     report: ImportReport | None = None
     notes: tuple[str, ...] = ()
+    etag: str = ""
 
     @property
     def present_blobs(self) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, final
 
 from remote.pulling.options import PullOptions
 from remote.pulling.pull import Puller
-from remote.pulling.report import FailedImage, PlannedImage
+from remote.pulling.report import FailedImage, PlannedImage, PulledImage
 from remote.registry.values import Tag
 from remote.sync.asking import Asking, each
 from remote.sync.items import Step, decide, is_here
@@ -179,7 +179,10 @@ class StoreRun:
     def _pulled(self, item: Item, outcome: PullOutcome, answer: Answer | None) -> SyncedImage:
         if isinstance(outcome, FailedImage):
             return self._failed(item, outcome.error)
-        etag = "" if answer is None else answer.etag
+        if answer is not None:
+            etag = answer.etag
+        else:
+            etag = outcome.etag if isinstance(outcome, PulledImage) else ""
         self._memory.note_checked(item, outcome.digest, etag, self._workspace.now())
         blobs = len(outcome.blobs) if isinstance(outcome, PlannedImage) else outcome.fetched_blobs
         return _outcome(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bench.cases import elsewhere
@@ -32,7 +34,11 @@ def test_without_skopeo_its_target_has_no_figure() -> None:
 
 def test_syncs_are_compared_with_skopeo_and_hauler() -> None:
     tags, family = elsewhere.CASES[2:]
-    one = {**ROUND, REMEMBERED: Sample(0.5, 0.5)}
-    assert [target.figure(one) for target in tags.targets] == [2.0, 0.5, 100]
+    counted = {name: {"requests": count} for name, count in zip(ROUND, (1010, 4000), strict=False)}
+    one = {
+        **{name: replace(sample, extra=counted.get(name, {})) for name, sample in ROUND.items()},
+        REMEMBERED: Sample(0.5, 0.5, extra={"requests": 2}),
+    }
+    assert [target.figure(one) for target in tags.targets] == [2.0, 0.5, 0.0005, 0.2525, 100]
     one = {**ROUND, HAULER: Sample(1.0, 1.0)}
     assert [target.figure(one) for target in family.targets] == [2.0, 0.5, 100]

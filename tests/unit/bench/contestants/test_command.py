@@ -60,3 +60,10 @@ def test_a_failed_command_is_not_a_sample(shop: Any) -> None:  # noqa: ANN401
     command.prepare()
     with pytest.raises(subprocess.CalledProcessError):
         command.run()
+
+
+def test_the_requests_of_the_run_are_counted(shop: Any) -> None:  # noqa: ANN401
+    logged = iter((3, 10))
+    command = Command("name", shop, lambda _: ["true"], requests=lambda: next(logged))
+    command.prepare()
+    assert command.run().extra["requests"] == 7

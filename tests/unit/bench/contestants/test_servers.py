@@ -4,7 +4,7 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -107,3 +107,15 @@ def test_a_server_is_started_and_filled_once_and_removed_after_the_case(
     assert fed[0].process.poll() is not None
     assert not folder.exists()
     remove(fed[0])
+
+
+def test_requests_are_counted_in_the_log(tmp_path: Path) -> None:
+    running = Running(1, tmp_path, cast("Any", None))
+    (tmp_path / "log").write_text(
+        'level=error msg="HEAD /v2/ failed"\n'
+        '127.0.0.1 - - [1/Jan/2026] "HEAD /v2/a/manifests/1 HTTP/1.1" 200 9 "" "x"\n'
+        '127.0.0.1 - - [1/Jan/2026] "GET /v2/a/tags/list?n=9 HTTP/1.1" 200 9 "" "x"\n'
+    )
+    assert running.request_count() == 2
+    served = Served("name", cast("Any", None), lambda _: ("", 0), running)
+    assert served.requests() == 2

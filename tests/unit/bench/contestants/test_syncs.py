@@ -26,7 +26,9 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         return path
 
     with OtherRegistry(tmp_path / "registry") as registry:
-        running = SimpleNamespace(port=int(registry.host.partition(":")[2]))
+        running = SimpleNamespace(
+            port=int(registry.host.partition(":")[2]), request_count=lambda: next(numbers)
+        )
         monkeypatch.setattr("bench.contestants.servers.start", lambda *_: running)
         monkeypatch.setattr(syncs, "program", lambda name, **_: name)
         yield SimpleNamespace(folder=folder, on_settle=lambda _: None)

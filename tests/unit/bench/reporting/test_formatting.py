@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 
 from bench.model import Sample
-from bench.reporting.formatting import contestant_row, duration, figure, rate, size
+from bench.reporting.formatting import (
+    contestant_row,
+    duration,
+    figure,
+    rate,
+    request_counts,
+    size,
+)
 from bench.reporting.results import CaseResult
 
 
@@ -22,3 +29,11 @@ def test_a_contestant_that_only_weighs_has_no_times() -> None:
 def test_a_contestant_that_never_ran_has_no_row() -> None:
     with pytest.raises(ValueError, match="no figures"):
         contestant_row(CaseResult("case", ["ours"]), "ours")
+
+
+def test_only_counted_requests_are_shown() -> None:
+    rounds = [
+        {"ours": Sample(1, 1, extra={"requests": count}), "theirs": Sample(1, 1)}
+        for count in (3, 9, 4)
+    ]
+    assert request_counts(CaseResult("case", ["ours", "theirs", "gone"], rounds)) == {"ours": "4"}

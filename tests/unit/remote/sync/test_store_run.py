@@ -59,6 +59,24 @@ def test_immutable_and_fresh_tags_cost_nothing(syncs: Syncs, upstream: Upstream)
     assert syncs.requests() == []
 
 
+def test_many_tags_cost_one_conditional_head_each_or_one_list(
+    syncs: Syncs, upstream: Upstream
+) -> None:
+    """A copy of every tag, as `skopeo sync` makes it, takes a manifest, a config and a layer."""
+    count = 50
+    serve(upstream, "team/app", {f"v{number}": "a" for number in range(count)})
+    syncs.run(ALL)
+    upstream.registry.clear()
+    assert set(syncs.became(ALL).values()) == {"unchanged"}
+    heads = [one for one in upstream.registry.requests() if one.method == "HEAD"]
+    assert len(heads) == count
+    assert all(one.headers.get("If-None-Match") for one in heads)
+    assert len(syncs.requests()) == count + 1
+    for text, age in ((ALL, HOUR), (ALL.replace("}]", ", immutable: ['*']}]"), timedelta())):
+        assert set(syncs.became(text, max_age=age).values()) <= {"fresh", "immutable"}
+        assert len(syncs.requests()) <= 3 * count / 100
+
+
 def test_a_tag_that_was_removed_here_comes_back(
     syncs: Syncs, upstream: Upstream, store: Store
 ) -> None:
