@@ -240,16 +240,28 @@ def test_lists_have_what_the_store_and_upstream_have(
     assert answer.json["manifests"] == []
     answer = mirror("GET", f"{referrers}?last={digests[0]}")
     assert [one["digest"] for one in answer.json["manifests"]] == digests[1:]
-    # Upstream fails: the store has one of the referrers, and no tag.
+    # Upstream fails: the store has one of the referrers, and remembers the list of tags.
     upstream.registry.always(Answer(503))
     clock.now += timedelta(minutes=2)
     answer = mirror("GET", referrers)
     assert len(answer.json["manifests"]) == 1
     assert answer.headers["Warning"].startswith("299 ")
     answer = mirror("GET", tags)
-    assert (answer.status, answer.json["tags"]) == (200, [])
-    assert answer.headers["Warning"].startswith("299 ")
+    assert (answer.status, answer.json["tags"]) == (200, ["1"])
+    assert answer.headers["Warning"] == '299 - "last checked 4 m ago"'
+    assert answer.headers["Age"] == "240"
     assert mirror("GET", "/v2/team/other/tags/list").status == 503
+
+
+def test_a_registry_that_fails_before_it_has_sent_a_list_leaves_that_of_the_store(
+    upstream: Upstream, mirror: InProcessMirror
+) -> None:
+    upstream.registry.always(Answer(503))
+    push_artifact(mirror.port, signature_of(Layout().image(gzip(A))))
+    answer = mirror("GET", "/v2/team/app/tags/list")
+    assert (answer.status, answer.json["tags"]) == (200, [])
+    assert answer.headers["Warning"].endswith('stored content only"')
+    assert "Age" not in answer.headers
 
 
 def push_artifact(port: int, document: dict[str, object]) -> None:
