@@ -27,7 +27,7 @@ from tests.support.peers.process import Programs, Server, free_port, listens
 from tests.support.tars import member
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = [
@@ -46,6 +46,7 @@ http: {{addr: "127.0.0.1:{port}"}}
 """
 ROUNDS: Final = 5
 CLIENTS: Final = 100
+IMAGES: Final = 10
 ACCEPT: Final = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
 
 
@@ -79,10 +80,14 @@ class Distribution:
 
 
 def pushed(programs: Programs, folder: Path, host: str, path: str, *sizes: int) -> None:
-    """Push an image with layers of about these sizes in bytes; their content is random."""
+    """Push an image with layers of whole MiB of these sizes in bytes; their content is random."""
     layout = Layout()
     source = random.Random(path)
-    tars = (member(b"file", source.randbytes(size)) + bytes(1024) for size in sizes)
+    tars = (
+        # Python makes fewer than 256 MiB at a time.
+        member(b"file", b"".join(source.randbytes(MIB) for _ in range(size // MIB))) + bytes(1024)
+        for size in sizes
+    )
     layout.root(layout.image(*(gzip(tar, level=1) for tar in tars)), "docker.io/team/app:1")
     archive = folder / f"{path.replace('/', '-')}.tar"
     archive.write_bytes(layout.tar())
@@ -130,6 +135,54 @@ def test_cold_and_warm_pulls(sizes: tuple[int, ...], tmp_path: Path) -> None:
                         ratios.setdefault(f"{kind} {state}", []).append(seconds / direct)
     for name, found in ratios.items():
         print(f"{sum(sizes)} MiB, {name}: {statistics.median(found):.2f} x a direct pull")  # noqa: T201 - the figures are the purpose
+
+
+def test_first_bytes_of_cold_images(tmp_path: Path) -> None:
+    """The first image is fetched by servers that have just begun."""
+    require("docker-registry", "skopeo")
+    programs = Programs(tmp_path / "programs")
+    paths = [f"team/app-{number}" for number in range(IMAGES)]
+    waits: dict[str, list[float]] = {}
+    with Distribution(programs, tmp_path / "far") as far:
+        for path in paths:
+            pushed(programs, tmp_path, far.host, path, 4 * MIB)
+        with (
+            Mirror(tmp_path / "near", "-q", "--upstream", f"docker.io=http://{far.host}") as mirror,
+            Distribution(programs, tmp_path / "proxy", far.host) as proxy,
+        ):
+            places = {"directly": far.host, "storectl": mirror.host, "distribution": proxy.host}
+            for path in paths:
+                for name, host in places.items():
+                    waits.setdefault(name, []).extend(first_bytes(host, path))
+    for name, found in waits.items():
+        more = [one - direct for one, direct in zip(found, waits["directly"], strict=True)]
+        for what, start in (("manifest", 0), ("config", 1), ("layer", 2)):
+            middle, first = statistics.median(more[start::3]), more[start]
+            print(f"{name}: {what} +{middle * 1e3:.0f} ms, the first one +{first * 1e3:.0f} ms")  # noqa: T201 - the figures are the purpose
+
+
+def first_bytes(host: str, path: str) -> Iterator[float]:
+    """Yield the seconds until the first byte of the manifest, and then of each blob."""
+    connection = http.client.HTTPConnection(host)
+    manifest, wait = timed(connection, f"/v2/{path}/manifests/1")
+    yield wait
+    document = json.loads(manifest)
+    for link in (document["config"], *document["layers"]):
+        data, wait = timed(connection, f"/v2/{path}/blobs/{link['digest']}")
+        assert str(Digest.of(data)) == link["digest"]
+        yield wait
+    connection.close()
+
+
+def timed(connection: http.client.HTTPConnection, target: str) -> tuple[bytes, float]:
+    """Return the body of an answer, and the seconds until its first byte."""
+    begin = time.perf_counter()
+    connection.request("GET", target, headers=ACCEPT)
+    with connection.getresponse() as answer:
+        assert answer.status == http.client.OK
+        first = answer.read(1)
+        wait = time.perf_counter() - begin
+        return first + answer.read(), wait
 
 
 def test_many_clients_of_a_cold_image_cost_one_request_for_each_blob(tmp_path: Path) -> None:
