@@ -5,7 +5,8 @@ is chosen by two questions for each change that no sync covers: which bytes have
 and which names.
 
 - Bytes are durable after an fsync of their file, names after an fsync of their folder.
-- Bytes that are not durable may be missing one block of 4 KiB at a time. A file whose size is
+- Bytes that are not durable may be missing one block of 4 KiB at a time. A block is written as a
+  whole, so it has what was written to it up to some moment, and nothing later. A file whose size is
   durable, but not its bytes, reads as zeros.
 - Names change in the order of the calls, as in the journal of ext4, XFS and btrfs.
 """
@@ -252,6 +253,7 @@ def after_a_cut(
         chance: Chooses among them.
     """
     disk = start.copy()
+    lost: set[tuple[int, int]] = set()
     synced_at: dict[int, int] = {}
     folder_inodes = _folder_inodes(start, events)
     for number, event in enumerate(events):
@@ -271,10 +273,27 @@ def after_a_cut(
             if synced_at.get(event.inode, -1) > number or choice.data is Bytes.ALL:
                 disk.change_bytes(event)
             elif choice.data is Bytes.SOME:
-                blocks = [chance.random() < 0.5 for _ in range(count_blocks(event))]
+                blocks = _kept_blocks(event, lost, chance)
                 if event.kind == "W" or chance.random() < 0.5:
                     disk.change_bytes(event, blocks)
     return disk
+
+
+def _kept_blocks(event: Event, lost: set[tuple[int, int]], chance: random.Random) -> list[bool]:
+    """Return which blocks of a write are kept.
+
+    Args:
+        event: The write.
+        lost: The file and number of each block that has lost a write; the lost blocks are added.
+        chance: Chooses.
+    """
+    first = event.offset // _BLOCK_BYTES
+    kept = []
+    for number in range(first, first + count_blocks(event)):
+        if chance.random() < 0.5:
+            lost.add((event.inode, number))
+        kept.append((event.inode, number) not in lost)
+    return kept
 
 
 def _kept_names(loose: Sequence[int], names: Names, chance: random.Random) -> frozenset[int]:

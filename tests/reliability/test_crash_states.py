@@ -116,6 +116,23 @@ def test_blocks_of_a_write_are_lost_one_by_one(tmp_path: Path) -> None:
     assert kept == {bytes(4096), data[:4096]}
 
 
+def test_a_block_that_lost_a_write_has_no_later_one(tmp_path: Path) -> None:
+    disk = start(tmp_path)
+    words = [b"one", b"two", b"three"]
+    events = [call("C", "/d/log", 7)]
+    events += [write("/d/log", 7, word, 4 + 10 * at) for at, word in enumerate(words)]
+    whole = cut(disk, events, EVERYTHING)["/d/log"]
+    found = {
+        contents(after_a_cut(disk, events, Choice(Bytes.SOME, Names.ALL), random.Random(seed)))[
+            "/d/log"
+        ]
+        for seed in range(200)
+    }
+    # The size may be durable without the bytes.
+    ends = (0, *(4 + 10 * at + len(word) for at, word in enumerate(words)))
+    assert found == {whole[:end].ljust(len(whole), b"\0") for end in ends}
+
+
 def test_a_state_can_be_written(tmp_path: Path) -> None:
     folder = tmp_path / "store"
     (folder / "deep").mkdir(parents=True)
