@@ -69,11 +69,14 @@ def _database_faults(connection: sqlite3.Connection) -> Iterator[Fault]:
     yield from _guarded(_integrity(connection))
     yield from _guarded(_broken_links(connection))
     try:
-        is_current = _revision(connection) == HEAD
-    except (sqlite3.Error, UnicodeDecodeError):
+        state = read_connection_state(connection)
+        is_unmade = state.current is None and not state.is_foreign
+        is_current = not is_unmade and _revision(connection) == HEAD
+    except (sqlite3.Error, StoreError, UnicodeDecodeError):
         is_current = True
     if is_current:
-        # An older schema has other tables. It is upgraded when the store is opened.
+        # An older schema has other tables. It is upgraded when the store is opened. A new store
+        # that was interrupted has none yet; it is refused there if the store has content.
         yield from _guarded(_schema(connection))
         for table in metadata.sorted_tables:
             yield from _guarded(value_faults(connection, table), table.name)

@@ -244,7 +244,7 @@ def _scan(log: BinaryIO, header: _Header, committed: tuple[Sums, int]) -> _Break
 
 
 def _is_unwritten(log: BinaryIO, header: _Header, number: int) -> bool:
-    """Return whether a block of a frame is empty, or has the head of a frame of an earlier log.
+    """Return whether a block of a frame is empty, ends with its head, or is of an earlier log.
 
     Args:
         log: The log.
@@ -257,6 +257,9 @@ def _is_unwritten(log: BinaryIO, header: _Header, number: int) -> bool:
         log.seek(block)
         data = log.read(_BLOCK)
         if not any(data):
+            return True
+        page = begin + _FRAME.size - block
+        if 0 <= page < len(data) and not any(data[page:]):
             return True
         for frame in (begin, begin + size):
             if block <= frame and frame + _FRAME.size <= block + len(data):

@@ -166,3 +166,11 @@ def test_a_name_of_the_schema_that_is_not_utf8_is_found(root: Path) -> None:
     assert kinds(root) == {FaultKind.DATABASE}
     with pytest.raises(IntegrityError, match="not UTF-8"):
         Store.open(root)
+
+
+def test_a_store_that_was_not_made_completely_has_no_faults(tmp_path: Path) -> None:
+    """SQLite has made the file, and the power was cut before the tables were committed."""
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    assert (tmp_path / "store.db").stat().st_size > 0
+    assert list(integrity.faults(tmp_path)) == []

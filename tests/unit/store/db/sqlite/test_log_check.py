@@ -178,6 +178,18 @@ def test_a_block_that_a_power_cut_lost_is_no_damage(root: Path) -> None:
     assert lost > len(blocks(root)) / 2, "without a start of the machine, it is damage"
 
 
+def test_a_block_that_was_written_between_the_head_and_its_page_is_no_damage(root: Path) -> None:
+    whole = (root / LOG).read_bytes()
+    lost = 0
+    for frame in range(HEADER, HEADER + (frames(root) - 3) * FRAME, FRAME):
+        page = frame + 24
+        write(root, 0, whole)
+        write(root, page, bytes(-page % 4096))
+        lost += bool(faults(root))
+        assert faults(root, LATER) == [], f"a lost page at {page} of {len(whole)}"
+    assert lost > frames(root) / 2, "without a start of the machine, it is damage"
+
+
 def test_a_block_of_an_earlier_log_that_was_not_overwritten_is_no_damage(root: Path) -> None:
     earlier = (root / LOG).read_bytes()
     with closing(sqlite3.connect(root / DATABASE, isolation_level=None)) as connection:
