@@ -89,7 +89,7 @@ class UpstreamList:
     Attributes:
         tags: The tags; empty for a list of referrers.
         referrers: The referrers; empty for a list of tags.
-        asked_at: When the registry has sent the list; None if there is no such list.
+        asked_at: When the registry sent the list; None if it has sent none.
         problem: Why the registry could not be asked now; None if it could, or if it was asked a
             moment ago.
         age: How old a list is that is given because of a problem; None for other lists.
